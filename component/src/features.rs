@@ -1,0 +1,41 @@
+//! What a component says it can do.
+
+use std::sync::Arc;
+
+/// The names of a component's features, such as `ETAG`, in the order the component gives them.
+/// They are passed on as they are; Dapr shows them as the component's capabilities.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Features(Arc<[String]>);
+
+impl Features {
+    /// Reads and writes check etags.
+    pub const ETAG: &str = "ETAG";
+    /// Several writes can be one.
+    pub const TRANSACTIONAL: &str = "TRANSACTIONAL";
+    /// Values can be searched.
+    pub const QUERY_API: &str = "QUERY_API";
+    /// `ttlInSeconds` of a write's metadata is honoured.
+    pub const TTL: &str = "TTL";
+
+    /// The features of these names.
+    pub fn new<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
+        Self(names.into_iter().map(Into::into).collect())
+    }
+
+    /// Whether `name` is among them, letter by letter.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|feature| feature == name)
+    }
+
+    /// The names, in the component's order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+impl Default for Features {
+    fn default() -> Self {
+        Self(Arc::from([]))
+    }
+}

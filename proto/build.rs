@@ -1,0 +1,41 @@
+//! Compiles the `.proto` files with protox: a fresh machine needs cargo alone, no protoc.
+
+use std::path::{Path, PathBuf};
+
+use prost::Message as _;
+
+/// The folders that hold contracts, one per family.
+const FAMILIES: [&str; 3] = ["dapr", "replug", "spec"];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut files = Vec::new();
+    for family in FAMILIES {
+        println!("cargo::rerun-if-changed={family}");
+        collect_protos(Path::new(family), &mut files)?;
+    }
+    files.sort();
+
+    let descriptors = protox::compile(&files, ["."])?;
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+
+    tonic_prost_build::configure()
+        .bytes(".")
+        .generate_default_stubs(true)
+        .emit_rerun_if_changed(false)
+        .include_file("packages.rs")
+        .compile_fds(descriptors)?;
+    Ok(())
+}
+
+fn collect_protos(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            collect_protos(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "proto") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! A component's declaration: what `[components.NAME]` says of it.
+
+use std::time::Duration;
+
+use replug_component::{ComponentType, Metadata};
+
+/// How long callers wait for a component whose plugin is away, unless it says otherwise.
+pub const DEFAULT_HOLD: Duration = Duration::from_secs(5);
+
+/// How many callers may wait for one component, unless it says otherwise.
+pub const DEFAULT_HOLD_LIMIT: usize = 10_000;
+
+/// A component as it is declared: a name, a type, and what it is made with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComponentSpec {
+    /// What applications call it.
+    pub name: String,
+    /// What it is made from.
+    pub component_type: ComponentType,
+    /// The version as declared, such as `v1`; empty where none is. Shown to applications, no more.
+    pub version: String,
+    /// What it is made with, secrets already in place.
+    pub metadata: Metadata,
+    /// What happens to its callers while its plugin is away.
+    pub hold: HoldPolicy,
+}
+
+/// What happens to callers while a component's plugin is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HoldPolicy {
+    /// How long a caller waits at the most; its own deadline may be sooner.
+    pub hold: Duration,
+    /// How many callers wait at the most; more are turned away at once.
+    pub limit: usize,
+    /// Which requests that were on their way when the plugin went away are sent again.
+    pub replay: Replay,
+}
+
+impl Default for HoldPolicy {
+    fn default() -> Self {
+        Self { hold: DEFAULT_HOLD, limit: DEFAULT_HOLD_LIMIT, replay: Replay::Reads }
+    }
+}
+
+/// Which requests that were on their way when the plugin went away are sent again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Replay {
+    /// Those that change nothing.
+    #[default]
+    Reads,
+    /// All of them: a write happens at least once, perhaps twice.
+    All,
+}

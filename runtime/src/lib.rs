@@ -1,0 +1,7 @@
+//! The runtime core: what is there (the registry), what it is made of (built-in components, and
+//! wrappers over plugins), and how applications call it (the APIs).
+//!
+//! It knows no process and reads no `plugins.toml`: whoever runs the plugins tells it of their
+//! connections.
+
+pub mod component;
