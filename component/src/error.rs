@@ -111,6 +111,16 @@ impl From<RemoteError> for Error {
     }
 }
 
+impl From<tonic::Status> for RemoteError {
+    fn from(status: tonic::Status) -> Self {
+        Self {
+            code: status.code(),
+            message: status.message().to_owned(),
+            details: Bytes::copy_from_slice(status.details()),
+        }
+    }
+}
+
 impl From<KitError> for Error {
     fn from(kit: KitError) -> Self {
         Self::Kit(Box::new(kit))

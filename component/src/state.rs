@@ -1,15 +1,15 @@
 //! The building block state: keys and values.
 
-mod bulk;
+pub mod each;
 mod query;
 mod wire;
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-pub use bulk::Parallelism;
 pub use query::{Page, Query, QueryItem, QueryResponse, SortOrder, Sorting};
 pub use wire::{error_from_status, error_to_status};
 
@@ -42,7 +42,7 @@ pub trait StateStore: Send + Sync + 'static {
         requests: Vec<GetRequest>,
         parallelism: Parallelism,
     ) -> Result<Vec<BulkGetItem>, Error> {
-        bulk::get_each(self, cx, requests, parallelism).await
+        each::get(self, cx, requests, parallelism).await
     }
 
     /// Stores several values, each by itself: what failed is in [`Error::Bulk`], the rest is done.
@@ -52,7 +52,7 @@ pub trait StateStore: Send + Sync + 'static {
         requests: Vec<SetRequest>,
         parallelism: Parallelism,
     ) -> Result<(), Error> {
-        bulk::set_each(self, cx, requests, parallelism).await
+        each::set(self, cx, requests, parallelism).await
     }
 
     /// Removes several keys, each by itself: what failed is in [`Error::Bulk`], the rest is done.
@@ -62,7 +62,7 @@ pub trait StateStore: Send + Sync + 'static {
         requests: Vec<DeleteRequest>,
         parallelism: Parallelism,
     ) -> Result<(), Error> {
-        bulk::delete_each(self, cx, requests, parallelism).await
+        each::delete(self, cx, requests, parallelism).await
     }
 
     /// Carries out all operations or none, in their order.
@@ -93,6 +93,9 @@ pub trait StateStoreType: Send + Sync + 'static {
     /// plugin is restarted or its declaration changes.
     async fn open(&self, metadata: Metadata) -> Result<Arc<dyn StateStore>, Error>;
 }
+
+/// How many parts of a bulk request may be under way at once; none: all of them.
+pub type Parallelism = Option<NonZeroUsize>;
 
 /// Which of two writers wins.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]

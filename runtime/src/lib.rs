@@ -4,4 +4,13 @@
 //! It knows no process and reads no `plugins.toml`: whoever runs the plugins tells it of their
 //! connections.
 
+pub mod builtin;
 pub mod component;
+mod gate;
+pub mod key_prefix;
+pub mod plugin;
+pub mod registry;
+mod slot;
+
+pub use gate::{Because, TurnedAway};
+pub use slot::Slot;

@@ -222,7 +222,8 @@ impl TryFrom<pb::TransactionalStateRequest> for TransactRequest {
 impl From<QueryRequest> for pb::QueryRequest {
     fn from(request: QueryRequest) -> Self {
         // An operand is its JSON text in an Any without a type, as Dapr sends it.
-        let operand = |value: Value| Any { type_url: String::new(), value: value.to_string().into() };
+        let operand =
+            |value: Value| Any { type_url: String::new(), value: value.to_string().into() };
         let sorting = |sorting: Sorting| pb::Sorting {
             key: sorting.key,
             order: match sorting.order {
@@ -234,7 +235,11 @@ impl From<QueryRequest> for pb::QueryRequest {
         let query = request.query;
         Self {
             query: Some(pb::Query {
-                filter: query.filter.into_iter().map(|(name, value)| (name, operand(value))).collect(),
+                filter: query
+                    .filter
+                    .into_iter()
+                    .map(|(name, value)| (name, operand(value)))
+                    .collect(),
                 sort: query.sort.into_iter().map(sorting).collect(),
                 pagination: Some(pb::Pagination {
                     limit: i64::try_from(query.page.limit).unwrap_or(i64::MAX),
@@ -322,9 +327,10 @@ pub fn error_from_status(status: Status) -> Error {
     let mut details = status.get_error_details_vec();
     let only = if details.len() == 1 { details.pop() } else { None };
     match (status.code(), only) {
-        (code @ (Code::FailedPrecondition | Code::InvalidArgument), Some(ErrorDetail::BadRequest(bad)))
-            if bad.field_violations.len() == 1 && bad.field_violations[0].field == ETAG_FIELD =>
-        {
+        (
+            code @ (Code::FailedPrecondition | Code::InvalidArgument),
+            Some(ErrorDetail::BadRequest(bad)),
+        ) if bad.field_violations.len() == 1 && bad.field_violations[0].field == ETAG_FIELD => {
             let cause = bad.field_violations.into_iter().next().map(|v| v.description);
             let cause = cause.unwrap_or_default();
             if code == Code::FailedPrecondition {
@@ -355,19 +361,10 @@ pub fn error_from_status(status: Status) -> Error {
             {
                 return Error::BulkDeleteRowMismatch { expected, affected };
             }
-            remote(&status)
+            RemoteError::from(status).into()
         }
-        _ => remote(&status),
+        _ => RemoteError::from(status).into(),
     }
-}
-
-fn remote(status: &Status) -> Error {
-    RemoteError {
-        code: status.code(),
-        message: status.message().to_owned(),
-        details: status.details().to_vec().into(),
-    }
-    .into()
 }
 
 /// The status that says `error` to a runtime: the counterpart of [`error_from_status`].
@@ -444,7 +441,10 @@ mod tests {
         let request = QueryRequest { query, ..QueryRequest::default() };
         let wire = pb::QueryRequest::from(request.clone());
         let operand = &wire.query.as_ref().unwrap().filter["EQ"];
-        assert_eq!((operand.type_url.as_str(), &operand.value[..]), ("", &br#"{"state":"CA"}"#[..]));
+        assert_eq!(
+            (operand.type_url.as_str(), &operand.value[..]),
+            ("", &br#"{"state":"CA"}"#[..])
+        );
         assert_eq!(QueryRequest::try_from(wire).unwrap(), request);
     }
 }

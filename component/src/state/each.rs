@@ -5,14 +5,11 @@ use std::num::NonZeroUsize;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-use super::{BulkGetItem, DeleteRequest, GetRequest, SetRequest, StateStore};
+use super::{BulkGetItem, DeleteRequest, GetRequest, Parallelism, SetRequest, StateStore};
 use crate::{Context, Error};
 
-/// How many parts of a bulk request may be under way at once; none: all of them.
-pub type Parallelism = Option<NonZeroUsize>;
-
 /// Calls `get` for each request. The order of the answers is the order of the requests.
-pub(super) async fn get_each<S: StateStore + ?Sized>(
+pub async fn get<S: StateStore + ?Sized>(
     store: &S,
     cx: &Context,
     requests: Vec<GetRequest>,
@@ -24,7 +21,9 @@ pub(super) async fn get_each<S: StateStore + ?Sized>(
             let key = request.key.clone();
             match store.get(cx, request).await {
                 Ok(value) => BulkGetItem { key, value, error: String::new() },
-                Err(error) => BulkGetItem { key, error: error.to_string(), ..BulkGetItem::default() },
+                Err(error) => {
+                    BulkGetItem { key, error: error.to_string(), ..BulkGetItem::default() }
+                }
             }
         })
         .buffered(at_once)
@@ -34,7 +33,7 @@ pub(super) async fn get_each<S: StateStore + ?Sized>(
 }
 
 /// Calls `set` for each request.
-pub(super) async fn set_each<S: StateStore + ?Sized>(
+pub async fn set<S: StateStore + ?Sized>(
     store: &S,
     cx: &Context,
     requests: Vec<SetRequest>,
@@ -45,7 +44,7 @@ pub(super) async fn set_each<S: StateStore + ?Sized>(
 }
 
 /// Calls `delete` for each request.
-pub(super) async fn delete_each<S: StateStore + ?Sized>(
+pub async fn delete<S: StateStore + ?Sized>(
     store: &S,
     cx: &Context,
     requests: Vec<DeleteRequest>,

@@ -1,0 +1,75 @@
+//! Built-in components: component types that replug has without a plugin.
+//!
+//! A folder per technology, and in it whatever implements a building block's trait; the tables
+//! here name them. A built-in knows nothing of registries, APIs or processes: the same object runs
+//! inside the runtime and, served by the SDK, in a process of its own. To add one, copy the folder
+//! that is nearest to it, implement the trait, and add a line to [`types`].
+
+mod etag;
+mod go_duration;
+mod hello;
+mod memory;
+mod query;
+mod sqlite;
+mod ttl;
+
+use std::sync::Arc;
+
+use replug_component::hello::HelloType;
+use replug_component::state::StateStoreType;
+use replug_component::{BuildingBlock, ComponentType};
+
+/// A component type that is built in.
+#[derive(Clone)]
+pub enum Builtin {
+    /// It makes state stores.
+    State(ComponentType, Arc<dyn StateStoreType>),
+    /// It makes greeting components.
+    Hello(ComponentType, Arc<dyn HelloType>),
+}
+
+impl Builtin {
+    /// What it is called.
+    #[must_use]
+    pub fn component_type(&self) -> &ComponentType {
+        match self {
+            Self::State(component_type, _) | Self::Hello(component_type, _) => component_type,
+        }
+    }
+}
+
+/// Every component type that is built in. Making this list opens nothing.
+#[must_use]
+pub fn types() -> Vec<Builtin> {
+    vec![
+        state("in-memory", memory::MemoryType),
+        state("sqlite", sqlite::SqliteType),
+        hello("helloworld", hello::HelloWorldType),
+    ]
+}
+
+/// The built-in of this type, where there is one.
+#[must_use]
+pub fn find(component_type: &ComponentType) -> Option<Builtin> {
+    types().into_iter().find(|builtin| builtin.component_type() == component_type)
+}
+
+fn state(name: &str, of: impl StateStoreType) -> Builtin {
+    Builtin::State(ComponentType::new(BuildingBlock::State, name), Arc::new(of))
+}
+
+fn hello(name: &str, of: impl HelloType) -> Builtin {
+    Builtin::Hello(ComponentType::new(BuildingBlock::Hello, name), Arc::new(of))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_builtin_is_found_by_its_type_in_any_case() {
+        let found = find(&"state.SQLite".parse().unwrap()).unwrap();
+        assert_eq!(found.component_type().as_str(), "state.sqlite");
+        assert!(find(&"state.redis".parse().unwrap()).is_none());
+    }
+}

@@ -1,0 +1,18 @@
+//! Components whose work is done by a plugin: the connection to its socket, what it serves, and a
+//! wrapper per contract that stands in the registry like any built-in.
+//!
+//! Whoever runs or finds plugins brings the sockets; this module knows nothing of processes.
+
+mod connection;
+mod contract;
+pub mod dapr;
+pub mod layotto;
+mod link;
+mod probe;
+mod wrapper;
+
+pub use connection::{Closed, Connection, ConnectionError};
+pub use contract::{Contract, Contracts};
+pub use link::{CallKind, Link, LinkState};
+pub use probe::{ProbeError, probe};
+pub use wrapper::Wrapper;

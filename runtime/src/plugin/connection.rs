@@ -1,0 +1,198 @@
+//! One HTTP/2 connection to a plugin's socket.
+//!
+//! It carries unary calls only as far as they can be told apart: whether a call was never sent, was
+//! refused unprocessed, or was lost on its way decides what may be sent again. It knows nothing of
+//! components, gRPC messages or what comes after the connection's end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+use http::{HeaderMap, Request, Response};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+
+/// Bytes that a plugin may send on one stream before it has to wait for the reader. Large enough
+/// that usual answers never wait for a window update.
+const STREAM_WINDOW: u32 = 1 << 20;
+/// The same for all streams of a connection together.
+const CONNECTION_WINDOW: u32 = 8 << 20;
+/// The largest frame a plugin may send.
+const MAX_FRAME: u32 = 1 << 20;
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// One HTTP/2 connection to a plugin. Clones are the same connection; it ends when the last one is
+/// gone, or when the plugin ends it.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    sender: SendRequest<Bytes>,
+    life: Arc<Life>,
+}
+
+#[derive(Debug)]
+struct Life {
+    id: u64,
+    /// True once the connection is of no use for new calls.
+    ended: watch::Sender<bool>,
+    /// Drives the connection; ended with the last clone.
+    driver: tokio::task::AbortHandle,
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// Tells when a connection has ended; does not keep it alive.
+#[derive(Debug, Clone)]
+pub struct Closed(watch::Receiver<bool>);
+
+impl Closed {
+    /// Resolves once the connection is of no use for new calls, or nobody holds it any more.
+    pub async fn wait(&mut self) {
+        // An error means that the connection was dropped, which is an end as well.
+        let _ = self.0.wait_for(|ended| *ended).await;
+    }
+}
+
+/// An answer of which everything has arrived.
+#[derive(Debug)]
+pub struct Answer {
+    /// Status and headers.
+    pub head: Response<()>,
+    /// The body's chunks in order.
+    pub chunks: Vec<Bytes>,
+    /// The trailers; none where the answer was headers alone.
+    pub trailers: Option<HeaderMap>,
+}
+
+/// Why a call over a connection has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionError {
+    /// The plugin has not seen the call: the connection was gone already, or said so itself.
+    #[error("the connection is closed: {0}")]
+    Unsent(#[source] h2::Error),
+    /// The plugin refused the call without processing it; the connection lives.
+    #[error("the plugin refused the call")]
+    Refused,
+    /// The connection ended with the call on its way: whether it was carried out is not known.
+    #[error("the connection was lost: {0}")]
+    Lost(#[source] h2::Error),
+    /// The plugin ended this one call.
+    #[error("the plugin ended the call: {0}")]
+    Reset(#[source] h2::Error),
+    /// The answer is larger than it may be.
+    #[error("the plugin's answer is larger than {limit} bytes")]
+    TooLarge {
+        /// The bound that it crossed, in bytes.
+        limit: usize,
+    },
+}
+
+// === impl Connection ===
+
+impl Connection {
+    /// Speaks HTTP/2 over `stream`, which is connected to a plugin. The plugin's side of the
+    /// handshake is not waited for: a peer that never answers shows in the first call.
+    pub async fn open<S>(stream: S) -> Result<Self, ConnectionError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (sender, connection) = h2::client::Builder::new()
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_frame_size(MAX_FRAME)
+            .enable_push(false)
+            .handshake(stream)
+            .await
+            .map_err(ConnectionError::Unsent)?;
+        let (ended, _) = watch::channel(false);
+        let tell = ended.clone();
+        let driver = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection to a plugin ended");
+            }
+            tell.send_replace(true);
+        });
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        let life = Life { id, ended, driver: driver.abort_handle() };
+        Ok(Self { sender, life: Arc::new(life) })
+    }
+
+    /// Tells this connection from every other of the process.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.life.id
+    }
+
+    /// Whether it is of no use for new calls any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        *self.life.ended.borrow()
+    }
+
+    /// Tells when the connection has ended.
+    #[must_use]
+    pub fn closed(&self) -> Closed {
+        Closed(self.life.ended.subscribe())
+    }
+
+    /// Makes a call whose request is `body`, and waits for the whole answer, `limit` bytes at the
+    /// most. Dropping the future cancels the call at the plugin.
+    pub(crate) async fn unary(
+        &self,
+        head: Request<()>,
+        body: Bytes,
+        limit: usize,
+    ) -> Result<Answer, ConnectionError> {
+        let ready = self.sender.clone().ready().await;
+        let mut sender = ready.map_err(|error| self.unsent(error))?;
+        let (response, mut request) =
+            sender.send_request(head, false).map_err(|error| self.unsent(error))?;
+        request.send_data(body, true).map_err(|error| self.failed(error))?;
+
+        let (head, mut incoming) =
+            response.await.map_err(|error| self.failed(error))?.into_parts();
+        let mut chunks = Vec::new();
+        let mut received = 0;
+        while let Some(chunk) = incoming.data().await {
+            let chunk = chunk.map_err(|error| self.failed(error))?;
+            received += chunk.len();
+            if received > limit {
+                return Err(ConnectionError::TooLarge { limit });
+            }
+            // The chunk stays in memory until its caller has it; the plugin may go on meanwhile,
+            // since `limit` bounds what one call can pile up.
+            let released = incoming.flow_control().release_capacity(chunk.len());
+            released.map_err(|error| self.failed(error))?;
+            chunks.push(chunk);
+        }
+        let trailers = incoming.trailers().await.map_err(|error| self.failed(error))?;
+        Ok(Answer { head: Response::from_parts(head, ()), chunks, trailers })
+    }
+
+    fn unsent(&self, error: h2::Error) -> ConnectionError {
+        self.life.ended.send_replace(true);
+        ConnectionError::Unsent(error)
+    }
+
+    /// What an error says of a call that was handed to the connection.
+    fn failed(&self, error: h2::Error) -> ConnectionError {
+        if error.is_reset() {
+            return match error.reason() {
+                Some(h2::Reason::REFUSED_STREAM) => ConnectionError::Refused,
+                _ => ConnectionError::Reset(error),
+            };
+        }
+        self.life.ended.send_replace(true);
+        // A GOAWAY from the plugin names the last call it processed; h2 gives this error to the
+        // calls after it, and lets those before it end by themselves.
+        if error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR) {
+            return ConnectionError::Unsent(error);
+        }
+        ConnectionError::Lost(error)
+    }
+}

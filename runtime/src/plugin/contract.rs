@@ -1,0 +1,110 @@
+//! The contracts that a plugin may serve, by the names that reflection gives.
+
+use std::collections::BTreeSet;
+
+use replug_component::{BuildingBlock, ComponentType};
+
+/// A gRPC service of a plugin that replug knows how to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Contract {
+    /// Dapr's state store.
+    DaprState,
+    /// Dapr's transactions, beside a state store.
+    DaprStateTransactions,
+    /// Dapr's queries, beside a state store.
+    DaprStateQuery,
+    /// How large Dapr's transactions may be, beside transactions.
+    DaprStateTransactionSize,
+    /// Layotto's greeting.
+    LayottoHello,
+}
+
+impl Contract {
+    /// Every contract that replug knows.
+    pub const ALL: [Self; 5] = [
+        Self::DaprState,
+        Self::DaprStateTransactions,
+        Self::DaprStateQuery,
+        Self::DaprStateTransactionSize,
+        Self::LayottoHello,
+    ];
+
+    /// The service's full name.
+    #[must_use]
+    pub const fn service(self) -> &'static str {
+        match self {
+            Self::DaprState => "dapr.proto.components.v1.StateStore",
+            Self::DaprStateTransactions => "dapr.proto.components.v1.TransactionalStateStore",
+            Self::DaprStateQuery => "dapr.proto.components.v1.QueriableStateStore",
+            Self::DaprStateTransactionSize => {
+                "dapr.proto.components.v1.TransactionalStoreMultiMaxSize"
+            }
+            Self::LayottoHello => "spec.proto.pluggable.v1.hello.Hello",
+        }
+    }
+
+    /// The building block of the components it makes; none where it only adds to another contract.
+    #[must_use]
+    pub const fn block(self) -> Option<BuildingBlock> {
+        match self {
+            Self::DaprState => Some(BuildingBlock::State),
+            Self::LayottoHello => Some(BuildingBlock::Hello),
+            Self::DaprStateTransactions
+            | Self::DaprStateQuery
+            | Self::DaprStateTransactionSize => None,
+        }
+    }
+}
+
+/// The contracts of one plugin socket.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Contracts(BTreeSet<Contract>);
+
+impl Contracts {
+    /// Those among `services` that replug knows; the others are of no matter.
+    pub fn known_among<'a>(services: impl IntoIterator<Item = &'a str>) -> Self {
+        let services: BTreeSet<&str> = services.into_iter().collect();
+        Self(Contract::ALL.into_iter().filter(|known| services.contains(known.service())).collect())
+    }
+
+    /// Whether `contract` is among them.
+    #[must_use]
+    pub fn has(&self, contract: Contract) -> bool {
+        self.0.contains(&contract)
+    }
+
+    /// The component types of a socket with these contracts, `name` being the socket file's name
+    /// without its last extension.
+    pub fn types<'a>(&'a self, name: &'a str) -> impl Iterator<Item = ComponentType> + 'a {
+        self.0.iter().filter_map(|contract| contract.block()).map(|b| ComponentType::new(b, name))
+    }
+
+    /// Whether there is nothing that components can be made from.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|contract| contract.block().is_none())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_services_are_of_no_matter() {
+        let contracts = Contracts::known_among([
+            "dapr.proto.components.v1.StateStore",
+            "grpc.reflection.v1alpha.ServerReflection",
+            "spec.proto.pluggable.v1.hello.Hello",
+        ]);
+        let types: Vec<_> = contracts.types("My-Plug.v2").map(|t| t.to_string()).collect();
+        assert_eq!(types, ["state.my-plug.v2", "hello.my-plug.v2"]);
+    }
+
+    #[test]
+    fn a_contract_that_only_adds_to_another_makes_no_component() {
+        let alone =
+            Contracts::known_among(["dapr.proto.components.v1.TransactionalStateStore"]);
+        assert!(alone.is_empty());
+    }
+}

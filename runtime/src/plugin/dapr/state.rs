@@ -1,0 +1,252 @@
+//! `dapr.proto.components.v1.StateStore` and what may stand beside it, as a state store.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use replug_component::state::{
+    BulkGetItem, DeleteRequest, GetRequest, GetResponse, Parallelism, QueryRequest, QueryResponse,
+    SetRequest, StateStore, TransactRequest, each,
+};
+use replug_component::{Context, Error, Features};
+use replug_proto::dapr::components::v1 as pb;
+use replug_proto::dapr::components::v1::queriable_state_store_client::QueriableStateStoreClient;
+use replug_proto::dapr::components::v1::state_store_client::StateStoreClient;
+use replug_proto::dapr::components::v1::transactional_state_store_client::TransactionalStateStoreClient;
+use replug_proto::dapr::components::v1::transactional_store_multi_max_size_client::TransactionalStoreMultiMaxSizeClient;
+use tonic::{Code, Status};
+
+use crate::component::ComponentSpec;
+use crate::plugin::link::{CallKind, Direct, Link, failure_of, request};
+use crate::plugin::{Connection, Contract, Contracts, Wrapper};
+
+/// A state store whose plugin serves Dapr's contract.
+#[derive(Debug)]
+pub struct DaprStateStore {
+    spec: ComponentSpec,
+    contracts: ArcSwap<Contracts>,
+    features: ArcSwap<Features>,
+    /// The plugin said that it has no bulk calls; single calls are made at once from then on.
+    singly: Singly,
+    link: Link,
+    store: StateStoreClient<Link>,
+    transactions: TransactionalStateStoreClient<Link>,
+    transaction_size: TransactionalStoreMultiMaxSizeClient<Link>,
+    queries: QueriableStateStoreClient<Link>,
+}
+
+/// Which bulk calls the plugin does not have.
+#[derive(Debug, Default)]
+struct Singly {
+    get: AtomicBool,
+    set: AtomicBool,
+    delete: AtomicBool,
+}
+
+impl DaprStateStore {
+    /// The wrapper of one component; its link is held until it is opened.
+    #[must_use]
+    pub fn new(spec: &ComponentSpec, reason: &str) -> Self {
+        let link = Link::new(spec, reason);
+        Self {
+            spec: spec.clone(),
+            contracts: ArcSwap::default(),
+            features: ArcSwap::default(),
+            singly: Singly::default(),
+            store: StateStoreClient::new(link.clone()),
+            transactions: TransactionalStateStoreClient::new(link.clone()),
+            transaction_size: TransactionalStoreMultiMaxSizeClient::new(link.clone()),
+            queries: QueriableStateStoreClient::new(link.clone()),
+            link,
+        }
+    }
+
+    /// The features that the plugin claims, without those whose service it lacks.
+    fn usable(&self, claimed: Vec<String>) -> Features {
+        let transactions = self.contracts.load().has(Contract::DaprStateTransactions);
+        Features::new(claimed.into_iter().filter(|feature| {
+            let usable = transactions || feature != Features::TRANSACTIONAL;
+            if !usable {
+                tracing::warn!(
+                    component = self.spec.name,
+                    "the plugin claims {feature} and does not serve {}",
+                    Contract::DaprStateTransactions.service()
+                );
+            }
+            usable
+        }))
+    }
+}
+
+#[async_trait]
+impl Wrapper for DaprStateStore {
+    fn link(&self) -> &Link {
+        &self.link
+    }
+
+    fn set_contracts(&self, contracts: &Contracts) {
+        self.contracts.store(Arc::new(contracts.clone()));
+    }
+
+    async fn init(&self, connection: &Connection) -> Result<(), Error> {
+        let mut client: StateStoreClient<Direct> =
+            StateStoreClient::new(self.link.directly(connection));
+        let properties = self.spec.metadata.clone();
+        let metadata = Some(pb::MetadataRequest { properties });
+        client.init(pb::InitRequest { metadata }).await.map_err(failure)?;
+        let features = client.features(pb::FeaturesRequest {}).await.map_err(failure)?;
+        self.features.store(Arc::new(self.usable(features.into_inner().features)));
+        for singly in [&self.singly.get, &self.singly.set, &self.singly.delete] {
+            singly.store(false, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn capabilities(&self) -> Vec<String> {
+        self.features.load().iter().map(str::to_owned).collect()
+    }
+}
+
+/// What a failed call says about the store.
+fn failure(status: Status) -> Error {
+    failure_of(status, replug_component::state::error_from_status)
+}
+
+/// The answer of a bulk call; none where the plugin has no such call, which `singly` remembers.
+fn unless_missing<T>(
+    answer: Result<tonic::Response<T>, Status>,
+    singly: &AtomicBool,
+) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(answer) => Ok(Some(answer.into_inner())),
+        Err(status) if status.code() == Code::Unimplemented => {
+            singly.store(true, Ordering::Relaxed);
+            Ok(None)
+        }
+        Err(status) => Err(failure(status)),
+    }
+}
+
+/// Zero is all at once, on the wire.
+fn at_once(parallelism: Parallelism) -> i64 {
+    parallelism.map_or(0, |most| i64::try_from(most.get()).unwrap_or(i64::MAX))
+}
+
+#[async_trait]
+impl StateStore for DaprStateStore {
+    fn features(&self) -> Features {
+        Features::clone(&self.features.load())
+    }
+
+    async fn get(&self, cx: &Context, get: GetRequest) -> Result<GetResponse, Error> {
+        let request = request(cx, CallKind::Read, pb::GetRequest::from(get));
+        let answer = self.store.clone().get(request).await.map_err(failure)?;
+        Ok(answer.into_inner().into())
+    }
+
+    async fn set(&self, cx: &Context, set: SetRequest) -> Result<(), Error> {
+        let request = request(cx, CallKind::Write, pb::SetRequest::from(set));
+        self.store.clone().set(request).await.map_err(failure)?;
+        Ok(())
+    }
+
+    async fn delete(&self, cx: &Context, delete: DeleteRequest) -> Result<(), Error> {
+        let request = request(cx, CallKind::Write, pb::DeleteRequest::from(delete));
+        self.store.clone().delete(request).await.map_err(failure)?;
+        Ok(())
+    }
+
+    async fn bulk_get(
+        &self,
+        cx: &Context,
+        gets: Vec<GetRequest>,
+        parallelism: Parallelism,
+    ) -> Result<Vec<BulkGetItem>, Error> {
+        if !self.singly.get.load(Ordering::Relaxed) {
+            let bulk = pb::BulkGetRequest {
+                items: gets.iter().cloned().map(Into::into).collect(),
+                options: Some(pb::BulkGetRequestOptions { parallelism: at_once(parallelism) }),
+            };
+            let answer = self.store.clone().bulk_get(request(cx, CallKind::Read, bulk)).await;
+            if let Some(answer) = unless_missing(answer, &self.singly.get)? {
+                return Ok(answer.items.into_iter().map(Into::into).collect());
+            }
+        }
+        each::get(self, cx, gets, parallelism).await
+    }
+
+    async fn bulk_set(
+        &self,
+        cx: &Context,
+        sets: Vec<SetRequest>,
+        parallelism: Parallelism,
+    ) -> Result<(), Error> {
+        if !self.singly.set.load(Ordering::Relaxed) {
+            let bulk = pb::BulkSetRequest {
+                items: sets.iter().cloned().map(Into::into).collect(),
+                options: Some(pb::BulkSetRequestOptions { parallelism: at_once(parallelism) }),
+            };
+            let answer = self.store.clone().bulk_set(request(cx, CallKind::Write, bulk)).await;
+            if unless_missing(answer, &self.singly.set)?.is_some() {
+                return Ok(());
+            }
+        }
+        each::set(self, cx, sets, parallelism).await
+    }
+
+    async fn bulk_delete(
+        &self,
+        cx: &Context,
+        deletes: Vec<DeleteRequest>,
+        parallelism: Parallelism,
+    ) -> Result<(), Error> {
+        if !self.singly.delete.load(Ordering::Relaxed) {
+            let bulk = pb::BulkDeleteRequest {
+                items: deletes.iter().cloned().map(Into::into).collect(),
+                options: Some(pb::BulkDeleteRequestOptions { parallelism: at_once(parallelism) }),
+            };
+            let answer = self.store.clone().bulk_delete(request(cx, CallKind::Write, bulk)).await;
+            if unless_missing(answer, &self.singly.delete)?.is_some() {
+                return Ok(());
+            }
+        }
+        each::delete(self, cx, deletes, parallelism).await
+    }
+
+    async fn transact(&self, cx: &Context, transact: TransactRequest) -> Result<(), Error> {
+        let wire = pb::TransactionalStateRequest::from(transact);
+        let request = request(cx, CallKind::Write, wire);
+        self.transactions.clone().transact(request).await.map_err(failure)?;
+        Ok(())
+    }
+
+    /// Asked only where the plugin serves the contract. Zero, less, or an error of the plugin's
+    /// means that there is no bound, as in Dapr.
+    async fn max_transaction_size(&self, cx: &Context) -> Result<Option<usize>, Error> {
+        if !self.contracts.load().has(Contract::DaprStateTransactionSize) {
+            return Ok(None);
+        }
+        let request = request(cx, CallKind::Read, pb::MultiMaxSizeRequest {});
+        match self.transaction_size.clone().multi_max_size(request).await.map_err(failure) {
+            Ok(answer) => {
+                let size = usize::try_from(answer.into_inner().max_size).unwrap_or(0);
+                Ok((size > 0).then_some(size))
+            }
+            Err(error @ Error::Unavailable(_)) => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn query(&self, cx: &Context, query: QueryRequest) -> Result<QueryResponse, Error> {
+        let request = request(cx, CallKind::Read, pb::QueryRequest::from(query));
+        let answer = self.queries.clone().query(request).await.map_err(failure)?;
+        Ok(answer.into_inner().into())
+    }
+
+    async fn ping(&self, cx: &Context) -> Result<(), Error> {
+        let request = request(cx, CallKind::Read, pb::PingRequest {});
+        self.store.clone().ping(request).await.map_err(failure)?;
+        Ok(())
+    }
+}

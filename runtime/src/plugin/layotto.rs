@@ -1,0 +1,5 @@
+//! Wrappers over Layotto's contracts for pluggable components.
+
+mod hello;
+
+pub use hello::LayottoHello;

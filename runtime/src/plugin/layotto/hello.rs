@@ -1,0 +1,63 @@
+//! `spec.proto.pluggable.v1.hello.Hello` as a hello component.
+
+use async_trait::async_trait;
+use replug_component::hello::{Hello, HelloConfig};
+use replug_component::{Context, Error};
+use replug_proto::layotto::pluggable::v1::common::Config;
+use replug_proto::layotto::pluggable::v1::hello as pb;
+use replug_proto::layotto::pluggable::v1::hello::hello_client::HelloClient;
+
+use crate::component::ComponentSpec;
+use crate::plugin::link::{CallKind, Link, failure, request};
+use crate::plugin::{Connection, Wrapper};
+
+/// A hello component whose plugin serves Layotto's contract.
+#[derive(Debug)]
+pub struct LayottoHello {
+    spec: ComponentSpec,
+    link: Link,
+    client: HelloClient<Link>,
+}
+
+impl LayottoHello {
+    /// The wrapper of one component; its link is held until it is opened.
+    #[must_use]
+    pub fn new(spec: &ComponentSpec, reason: &str) -> Self {
+        let link = Link::new(spec, reason);
+        Self { spec: spec.clone(), client: HelloClient::new(link.clone()), link }
+    }
+}
+
+#[async_trait]
+impl Wrapper for LayottoHello {
+    fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// Layotto initialises once and never again, so that a restarted plugin answers with an empty
+    /// greeting; here it is told its greeting after every start.
+    async fn init(&self, connection: &Connection) -> Result<(), Error> {
+        let config = HelloConfig::from(self.spec.metadata.clone());
+        let request = pb::HelloConfig {
+            config: Some(Config::default()),
+            r#type: self.spec.component_type.name().to_owned(),
+            hello_string: config.greeting,
+            metadata: config.metadata,
+        };
+        HelloClient::new(self.link.directly(connection)).init(request).await.map_err(failure)?;
+        Ok(())
+    }
+
+    fn capabilities(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+#[async_trait]
+impl Hello for LayottoHello {
+    async fn say_hello(&self, cx: &Context, name: String) -> Result<String, Error> {
+        let request = request(cx, CallKind::Read, pb::HelloRequest { name });
+        let answer = self.client.clone().say_hello(request).await.map_err(failure)?;
+        Ok(answer.into_inner().hello_string)
+    }
+}

@@ -1,0 +1,361 @@
+//! The way from one component to its plugin, through all the plugin's lives.
+//!
+//! A link is what the generated clients call through. It outlives connections: while there is none,
+//! or while the component is not initialised over the present one, callers wait at its gate. It
+//! decides what is sent again when a connection is lost, and knows nothing of what the calls mean.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes};
+use http::header::HeaderValue;
+use http::{HeaderMap, HeaderName, Request, Response, Uri};
+use http_body_util::BodyExt as _;
+use replug_component::{Context, Error, RemoteError, Unavailable};
+use tonic::Status;
+use tonic::body::Body;
+use tower_service::Service;
+
+use super::connection::{Answer, Connection, ConnectionError};
+use crate::component::{ComponentSpec, HoldPolicy, Replay};
+use crate::gate::{Gate, GateState, Patience};
+use crate::slot::{RETRY_AFTER, unavailable};
+
+/// Dapr names the component in this header of every call to a plugin.
+static INSTANCE: HeaderName = HeaderName::from_static("x-component-instance");
+
+/// How long the caller still waits, in gRPC's own header.
+static TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+
+/// The largest answer of a plugin, in bytes: gRPC's usual bound, and Dapr's towards plugins.
+pub(crate) const MAX_ANSWER: usize = 4 << 20;
+
+/// How often a call is sent again that a living plugin refuses unprocessed.
+const MAX_REFUSALS: u32 = 8;
+
+/// What a call does at the plugin, which decides whether it may be sent twice. Put into the
+/// request's extensions; a call without is a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallKind {
+    /// It changes nothing.
+    Read,
+    /// It may change something.
+    Write,
+}
+
+/// The way from one component to its plugin. Clones are the same link.
+#[derive(Debug, Clone)]
+pub struct Link(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    component: String,
+    instance: HeaderValue,
+    policy: HoldPolicy,
+    gate: Gate<Connection>,
+}
+
+/// How a link stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkState {
+    /// Calls go through.
+    Open,
+    /// Callers wait; the text says for what.
+    Held(Arc<str>),
+    /// Callers are turned away; the text says why.
+    Shut(Arc<str>),
+}
+
+// === impl Link ===
+
+impl Link {
+    /// The link of a component; held until it is opened.
+    #[must_use]
+    pub fn new(spec: &ComponentSpec, reason: &str) -> Self {
+        Self(Arc::new(Shared {
+            component: spec.name.clone(),
+            instance: instance_header(&spec.name),
+            policy: spec.hold,
+            gate: Gate::held(reason),
+        }))
+    }
+
+    /// Releases the callers onto `connection`, over which the component is initialised.
+    pub fn open(&self, connection: Connection) {
+        self.0.gate.open(connection);
+    }
+
+    /// Makes callers wait.
+    pub fn hold(&self, reason: &str) {
+        self.0.gate.hold(reason);
+    }
+
+    /// Turns callers away, until the link is opened again.
+    pub fn shut(&self, reason: &str) {
+        self.0.gate.shut(reason);
+    }
+
+    /// How the link stands.
+    #[must_use]
+    pub fn state(&self) -> LinkState {
+        match &*self.0.gate.state() {
+            GateState::Open(_) => LinkState::Open,
+            GateState::Held(reason) => LinkState::Held(reason.clone()),
+            GateState::Shut(reason) => LinkState::Shut(reason.clone()),
+        }
+    }
+
+    /// Calls over `connection` as this component, past the gate and without sending anything
+    /// again: for the component's initialisation.
+    #[must_use]
+    pub fn directly(&self, connection: &Connection) -> Direct {
+        Direct { connection: connection.clone(), instance: Some(self.0.instance.clone()) }
+    }
+}
+
+impl Shared {
+    async fn call(&self, request: Request<Body>) -> Result<Response<AnswerBody>, CallError> {
+        let cx = request.extensions().get::<Context>().copied().unwrap_or_default();
+        let kind = request.extensions().get::<CallKind>().copied().unwrap_or(CallKind::Write);
+        let call = Call::read(request, Some(&self.instance)).await?;
+        // Most calls meet an open gate and never need it.
+        let mut patience = None;
+        let mut refusals = 0;
+        loop {
+            let connection = match self.gate.try_pass() {
+                Some(connection) => connection,
+                None => {
+                    let patience = patience.get_or_insert_with(|| Patience::new(&self.policy, &cx));
+                    let passed = self.gate.pass(patience).await;
+                    passed.map_err(|turned| unavailable(&self.component, turned))?
+                }
+            };
+            let error = match call.over(&connection, &cx).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            match error {
+                ConnectionError::Unsent(_) => self.lost(&connection, &error),
+                ConnectionError::Lost(_) => {
+                    self.lost(&connection, &error);
+                    if kind == CallKind::Write && self.policy.replay != Replay::All {
+                        return Err(self.outcome_unknown(&error).into());
+                    }
+                }
+                ConnectionError::Refused if refusals < MAX_REFUSALS => {
+                    refusals += 1;
+                    tokio::task::yield_now().await;
+                }
+                ConnectionError::Refused
+                | ConnectionError::Reset(_)
+                | ConnectionError::TooLarge { .. } => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Callers wait from now on, unless somebody has put a newer connection in place.
+    fn lost(&self, connection: &Connection, error: &ConnectionError) {
+        let id = connection.id();
+        self.gate.hold_if(|behind| behind.id() == id, &error.to_string());
+    }
+
+    fn outcome_unknown(&self, error: &ConnectionError) -> Unavailable {
+        Unavailable {
+            component: self.component.clone(),
+            reason: format!("{error}; whether the request was carried out is not known"),
+            retry_after: RETRY_AFTER,
+            outcome_unknown: true,
+        }
+    }
+}
+
+impl Service<Request<Body>> for Link {
+    type Response = Response<AnswerBody>;
+    type Error = CallError;
+    type Future = CallFuture;
+
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), CallError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> CallFuture {
+        let link = self.0.clone();
+        Box::pin(async move { link.call(request).await })
+    }
+}
+
+/// Calls over one connection: no waiting, nothing sent again.
+#[derive(Debug, Clone)]
+pub struct Direct {
+    connection: Connection,
+    instance: Option<HeaderValue>,
+}
+
+impl Direct {
+    /// Calls over `connection` that are about no component.
+    #[must_use]
+    pub fn new(connection: &Connection) -> Self {
+        Self { connection: connection.clone(), instance: None }
+    }
+}
+
+impl Service<Request<Body>> for Direct {
+    type Response = Response<AnswerBody>;
+    type Error = CallError;
+    type Future = CallFuture;
+
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), CallError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> CallFuture {
+        let Self { connection, instance } = self.clone();
+        Box::pin(async move {
+            let cx = request.extensions().get::<Context>().copied().unwrap_or_default();
+            let call = Call::read(request, instance.as_ref()).await?;
+            Ok(call.over(&connection, &cx).await?)
+        })
+    }
+}
+
+type CallFuture = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, CallError>> + Send>>;
+
+/// Why a call has no answer. Inside the source of the [`Status`] that a generated client gives.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The caller was turned away, or the call's outcome is not known.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// The plugin or the connection failed this call.
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    /// The request could not be encoded.
+    #[error(transparent)]
+    Request(#[from] Status),
+}
+
+/// A request of a generated client, with what the link has to know of it.
+pub(crate) fn request<T>(cx: &Context, kind: CallKind, message: T) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    request.extensions_mut().insert(*cx);
+    request.extensions_mut().insert(kind);
+    request
+}
+
+/// What the failed call of a generated client says: the link's own answer where the plugin gave
+/// none, else what `by_plugin` makes of the plugin's status.
+pub(crate) fn failure_of(status: Status, by_plugin: impl Fn(Status) -> Error) -> Error {
+    let from_link = std::error::Error::source(&status).and_then(|source| source.downcast_ref());
+    match from_link {
+        Some(CallError::Unavailable(unavailable)) => unavailable.clone().into(),
+        Some(CallError::Connection(lost @ ConnectionError::TooLarge { .. })) => {
+            by_plugin(Status::resource_exhausted(lost.to_string()))
+        }
+        Some(CallError::Connection(lost)) => by_plugin(Status::unavailable(lost.to_string())),
+        Some(CallError::Request(status)) => by_plugin(status.clone()),
+        None => by_plugin(status),
+    }
+}
+
+/// The same where a plugin's status has no meaning beyond its code and message.
+pub(crate) fn failure(status: Status) -> Error {
+    failure_of(status, |status| RemoteError::from(status).into())
+}
+
+/// A call as it is sent, as often as it has to be.
+struct Call {
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Call {
+    async fn read(
+        request: Request<Body>,
+        instance: Option<&HeaderValue>,
+    ) -> Result<Self, CallError> {
+        let (parts, body) = request.into_parts();
+        let mut headers = parts.headers;
+        if let Some(instance) = instance {
+            headers.insert(INSTANCE.clone(), instance.clone());
+        }
+        let mut uri = parts.uri.into_parts();
+        uri.scheme = Some(http::uri::Scheme::HTTP);
+        uri.authority = Some(http::uri::Authority::from_static("localhost"));
+        let uri = Uri::from_parts(uri).map_err(|error| Status::internal(error.to_string()))?;
+        // One frame for a unary call, so this moves the bytes and copies none.
+        let body = body.collect().await?.to_bytes();
+        Ok(Self { uri, headers, body })
+    }
+
+    async fn over(
+        &self,
+        connection: &Connection,
+        cx: &Context,
+    ) -> Result<Response<AnswerBody>, ConnectionError> {
+        let mut head = Request::new(());
+        *head.method_mut() = http::Method::POST;
+        *head.version_mut() = http::Version::HTTP_2;
+        *head.uri_mut() = self.uri.clone();
+        *head.headers_mut() = self.headers.clone();
+        if let Some(remaining) = cx.remaining() {
+            head.headers_mut().insert(TIMEOUT.clone(), timeout_header(remaining));
+        }
+        let answer = connection.unary(head, self.body.clone(), MAX_ANSWER).await?;
+        Ok(AnswerBody::of(answer))
+    }
+}
+
+/// A duration in gRPC's form: at most eight digits and a unit.
+fn timeout_header(remaining: Duration) -> HeaderValue {
+    const MOST: u128 = 99_999_999;
+    let text = match (remaining.as_micros(), remaining.as_millis()) {
+        (micros, _) if micros <= MOST => format!("{micros}u"),
+        (_, millis) => format!("{}m", millis.min(MOST)),
+    };
+    HeaderValue::try_from(text).expect("digits and a letter are a header value")
+}
+
+/// A component's name as a header's value: as it is where it can be, else with what a header cannot
+/// hold left out.
+fn instance_header(component: &str) -> HeaderValue {
+    HeaderValue::from_bytes(component.as_bytes()).unwrap_or_else(|_| {
+        let printable: String = component.chars().filter(|c| !c.is_control()).collect();
+        HeaderValue::from_bytes(printable.as_bytes())
+            .unwrap_or_else(|_| HeaderValue::from_static(""))
+    })
+}
+
+/// The body of an answer that has arrived whole.
+#[derive(Debug)]
+pub struct AnswerBody {
+    chunks: std::vec::IntoIter<Bytes>,
+    trailers: Option<HeaderMap>,
+}
+
+impl AnswerBody {
+    fn of(answer: Answer) -> Response<Self> {
+        let Answer { head, chunks, trailers } = answer;
+        head.map(|()| Self { chunks: chunks.into_iter(), trailers })
+    }
+}
+
+impl http_body::Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Status>>> {
+        for chunk in self.chunks.by_ref() {
+            if chunk.has_remaining() {
+                return Poll::Ready(Some(Ok(http_body::Frame::data(chunk))));
+            }
+        }
+        Poll::Ready(self.trailers.take().map(|trailers| Ok(http_body::Frame::trailers(trailers))))
+    }
+}

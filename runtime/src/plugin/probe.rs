@@ -1,0 +1,109 @@
+//! From a connection to what the plugin behind it serves: reflection, then Ping.
+
+use replug_proto::dapr::components::v1::PingRequest;
+use replug_proto::dapr::components::v1::state_store_client::StateStoreClient;
+use tonic::{Code, Status};
+use tonic_reflection::pb::{v1, v1alpha};
+
+use super::connection::Connection;
+use super::contract::{Contract, Contracts};
+use super::link::Direct;
+
+/// Why a connection leads to no usable plugin.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// The plugin does not answer reflection, in either version.
+    #[error("serves no gRPC reflection (neither v1 nor v1alpha), so replug cannot know what it is")]
+    NoReflection,
+    /// Reflection failed.
+    #[error("reflection failed: {}", told(.0))]
+    Reflection(Status),
+    /// The plugin serves no contract that replug knows.
+    #[error("serves no component that replug knows, only {}", .services.join(", "))]
+    NothingKnown {
+        /// What it serves.
+        services: Vec<String>,
+    },
+    /// The plugin says that it cannot be used at this moment.
+    #[error("Ping of {} failed: {}", .contract.service(), told(.status))]
+    Ping {
+        /// Whose Ping.
+        contract: Contract,
+        /// Its answer.
+        status: Status,
+    },
+}
+
+fn told(status: &Status) -> String {
+    match status.message() {
+        "" => format!("{:?}", status.code()),
+        message => format!("{:?}: {message}", status.code()),
+    }
+}
+
+/// Asks the plugin behind `connection` what it serves, and whether it is ready for calls.
+///
+/// Waits as long as the plugin takes; the caller bounds it. A contract's Ping may be unimplemented:
+/// Dapr never calls it.
+pub async fn probe(connection: &Connection) -> Result<Contracts, ProbeError> {
+    let services = services(connection).await?;
+    let contracts = Contracts::known_among(services.iter().map(String::as_str));
+    if contracts.is_empty() {
+        return Err(ProbeError::NothingKnown { services });
+    }
+    if contracts.has(Contract::DaprState) {
+        let ping = StateStoreClient::new(Direct::new(connection)).ping(PingRequest {}).await;
+        match ping {
+            Err(status) if status.code() != Code::Unimplemented => {
+                return Err(ProbeError::Ping { contract: Contract::DaprState, status });
+            }
+            _ => {}
+        }
+    }
+    Ok(contracts)
+}
+
+/// The full names of all services, by reflection v1, else v1alpha.
+async fn services(connection: &Connection) -> Result<Vec<String>, ProbeError> {
+    match services_v1(connection).await {
+        Err(status) if status.code() == Code::Unimplemented => {}
+        answer => return answer.map_err(ProbeError::Reflection),
+    }
+    services_v1alpha(connection).await.map_err(|status| match status.code() {
+        Code::Unimplemented => ProbeError::NoReflection,
+        _ => ProbeError::Reflection(status),
+    })
+}
+
+/// One version of the reflection service; the two differ in nothing but their package.
+macro_rules! list_services {
+    ($name:ident, $version:ident) => {
+        async fn $name(connection: &Connection) -> Result<Vec<String>, Status> {
+            use $version::server_reflection_client::ServerReflectionClient;
+            use $version::server_reflection_request::MessageRequest;
+            use $version::server_reflection_response::MessageResponse;
+
+            let request = $version::ServerReflectionRequest {
+                host: String::new(),
+                message_request: Some(MessageRequest::ListServices(String::new())),
+            };
+            let mut answers = ServerReflectionClient::new(Direct::new(connection))
+                .server_reflection_info(tokio_stream::once(request))
+                .await?
+                .into_inner();
+            let answer = answers.message().await?.and_then(|answer| answer.message_response);
+            match answer {
+                Some(MessageResponse::ListServicesResponse(list)) => {
+                    Ok(list.service.into_iter().map(|service| service.name).collect())
+                }
+                Some(MessageResponse::ErrorResponse(error)) => {
+                    Err(Status::new(Code::from_i32(error.error_code), error.error_message))
+                }
+                _ => Err(Status::internal("the answer lists no services")),
+            }
+        }
+    };
+}
+
+list_services!(services_v1, v1);
+list_services!(services_v1alpha, v1alpha);
