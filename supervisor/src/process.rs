@@ -1,0 +1,115 @@
+//! A plugin's process: started, signalled, waited for, and gone with its whole group.
+//!
+//! What holds, and the failure that it survives:
+//! - A process is in a group of its own, and the group is killed when the process ends, whoever
+//!   ended it: a plugin's children do not outlive it. (One that made itself a daemon, with a session
+//!   of its own, does.)
+//! - No process outlives replug, kill -9 of replug included: the kernel kills the process, the
+//!   [`warden`] its group.
+//! - An exit is known when it happens, through a pidfd.
+//! - No signal ever reaches a stranger to whom the kernel gave the number of a dead process, and no
+//!   zombie stays.
+//!
+//! This module knows nothing of plugins, plans, sockets or restarts.
+
+mod exit;
+mod keeper;
+mod launch;
+mod pidfd;
+mod pre_exec;
+mod spawn_error;
+mod spawner;
+mod ward;
+pub mod warden;
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+pub use nix::sys::signal::Signal;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+pub use self::exit::Exit;
+use self::keeper::Serial;
+pub use self::launch::Launch;
+pub use self::spawn_error::SpawnError;
+pub use self::spawner::Spawner;
+
+/// A process that was started by a [`Spawner`]. Dropping it kills its group.
+#[derive(Debug)]
+pub struct Process {
+    spawner: Spawner,
+    serial: Serial,
+    pid: u32,
+    exit: oneshot::Receiver<Exit>,
+    ended: Option<Exit>,
+    output: Option<(OwnedFd, OwnedFd)>,
+}
+
+impl Process {
+    fn new(
+        spawner: Spawner,
+        serial: Serial,
+        pid: u32,
+        exit: oneshot::Receiver<Exit>,
+        output: (OwnedFd, OwnedFd),
+    ) -> Self {
+        Self { spawner, serial, pid, exit, ended: None, output: Some(output) }
+    }
+
+    /// The process's id, which is its group's too. For people: once the process has ended, the
+    /// number can be another's.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The reading ends of the process's standard output and standard error, once.
+    pub fn take_output(&mut self) -> Option<(OwnedFd, OwnedFd)> {
+        self.output.take()
+    }
+
+    /// Waits for the process to end. By then the rest of its group has been killed, and nothing of
+    /// the process is left. Dropping the future loses nothing; asked again, it says the same.
+    pub async fn exited(&mut self) -> Exit {
+        if let Some(exit) = self.ended {
+            return exit;
+        }
+        // Without an answer the spawner's thread has ended, and the kernel has killed the process.
+        let exit = (&mut self.exit).await.unwrap_or(Exit::by(Signal::SIGKILL));
+        *self.ended.insert(exit)
+    }
+
+    /// Sends `signal` to the process and its group; does nothing once the process has ended.
+    pub fn signal_group(&self, signal: Signal) {
+        self.spawner.signal(self.serial, signal);
+    }
+
+    /// Kills the process and its group.
+    pub fn kill_group(&self) {
+        self.signal_group(Signal::SIGKILL);
+    }
+
+    /// Asks the group to end by `signal` and, where the process has not ended after `patience`,
+    /// kills the group. Returns when the process has ended.
+    ///
+    /// The group is woken too: a process that is stopped could not hear the signal. When the future
+    /// is dropped, the process has been asked, and is not killed.
+    pub async fn stop(&mut self, signal: Signal, patience: Duration) -> Exit {
+        self.signal_group(signal);
+        self.signal_group(Signal::SIGCONT);
+        if let Ok(exit) = timeout(patience, self.exited()).await {
+            return exit;
+        }
+        self.kill_group();
+        self.exited().await
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.ended.is_none() {
+            self.kill_group();
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The thread that starts every plugin's process, sees it end, and reaps it.
+//!
+//! One thread for all of it, for three reasons. The kernel ties a child's death signal to the
+//! *thread* that forked it, so that thread has to live as long as replug. A process id is a
+//! process's own until it is reaped, so whoever reaps has to be the one who signals: what goes
+//! through this thread never hits a stranger. And the warden has to learn of beginnings and ends in
+//! their order. The thread runs a small event loop of its own, and blocks for as long as a fork
+//! takes; nobody else waits for that.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::process::{Child, Command};
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use super::pidfd::Pidfd;
+use super::ward::Ward;
+use super::{Exit, Launch, SpawnError, pre_exec};
+
+/// What the rest of replug asks of the thread.
+pub(super) enum Request {
+    /// Start a process.
+    Spawn(Box<Launch>, oneshot::Sender<Result<Started, SpawnError>>),
+    /// Send a signal to a process's group, unless the process has ended.
+    Signal(Serial, Signal),
+    /// Have a folder removed when replug dies.
+    RemoveOnDeath(PathBuf),
+    /// Kill every process, start none any more, and answer when all are reaped.
+    Finish(oneshot::Sender<()>),
+}
+
+/// Tells processes apart, unlike their ids, of which the kernel makes new use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Serial(u64);
+
+/// A process that runs its program.
+pub(super) struct Started {
+    pub(super) serial: Serial,
+    pub(super) pid: u32,
+    pub(super) exit: oneshot::Receiver<Exit>,
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: OwnedFd,
+}
+
+/// The thread's state.
+pub(super) struct Keeper {
+    requests: mpsc::UnboundedReceiver<Request>,
+    ward: Ward,
+    living: HashMap<Serial, Living>,
+    /// One task per living process, which ends when the process does.
+    exits: JoinSet<Serial>,
+    last: u64,
+    /// Whether somebody is left who could ask for anything.
+    asked: bool,
+    /// Whether new processes are refused.
+    finishing: bool,
+    finished: Vec<oneshot::Sender<()>>,
+}
+
+struct Living {
+    /// The process's id and its group's.
+    pid: u32,
+    exit: oneshot::Sender<Exit>,
+}
+
+impl Keeper {
+    pub(super) fn new(requests: mpsc::UnboundedReceiver<Request>, ward: Ward) -> Self {
+        Self {
+            requests,
+            ward,
+            living: HashMap::new(),
+            exits: JoinSet::new(),
+            last: 0,
+            asked: true,
+            finishing: false,
+            finished: Vec::new(),
+        }
+    }
+
+    /// Serves until it is told to finish, or until nobody is left who could ask for anything; then
+    /// until the last process is reaped and the warden is dismissed.
+    pub(super) async fn run(mut self) {
+        while !(self.finishing && self.living.is_empty()) {
+            tokio::select! {
+                biased;
+                Some(ended) = self.exits.join_next() => match ended {
+                    Ok(serial) => self.ended(serial),
+                    Err(error) => tracing::error!(%error, "a process is watched no longer"),
+                },
+                () = self.ward.gone() => {
+                    if let Err(error) = self.ward.replace() {
+                        tracing::error!(%error, "the warden cannot be started");
+                    }
+                }
+                request = self.requests.recv(), if self.asked => {
+                    if let Some(request) = request {
+                        self.serve(request);
+                    } else {
+                        self.asked = false;
+                        self.finish();
+                    }
+                }
+            }
+        }
+        self.ward.dismiss().await;
+        for waiting in self.finished {
+            // Whoever asked may have stopped waiting.
+            let _ = waiting.send(());
+        }
+    }
+
+    fn serve(&mut self, request: Request) {
+        match request {
+            Request::Spawn(launch, answer) => {
+                if answer.is_closed() {
+                    return;
+                }
+                let started =
+                    if self.finishing { Err(SpawnError::Stopping) } else { self.spawn(&launch) };
+                if let Err(Ok(unwanted)) = answer.send(started) {
+                    self.signal(unwanted.serial, Signal::SIGKILL);
+                }
+            }
+            Request::Signal(serial, signal) => self.signal(serial, signal),
+            Request::RemoveOnDeath(folder) => self.ward.remove_on_death(folder),
+            Request::Finish(finished) => {
+                self.finished.push(finished);
+                self.finish();
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        self.finishing = true;
+        for living in self.living.values() {
+            kill_group(living.pid, Signal::SIGKILL);
+        }
+    }
+
+    fn signal(&self, serial: Serial, signal: Signal) {
+        if let Some(living) = self.living.get(&serial) {
+            kill_group(living.pid, signal);
+        }
+    }
+
+    fn spawn(&mut self, launch: &Launch) -> Result<Started, SpawnError> {
+        let mut child = match self.try_spawn(launch)? {
+            Ok(child) => child,
+            // The warden was gone before this thread had heard of it. Another, and once more.
+            Err(error) if error.raw_os_error() == Some(Errno::EPIPE as i32) => {
+                self.ward.replace().map_err(|error| no_warden(&error))?;
+                self.try_spawn(launch)?.map_err(|error| SpawnError::explain(launch, &error))?
+            }
+            Err(error) => return Err(SpawnError::explain(launch, &error)),
+        };
+        let pid = child.id();
+        self.ward.begun(pid);
+        match attend(&mut child) {
+            Ok((exited, stdout, stderr)) => {
+                self.last += 1;
+                let serial = Serial(self.last);
+                self.exits.spawn(async move {
+                    exited.ended().await;
+                    serial
+                });
+                let (exit, receiver) = oneshot::channel();
+                self.living.insert(serial, Living { pid, exit });
+                Ok(Started { serial, pid, exit: receiver, stdout, stderr })
+            }
+            Err(error) => {
+                kill_group(pid, Signal::SIGKILL);
+                self.ward.ended(pid);
+                // Killed, so this takes no longer than the kernel needs to end it.
+                let _ = child.wait();
+                Err(SpawnError::explain(launch, &error))
+            }
+        }
+    }
+
+    /// Forks and waits until the program runs or has failed to. The outer error is the warden's.
+    fn try_spawn(&mut self, launch: &Launch) -> Result<io::Result<Child>, SpawnError> {
+        let mut command = launch.command();
+        let spawned =
+            spawn_guarded(&mut command, self.ward.descriptor().map_err(|error| no_warden(&error))?);
+        if spawned.is_err() {
+            self.ward.never_ran();
+        }
+        Ok(spawned)
+    }
+
+    /// A process has ended and is a zombie: its number is still its own, and its group's. So
+    /// first what is left of the group is killed, then the warden forgets the group, and only then
+    /// is the process reaped.
+    fn ended(&mut self, serial: Serial) {
+        let Some(Living { pid, exit }) = self.living.remove(&serial) else { return };
+        kill_group(pid, Signal::SIGKILL);
+        self.ward.ended(pid);
+        // Nobody may be waiting for it any more.
+        let _ = exit.send(reap(pid));
+    }
+}
+
+fn no_warden(error: &io::Error) -> SpawnError {
+    SpawnError::Warden(error.to_string())
+}
+
+fn spawn_guarded(command: &mut Command, warden: BorrowedFd<'_>) -> io::Result<Child> {
+    pre_exec::plugin(command, warden);
+    command.spawn()
+}
+
+/// What tells of the child's exit, and the ends of its two pipes.
+fn attend(child: &mut Child) -> io::Result<(Pidfd, OwnedFd, OwnedFd)> {
+    let exited = Pidfd::of(child)?;
+    match (child.stdout.take(), child.stderr.take()) {
+        (Some(stdout), Some(stderr)) => Ok((exited, stdout.into(), stderr.into())),
+        _ => Err(io::ErrorKind::BrokenPipe.into()),
+    }
+}
+
+/// Signals the group of an unreaped process. That none of it is left, or that it belongs to another
+/// user by now, is no error that anybody could do something about.
+fn kill_group(pid: u32, signal: Signal) {
+    if let Ok(pid) = i32::try_from(pid) {
+        let _ = killpg(Pid::from_raw(pid), signal);
+    }
+}
+
+/// Takes the exit status of a process that has ended, which frees its number.
+fn reap(pid: u32) -> Exit {
+    let status = i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw)
+        .and_then(|pid| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED).ok().flatten());
+    let Some(status) = status else {
+        // Somebody else reaped it, which nothing in replug does.
+        tracing::error!(pid, "the exit status of a process is lost");
+        return Exit::by(Signal::SIGKILL);
+    };
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => Exit::Code(code),
+        (None, Some(signal)) => Exit::Signal { signal, core_dumped: status.dumped() },
+        (None, None) => Exit::by(Signal::SIGKILL),
+    }
+}

@@ -1,0 +1,200 @@
+//! What happens in a child between fork and exec: the only unsafe code of replug.
+//!
+//! Such code runs in a copy of a process whose other threads are gone, perhaps in the middle of an
+//! allocation or with a lock held. So everything here is a system call, or arithmetic on the stack:
+//! no allocation, no lock, no panic.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use nix::libc;
+
+/// The lowest descriptor after the standard three.
+const FIRST_INHERITED: libc::c_uint = 3;
+
+/// The kernel's highest signal number.
+const LAST_SIGNAL: libc::c_int = 64;
+
+/// The size of the kernel's signal mask in bytes.
+const KERNEL_MASK: libc::size_t = 8;
+
+/// Signals that a terminal or an administrator sends to everything of replug's, and that the
+/// warden outlives: it ends when replug has ended, not before.
+const WARDEN_IGNORES: [libc::c_int; 8] = [
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGTERM,
+    libc::SIGPIPE,
+    libc::SIGTSTP,
+    libc::SIGTTIN,
+    libc::SIGTTOU,
+];
+
+/// Lets `command` start a plugin that dies with the calling thread, whose group the warden knows
+/// before the program's first instruction, with default signal dispositions, nothing blocked, and
+/// no descriptor but the standard three.
+///
+/// `warden` must stay open until the command is spawned. Spawning fails with `EPIPE` where the
+/// warden cannot be told; nothing else makes it fail so.
+pub(super) fn plugin(command: &mut Command, warden: BorrowedFd<'_>) {
+    let warden = warden.as_raw_fd();
+    let parent = std::process::id();
+    // SAFETY: the closure makes only async-signal-safe system calls, see the head of this file.
+    // It captures two integers by value.
+    unsafe {
+        command.pre_exec(move || {
+            die_with_parent(parent)?;
+            announce(warden)?;
+            reset_signals();
+            close_on_exec();
+            Ok(())
+        });
+    }
+}
+
+/// Lets `command` start a warden: in a session of its own, so that neither a terminal nor a signal
+/// to replug's group reaches it, deaf to polite signals, and with no descriptor but the standard
+/// three. It does not die with its parent: outliving it is what it is for.
+pub(super) fn warden(command: &mut Command) {
+    // SAFETY: the closure makes only async-signal-safe system calls, see the head of this file.
+    unsafe {
+        command.pre_exec(|| {
+            // SAFETY: no arguments. It fails only for a group leader, which a fresh child is not.
+            if libc::setsid() == -1 {
+                return Err(io::Error::last_os_error());
+            }
+            reset_signals();
+            for signal in WARDEN_IGNORES {
+                // SAFETY: SIG_IGN is no code of ours, and ignored signals stay ignored over exec.
+                libc::signal(signal, libc::SIG_IGN);
+            }
+            close_on_exec();
+            Ok(())
+        });
+    }
+}
+
+/// Asks the kernel for SIGKILL when the parent thread ends. A parent that ended before it was
+/// asked sends nothing any more; then the child has another parent by now, and gives up.
+fn die_with_parent(parent: u32) -> io::Result<()> {
+    // SAFETY: PR_SET_PDEATHSIG takes one number and touches no memory.
+    if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: no arguments, never fails.
+    let now = unsafe { libc::getppid() };
+    if u32::try_from(now) == Ok(parent) {
+        Ok(())
+    } else {
+        Err(io::Error::from_raw_os_error(libc::ESRCH))
+    }
+}
+
+/// Tells the warden this process's group, which has its own process id by now.
+fn announce(warden: RawFd) -> io::Result<()> {
+    let mut line = [0u8; Announcement::LONGEST];
+    // SAFETY: no arguments, never fails.
+    let pid = unsafe { libc::getpid() };
+    let line = Announcement::write(&mut line, pid.unsigned_abs());
+    // SAFETY: the pointer and the length are those of a live slice. MSG_NOSIGNAL, because SIGPIPE
+    // has its default disposition here and would end the child without a word.
+    let sent = unsafe {
+        libc::send(
+            warden,
+            line.as_ptr().cast(),
+            line.len(),
+            libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT,
+        )
+    };
+    if usize::try_from(sent) == Ok(line.len()) {
+        Ok(())
+    } else {
+        Err(io::Error::from_raw_os_error(libc::EPIPE))
+    }
+}
+
+/// The line `+PID`, made without an allocation.
+struct Announcement;
+
+impl Announcement {
+    /// `+`, the ten digits of the largest number, a line feed.
+    const LONGEST: usize = 12;
+
+    fn write(buffer: &mut [u8; Self::LONGEST], mut pid: u32) -> &[u8] {
+        let mut start = Self::LONGEST - 1;
+        buffer[start] = b'\n';
+        loop {
+            start -= 1;
+            // A digit: the remainder is below ten.
+            buffer[start] = b'0' + (pid % 10) as u8;
+            pid /= 10;
+            if pid == 0 {
+                break;
+            }
+        }
+        start -= 1;
+        buffer[start] = b'+';
+        &buffer[start..]
+    }
+}
+
+/// Nothing ignored, nothing blocked, whatever replug inherited or did for itself.
+fn reset_signals() {
+    // The kernel's own structure, all of whose fields are zero: SIG_DFL, no flag, no mask. Longer
+    // than it is on any machine.
+    let default = [0u64; 8];
+    for signal in 1..=LAST_SIGNAL {
+        // SAFETY: the pointer is that of a live array, which the kernel only reads; the old
+        // disposition is not wanted. Past the C library, which keeps two signals to itself and
+        // would leave them as they were inherited. Fails for SIGKILL and SIGSTOP, rightly.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                std::ptr::null_mut::<u64>(),
+                KERNEL_MASK,
+            );
+        }
+    }
+    // SAFETY: a sigset_t is plain memory that sigemptyset fills in before it is read; a null third
+    // pointer says that the old mask is not wanted.
+    unsafe {
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+    }
+}
+
+/// Marks every descriptor but the standard three close-on-exec. What replug opens is marked from
+/// the start; this is for what replug itself inherited. A kernel before 5.11 cannot do it, and such
+/// a descriptor then stays open as it would in any child.
+fn close_on_exec() {
+    // SAFETY: three numbers; the flag only marks descriptors, none is closed under its owner.
+    unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            FIRST_INHERITED,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_announcement_is_a_plus_and_the_number_whatever_its_length() {
+        let mut buffer = [0; Announcement::LONGEST];
+        assert_eq!(Announcement::write(&mut buffer, 7), b"+7\n");
+        assert_eq!(Announcement::write(&mut buffer, 4_194_304), b"+4194304\n");
+        assert_eq!(Announcement::write(&mut buffer, u32::MAX), b"+4294967295\n");
+    }
+}

@@ -1,0 +1,217 @@
+//! When a plugin that ended is started again. Pure: it is told how long lives were, and knows no
+//! clock, process or task. The one place that knows the `backoff` crate.
+
+use std::time::{Duration, Instant};
+
+use backoff::backoff::Backoff as _;
+use backoff::exponential::ExponentialBackoff;
+
+use crate::process::Exit;
+
+/// Delays grow by this factor.
+const GROWTH: f64 = 2.0;
+
+/// A delay is drawn from this far below to this far above the nominal one, as a fraction of it, so
+/// that plugins that fell together do not rise together.
+const JITTER: f64 = 0.2;
+
+/// The shortest delay to begin with: doubling nothing would stay nothing.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// The first and the longest delay between two tries to reach a socket that is there.
+const DIAL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
+
+/// After which ends a plugin is started again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Restart {
+    /// After every one.
+    #[default]
+    Always,
+    /// After all but an exit with status 0.
+    OnFailure,
+    /// After none.
+    Never,
+}
+
+/// When a plugin that ended is started again.
+///
+/// - A life that was Ready for `stable_after` or longer wipes out what was before it.
+/// - The first end in a row is followed by a start at once, if the plugin was Ready in that life: it
+///   works, and callers are waiting. A plugin that was not Ready would most likely do the same
+///   again, so it waits for `initial`.
+/// - Every further end in the row doubles the delay, from `initial` to `max`.
+/// - A delay has some chance in it, and is never longer than `max`.
+/// - A plugin is crash-looping from when its delay has grown to `max` until it is stable again. It
+///   is still tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestartPolicy {
+    /// After which ends.
+    pub restart: Restart,
+    /// The first delay.
+    pub initial: Duration,
+    /// The longest delay; where it is below `initial`, it is the only one.
+    pub max: Duration,
+    /// How long a plugin has to be Ready for what was before to be forgotten.
+    pub stable_after: Duration,
+}
+
+impl Default for RestartPolicy {
+    fn default() -> Self {
+        Self {
+            restart: Restart::Always,
+            initial: Duration::from_millis(100),
+            max: Duration::from_secs(30),
+            stable_after: Duration::from_secs(10),
+        }
+    }
+}
+
+/// How a life ended, as far as it counts here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// The process ended by itself with status 0, unasked.
+    Success,
+    /// Anything else: another status, a signal, replug's kill after a timeout or failed probes, or
+    /// a process that could not be started at all.
+    Failure,
+}
+
+impl From<Exit> for Ending {
+    fn from(exit: Exit) -> Self {
+        if exit.is_success() { Self::Success } else { Self::Failure }
+    }
+}
+
+/// What is done about a plugin that ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// It is started again after this long; after zero, at once.
+    RestartAfter(Duration),
+    /// It stays as it is until somebody starts it.
+    Stay,
+}
+
+/// A policy together with the ends so far.
+#[derive(Debug, Clone)]
+pub struct Backoff {
+    policy: RestartPolicy,
+    delays: Delays,
+    /// Ends since the last stable life.
+    in_a_row: u32,
+    crash_looping: bool,
+}
+
+impl Backoff {
+    /// Nothing has ended yet.
+    #[must_use]
+    pub fn new(policy: RestartPolicy) -> Self {
+        let delays = Delays::new(policy.initial, policy.max);
+        Self { policy, delays, in_a_row: 0, crash_looping: false }
+    }
+
+    /// A life ended. `ready_for` is how long it had been Ready, if it ever was. Not for a plugin
+    /// that was stopped because somebody asked for it: see [`Backoff::forget`].
+    pub fn ended(&mut self, ready_for: Option<Duration>, ending: Ending) -> Decision {
+        if ready_for.is_some_and(|life| life >= self.policy.stable_after) {
+            self.forget();
+        }
+        let stay = match self.policy.restart {
+            Restart::Always => false,
+            Restart::OnFailure => ending == Ending::Success,
+            Restart::Never => true,
+        };
+        if stay {
+            return Decision::Stay;
+        }
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        if self.in_a_row == 1 && ready_for.is_some() {
+            return Decision::RestartAfter(Duration::ZERO);
+        }
+        self.crash_looping |= self.delays.longest_reached();
+        Decision::RestartAfter(self.delays.next())
+    }
+
+    /// Whether the plugin keeps failing, and is tried at the longest delay only.
+    #[must_use]
+    pub fn crash_looping(&self) -> bool {
+        self.crash_looping
+    }
+
+    /// Ends in a row, the last included.
+    #[must_use]
+    pub fn in_a_row(&self) -> u32 {
+        self.in_a_row
+    }
+
+    /// What was before does not count any more: the plugin has been Ready for
+    /// [`RestartPolicy::stable_after`], or somebody started it by hand.
+    pub fn forget(&mut self) {
+        self.delays.reset();
+        self.in_a_row = 0;
+        self.crash_looping = false;
+    }
+}
+
+/// The delays between two tries to reach a socket that is there: they never end. A socket file
+/// appears when a plugin binds it, a moment before it accepts, so the first tries come fast.
+#[must_use]
+pub fn dial_backoff() -> Delays {
+    Delays::new(DIAL.0, DIAL.1)
+}
+
+/// Delays that double up to a longest one, with jitter, for ever.
+#[derive(Debug, Clone)]
+pub struct Delays {
+    backoff: ExponentialBackoff<Still>,
+}
+
+impl Delays {
+    fn new(initial: Duration, max: Duration) -> Self {
+        let max = max.max(SHORTEST);
+        let initial = initial.clamp(SHORTEST, max);
+        let clock = Still(Instant::now());
+        Self {
+            backoff: ExponentialBackoff {
+                current_interval: initial,
+                initial_interval: initial,
+                randomization_factor: JITTER,
+                multiplier: GROWTH,
+                max_interval: max,
+                start_time: clock.0,
+                max_elapsed_time: None,
+                clock,
+            },
+        }
+    }
+
+    /// The next delay, never above the longest.
+    #[allow(clippy::should_implement_trait, reason = "delays never end, so there is no Option")]
+    pub fn next(&mut self) -> Duration {
+        let longest = self.backoff.max_interval;
+        // It says None only past a longest time in all, and none is set.
+        self.backoff.next_backoff().unwrap_or(longest).min(longest)
+    }
+
+    /// Begins with the first delay again.
+    pub fn reset(&mut self) {
+        self.backoff.reset();
+    }
+
+    /// Whether the next delay is a longest one.
+    fn longest_reached(&self) -> bool {
+        self.backoff.current_interval >= self.backoff.max_interval
+    }
+}
+
+/// A clock that stands still: what counts is the number of tries, not the time they take.
+#[derive(Debug, Clone, Copy)]
+struct Still(Instant);
+
+impl backoff::Clock for Still {
+    fn now(&self) -> Instant {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! The restart rules, by example and by property.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const POLICY: RestartPolicy = RestartPolicy {
+    restart: Restart::Always,
+    initial: Duration::from_millis(100),
+    max: Duration::from_secs(2),
+    stable_after: Duration::from_secs(10),
+};
+
+const STABLE: Option<Duration> = Some(Duration::from_secs(10));
+const SHORT: Option<Duration> = Some(Duration::from_millis(30));
+const NEVER_READY: Option<Duration> = None;
+
+fn failed(backoff: &mut Backoff, ready_for: Option<Duration>) -> Duration {
+    match backoff.ended(ready_for, Ending::Failure) {
+        Decision::RestartAfter(delay) => delay,
+        Decision::Stay => panic!("a plugin that failed stays down"),
+    }
+}
+
+fn is_about(delay: Duration, nominal: Duration) -> bool {
+    delay >= nominal.mul_f64(1.0 - JITTER) && delay <= nominal.mul_f64(1.0 + JITTER + 0.001)
+}
+
+#[test]
+fn the_first_restart_after_a_stable_life_is_immediate() {
+    let mut backoff = Backoff::new(POLICY);
+    for _ in 0..500 {
+        assert_eq!(failed(&mut backoff, STABLE), Duration::ZERO);
+        assert!(!backoff.crash_looping());
+    }
+}
+
+#[test]
+fn a_plugin_that_was_ready_only_shortly_is_restarted_at_once_the_first_time_only() {
+    let mut backoff = Backoff::new(POLICY);
+    assert_eq!(failed(&mut backoff, SHORT), Duration::ZERO);
+    assert!(is_about(failed(&mut backoff, SHORT), POLICY.initial));
+    assert!(is_about(failed(&mut backoff, SHORT), POLICY.initial * 2));
+}
+
+#[test]
+fn a_plugin_that_was_never_ready_waits_from_the_first_time_on() {
+    let mut backoff = Backoff::new(POLICY);
+    assert!(is_about(failed(&mut backoff, NEVER_READY), POLICY.initial));
+    assert!(is_about(failed(&mut backoff, NEVER_READY), POLICY.initial * 2));
+}
+
+#[test]
+fn a_plugin_that_keeps_failing_crash_loops_at_the_longest_delay_until_it_is_stable() {
+    let mut backoff = Backoff::new(POLICY);
+    let mut ends = 0;
+    while !backoff.crash_looping() {
+        failed(&mut backoff, NEVER_READY);
+        ends += 1;
+        assert!(ends < 20, "the longest delay is never reached");
+    }
+    // 100, 200, 400, 800, 1600 ms, and the sixth is the longest.
+    assert_eq!(ends, 6);
+    assert!(failed(&mut backoff, SHORT) >= POLICY.max.mul_f64(1.0 - JITTER));
+    assert!(backoff.crash_looping());
+    assert_eq!(failed(&mut backoff, STABLE), Duration::ZERO);
+    assert!(!backoff.crash_looping());
+    assert_eq!(backoff.in_a_row(), 1);
+}
+
+#[test]
+fn a_success_is_restarted_only_by_a_policy_that_always_does() {
+    for (restart, after_success, after_failure) in [
+        (Restart::Always, true, true),
+        (Restart::OnFailure, false, true),
+        (Restart::Never, false, false),
+    ] {
+        let mut backoff = Backoff::new(RestartPolicy { restart, ..POLICY });
+        assert_eq!(backoff.ended(STABLE, Ending::Success) != Decision::Stay, after_success);
+        assert_eq!(backoff.ended(STABLE, Ending::Failure) != Decision::Stay, after_failure);
+    }
+}
+
+#[test]
+fn dialling_begins_after_a_millisecond_and_goes_on_every_tenth_of_a_second() {
+    let mut delays = dial_backoff();
+    assert!(is_about(delays.next(), DIAL.0));
+    let later: Vec<Duration> = (0..1000).map(|_| delays.next()).collect();
+    assert!(later.iter().all(|delay| *delay <= DIAL.1));
+    assert!(later[10..].iter().all(|delay| *delay >= DIAL.1.mul_f64(1.0 - JITTER)));
+    delays.reset();
+    assert!(is_about(delays.next(), DIAL.0));
+}
+
+fn lives() -> impl Strategy<Value = Option<Duration>> {
+    prop_oneof![
+        Just(None),
+        (0u64..10_000).prop_map(|ms| Some(Duration::from_millis(ms))),
+        (10_000u64..1_000_000).prop_map(|ms| Some(Duration::from_millis(ms))),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_delay_is_never_above_the_longest_and_never_zero_twice_in_a_row(
+        initial in 0u64..100_000,
+        max in 0u64..100_000,
+        lives in prop::collection::vec(lives(), 1..60),
+    ) {
+        let policy = RestartPolicy {
+            initial: Duration::from_millis(initial),
+            max: Duration::from_millis(max),
+            ..POLICY
+        };
+        let mut backoff = Backoff::new(policy);
+        let longest = policy.max.max(SHORTEST);
+        for life in lives {
+            let stable = life.is_some_and(|life| life >= policy.stable_after);
+            let first = stable || backoff.in_a_row() == 0;
+            let delay = failed(&mut backoff, life);
+            prop_assert!(delay <= longest);
+            prop_assert_eq!(delay.is_zero(), first && life.is_some());
+            prop_assert!(!stable || !backoff.crash_looping());
+        }
+    }
+
+    #[test]
+    fn delays_in_a_row_double_until_the_longest(
+        initial in 1u64..1_000,
+        max in 1_000u64..100_000,
+        ends in 1u32..40,
+    ) {
+        let policy = RestartPolicy {
+            initial: Duration::from_millis(initial),
+            max: Duration::from_millis(max),
+            ..POLICY
+        };
+        let mut backoff = Backoff::new(policy);
+        let mut nominal = policy.initial;
+        for _ in 0..ends {
+            let delay = failed(&mut backoff, NEVER_READY);
+            prop_assert!(is_about(delay, nominal) || delay == policy.max);
+            prop_assert_eq!(backoff.crash_looping(), nominal == policy.max);
+            nominal = (nominal * 2).min(policy.max);
+        }
+    }
+}
