@@ -7,6 +7,9 @@ use prost::Message as _;
 /// The folders that hold contracts, one per family.
 const FAMILIES: [&str; 3] = ["dapr", "replug", "spec"];
 
+/// The folders whose contracts plugins serve.
+const PLUGIN_FOLDERS: [&str; 2] = ["dapr/proto/components", "spec/proto/pluggable"];
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut files = Vec::new();
     for family in FAMILIES {
@@ -18,6 +21,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = protox::compile(&files, ["."])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+
+    let mut plugin_files = Vec::new();
+    for folder in PLUGIN_FOLDERS {
+        collect_protos(Path::new(folder), &mut plugin_files)?;
+    }
+    let plugin_descriptors = protox::compile(&plugin_files, ["."])?;
+    std::fs::write(out.join("plugin_descriptors.bin"), plugin_descriptors.encode_to_vec())?;
 
     tonic_prost_build::configure()
         .bytes(".")

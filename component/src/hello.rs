@@ -20,6 +20,13 @@ pub trait HelloType: Send + Sync + 'static {
     async fn open(&self, config: HelloConfig) -> Result<Arc<dyn Hello>, Error>;
 }
 
+#[async_trait]
+impl<T: HelloType + ?Sized> HelloType for Arc<T> {
+    async fn open(&self, config: HelloConfig) -> Result<Arc<dyn Hello>, Error> {
+        T::open(self, config).await
+    }
+}
+
 /// What a hello component is made with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HelloConfig {

@@ -94,6 +94,13 @@ pub trait StateStoreType: Send + Sync + 'static {
     async fn open(&self, metadata: Metadata) -> Result<Arc<dyn StateStore>, Error>;
 }
 
+#[async_trait]
+impl<T: StateStoreType + ?Sized> StateStoreType for Arc<T> {
+    async fn open(&self, metadata: Metadata) -> Result<Arc<dyn StateStore>, Error> {
+        T::open(self, metadata).await
+    }
+}
+
 /// How many parts of a bulk request may be under way at once; none: all of them.
 pub type Parallelism = Option<NonZeroUsize>;
 

@@ -22,3 +22,8 @@ pub mod replug {
 /// Every contract of this crate as a serialized `google.protobuf.FileDescriptorSet`, what gRPC
 /// server reflection answers from.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// Those contracts of [`FILE_DESCRIPTOR_SET`] that plugins serve, and what they import: a small
+/// part of the whole, so that a plugin's start does not wait for the rest to be read.
+pub const PLUGIN_FILE_DESCRIPTOR_SET: &[u8] =
+    include_bytes!(concat!(env!("OUT_DIR"), "/plugin_descriptors.bin"));
