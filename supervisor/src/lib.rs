@@ -1,1 +1,11 @@
-//! .
+//! The plugin process manager of replug: what `plugins.toml` asks for, the processes that serve it,
+//! their sockets and links, and what the user sees of them.
+//!
+//! It knows no state store and no HTTP route: what a plugin serves goes to the runtime's registry,
+//! which is all that the two share.
+
+pub mod plan;
+pub mod output;
+pub mod process;
+pub mod restart;
+pub mod sockets;

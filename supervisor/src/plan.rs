@@ -1,0 +1,190 @@
+//! The plan: what `plugins.toml` asks for, read once and checked.
+//!
+//! [`Plan::load`] is the one place where the file is read. It finds everything that is wrong at
+//! once, each with its line, its key and what would be right; what comes out is a value, and
+//! everything after it takes a `&Plan` or a part of one. A plan starts nothing and knows no state.
+//!
+//! What only an edit of the file, or of the environment that it names, can mend is an error: there
+//! is no plan then. What something else can mend, a program that is not there yet, is a warning:
+//! there is a plan, and the plugin is tried until it starts.
+
+mod component;
+mod diagnostic;
+mod nearest;
+mod place;
+mod plugin;
+mod program;
+mod reader;
+mod references;
+mod render;
+mod runtime;
+mod surroundings;
+mod syntax;
+mod value;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use replug_component::ComponentType;
+use replug_runtime::component::ComponentSpec;
+
+use crate::restart::RestartPolicy;
+
+pub use diagnostic::{At, Checked, Diagnostic, Related, Severity};
+pub use surroundings::Surroundings;
+
+/// The longest path, in bytes, that a Unix socket can be bound or connected to on Linux.
+pub const SOCKET_PATH_LIMIT: usize = 107;
+
+/// What `plugins.toml` asks for. Paths in it are absolute.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// What `[runtime]` says.
+    pub runtime: RuntimeSettings,
+    /// What `[plugins.NAME]` says, in the order of the file. No two have one name.
+    pub plugins: Vec<PluginSpec>,
+    /// What `[components.NAME]` says, in the order of the file. No two have one name.
+    pub components: Vec<ComponentSpec>,
+}
+
+/// What `[runtime]` says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuntimeSettings {
+    /// What the application is called: part of the keys that it stores.
+    pub app_id: String,
+    /// Where applications call over gRPC; empty where they do not.
+    pub grpc: Vec<Listen>,
+    /// Where applications call over HTTP; empty where they do not.
+    pub http: Vec<Listen>,
+    /// What belongs to this run of replug: the control socket, the lock, private socket folders.
+    pub run_dir: PathBuf,
+    /// Where plugins that somebody else runs put their sockets, if anywhere.
+    pub socket_dir: Option<PathBuf>,
+    /// The control socket.
+    pub control: PathBuf,
+    /// How long the socket of a found plugin may be gone before the plugin is retired.
+    pub forget_after: Duration,
+    /// The longest message, in bytes, that is taken from an application or a plugin.
+    pub max_message: usize,
+}
+
+/// Where the runtime listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Listen {
+    /// A TCP address. With port 0 the system picks one.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+/// What `[plugins.NAME]` says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PluginSpec {
+    /// What it is called in status, logs and folders. Fit for a file name.
+    pub name: String,
+    /// What is started.
+    pub runs: Runs,
+    /// Variables that it gets besides replug's own environment.
+    pub env: BTreeMap<String, String>,
+    /// The folder that it starts in; the one of `plugins.toml` unless told.
+    pub cwd: PathBuf,
+    /// When it is started again after an exit. `max` is never shorter than `initial`.
+    pub restart: RestartPolicy,
+    /// How long it may take from its start until it is ready.
+    pub start_timeout: Duration,
+    /// How long it may take from the stop signal to its exit before it is killed.
+    pub stop_timeout: Duration,
+    /// What asks it to stop.
+    pub stop_signal: Signal,
+    /// The path of its socket, where it does not take the one that replug tells it.
+    pub socket: Option<PathBuf>,
+}
+
+/// What is started for a plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Runs {
+    /// A program.
+    Command {
+        /// An absolute path, or a bare name to be looked up in `PATH`.
+        program: PathBuf,
+        /// Its arguments, without the program itself.
+        args: Vec<String>,
+    },
+    /// A built-in component type, served by replug's own binary.
+    Builtin {
+        /// The type.
+        component_type: ComponentType,
+        /// Arguments beyond it.
+        args: Vec<String>,
+    },
+}
+
+// === impl Plan ===
+
+impl Plan {
+    /// Reads and checks the file at `path`. A file that cannot be read is a diagnostic like any
+    /// other. Touches the file system to read it and to look for programs and folders, and changes
+    /// nothing.
+    #[must_use]
+    pub fn load(path: &Path, surroundings: &Surroundings) -> Checked {
+        match syntax::read_file(path) {
+            Ok(source) => Self::check(source, path, surroundings),
+            Err((source, diagnostic)) => {
+                Checked { plan: None, diagnostics: vec![*diagnostic], source }
+            }
+        }
+    }
+
+    /// Checks `source` as the content of the file at `path`, which is not read: it gives diagnostics
+    /// their name, and relative paths their folder.
+    #[must_use]
+    pub fn check(source: String, path: &Path, surroundings: &Surroundings) -> Checked {
+        let (plan, diagnostics) = reader::read(&source, path, surroundings);
+        Checked { plan, diagnostics, source }
+    }
+
+    /// The plugin of that name.
+    #[must_use]
+    pub fn plugin(&self, name: &str) -> Option<&PluginSpec> {
+        self.plugins.iter().find(|plugin| plugin.name == name)
+    }
+}
+
+// === impl RuntimeSettings ===
+
+impl RuntimeSettings {
+    /// Where the private socket folders of all declared plugins are.
+    #[must_use]
+    pub fn plugins_dir(&self) -> PathBuf {
+        self.run_dir.join("plugins")
+    }
+
+    /// The private socket folder of one generation of a declared plugin.
+    #[must_use]
+    pub fn plugin_dir(&self, plugin: &str, generation: u64) -> PathBuf {
+        self.plugins_dir().join(format!("{plugin}.{generation}"))
+    }
+
+    /// The file whose lock says that a replug runs here.
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.run_dir.join("lock")
+    }
+}
+
+// === impl Listen ===
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! `[components.NAME]`: what applications name in their calls.
+
+use replug_component::{BuildingBlock, ComponentType, ComponentTypeError, Metadata};
+use replug_runtime::component::{ComponentSpec, HoldPolicy, Replay};
+use toml::de::{DeInteger, DeValue};
+
+use super::nearest::nearest;
+use super::place::{Fault, Findings, Place};
+use super::plugin::one_of;
+use super::reader::{Context, Entry, Section, kind};
+
+/// Keys that later versions of replug know.
+const LATER: [&str; 1] = ["scopes"];
+
+const REPLAYS: [(&str, Replay); 2] = [("reads", Replay::Reads), ("all", Replay::All)];
+
+/// What parts the prefix of a stored key from the key.
+const KEY_SEPARATOR: &str = "||";
+
+/// What `[components.NAME]` says, and where it says what other tables have to do with.
+pub(super) struct Declared {
+    /// None where the type is not known, which has been reported.
+    pub(super) spec: Option<ComponentSpec>,
+    pub(super) component_type: Place,
+}
+
+/// Reads `[components.NAME]`.
+pub(super) fn read(
+    mut section: Section<'_>,
+    context: &Context<'_>,
+    findings: &mut Findings<'_>,
+) -> Declared {
+    if let Err(fault) = name(section.name) {
+        findings.error(&section.place, fault);
+    }
+    let entry = section.get("type");
+    if entry.is_none() {
+        let help = "write a component type, such as type = \"state.sqlite\"";
+        findings.missing(&section.place, Fault::new("has no `type`", help));
+    }
+    let component_type = entry.and_then(|entry| {
+        entry.parsed("a component type, such as \"state.sqlite\"", findings, component_type)
+    });
+    let version = section
+        .get("version")
+        .and_then(|entry| entry.text("a string, such as \"v1\"", findings))
+        .unwrap_or_default();
+    let table = section
+        .get("metadata")
+        .and_then(|entry| entry.table("a table, such as { table = \"orders\" }", findings));
+    let metadata = table.as_ref().map(|table| metadata(table, context, findings));
+    let metadata = metadata.unwrap_or_default();
+    let is_state = component_type.as_ref().is_some_and(|it| it.block() == BuildingBlock::State);
+    if let Some(table) = table.filter(|_| is_state) {
+        key_prefix(&table, &metadata, findings);
+    }
+    let hold = hold(&mut section, findings);
+    let spec = component_type.map(|component_type| ComponentSpec {
+        name: section.name.to_owned(),
+        component_type,
+        version: version.to_owned(),
+        metadata,
+        hold,
+    });
+    let component_type = section.place_of("type");
+    section.finish(&LATER, findings);
+    Declared { spec, component_type }
+}
+
+/// That a name can be a part of a URL's path, as Dapr asks of it.
+fn name(name: &str) -> Result<(), Fault> {
+    let message = match name {
+        "" => "has an empty name".to_owned(),
+        "." | ".." => format!("has the name `{name}`"),
+        _ => match name.chars().find(|c| matches!(c, '/' | '%') || c.is_control()) {
+            Some(wrong) => format!("has a name with {wrong:?} in it"),
+            None => return Ok(()),
+        },
+    };
+    Err(Fault::new(message, "give it a name without `/` and `%`; applications call it by that"))
+}
+
+fn component_type(text: &str) -> Result<ComponentType, Fault> {
+    text.parse().map_err(|error| match error {
+        ComponentTypeError::NoName(_) => Fault::new(
+            format!("is {text:?}, which is no component type"),
+            "write BLOCK.NAME, such as \"state.sqlite\"",
+        ),
+        ComponentTypeError::UnknownBlock { block } => {
+            let blocks = BuildingBlock::ALL.map(BuildingBlock::as_str);
+            let near = nearest(&block, blocks);
+            let help = near.map_or_else(
+                || format!("there are {}", blocks.join(", ")),
+                |near| format!("did you mean {:?}?", text.replacen(&block, near, 1)),
+            );
+            Fault::new(format!("is {text:?}, and `{block}` is no building block"), help)
+        }
+    })
+}
+
+fn hold(section: &mut Section<'_>, findings: &mut Findings<'_>) -> HoldPolicy {
+    let default = HoldPolicy::default();
+    let hold = section.get("hold").and_then(|entry| entry.duration(findings));
+    let limit = section.get("hold_limit").and_then(|entry| count(&entry, findings));
+    let replay = section.get("replay").and_then(|entry| {
+        entry.parsed("\"reads\" or \"all\"", findings, |text| one_of(text, &REPLAYS))
+    });
+    HoldPolicy {
+        hold: hold.unwrap_or(default.hold),
+        limit: limit.unwrap_or(default.limit),
+        replay: replay.unwrap_or(default.replay),
+    }
+}
+
+fn count(entry: &Entry<'_>, findings: &mut Findings<'_>) -> Option<usize> {
+    let DeValue::Integer(written) = entry.value else {
+        entry.mistyped("a number of callers, such as 10000", findings);
+        return None;
+    };
+    let count = integer(written).and_then(|number| usize::try_from(number).ok());
+    if count.is_none() {
+        let fault = Fault::new(format!("is {written}"), "write a number from 0 on");
+        findings.error(&entry.place, fault);
+    }
+    count
+}
+
+fn metadata(table: &Section<'_>, context: &Context<'_>, findings: &mut Findings<'_>) -> Metadata {
+    let mut metadata = Metadata::new();
+    for entry in table.entries() {
+        if entry.name().is_empty() {
+            findings.error(&entry.key, Fault::new("has an empty name", "give it one"));
+        }
+        match text(&entry, context) {
+            Ok(text) => {
+                metadata.insert(entry.name().to_owned(), text);
+            }
+            Err(fault) => findings.error(&entry.place, fault),
+        }
+    }
+    metadata
+}
+
+/// The value as metadata carries it: as text.
+fn text(entry: &Entry<'_>, context: &Context<'_>) -> Result<String, Fault> {
+    match entry.value {
+        DeValue::String(text) => Ok(text.to_string()),
+        DeValue::Integer(number) => Ok(whole(number)?.to_string()),
+        DeValue::Float(number) => Ok(number.as_str().to_owned()),
+        DeValue::Boolean(truth) => Ok(truth.to_string()),
+        DeValue::Datetime(time) => Ok(time.to_string()),
+        DeValue::Table(table) if table.contains_key("env") || table.contains_key("secret") => {
+            let only = table.iter().next().filter(|_| table.len() == 1);
+            let Some((key, value)) = only else {
+                return Err(Fault::new(
+                    "has other keys beside `env` or `secret`",
+                    "write { env = \"VAR\" } alone, or the table as a string of JSON",
+                ));
+            };
+            reference(key.get_ref(), value.get_ref(), context)
+        }
+        DeValue::Array(_) | DeValue::Table(_) => json(entry.value).map(|json| json.to_string()),
+    }
+}
+
+/// `{ env = "VAR" }`, and what is not there yet.
+fn reference(source: &str, value: &DeValue<'_>, context: &Context<'_>) -> Result<String, Fault> {
+    let DeValue::String(name) = value else {
+        return Err(Fault::new(
+            format!("has {} where a name belongs", kind(value)),
+            format!("write {{ {source} = \"NAME\" }}, with the name in quotes"),
+        ));
+    };
+    if source == "secret" {
+        return Err(Fault::new(
+            format!("takes the secret {name:?}, and this version of replug has no secret stores"),
+            "take an environment variable until one that has them is installed: { env = \"VAR\" }",
+        ));
+    }
+    context.surroundings.env.get(name.as_ref()).cloned().ok_or_else(|| {
+        Fault::new(
+            format!("takes the environment variable `{name}`, which is not set"),
+            "set it before replug starts, or write the value here",
+        )
+    })
+}
+
+fn json(value: &DeValue<'_>) -> Result<serde_json::Value, Fault> {
+    Ok(match value {
+        DeValue::String(text) => text.as_ref().into(),
+        DeValue::Integer(number) => whole(number)?.into(),
+        DeValue::Float(number) => {
+            let parsed = number.as_str().parse().ok().and_then(serde_json::Number::from_f64);
+            let fault = || {
+                let help =
+                    "write a finite number; metadata that is an array or a table becomes JSON";
+                Fault::new(format!("has {number} in it, which JSON cannot say"), help)
+            };
+            serde_json::Value::Number(parsed.ok_or_else(fault)?)
+        }
+        DeValue::Boolean(truth) => (*truth).into(),
+        DeValue::Datetime(time) => time.to_string().into(),
+        DeValue::Array(items) => {
+            let items: Result<_, _> = items.iter().map(|item| json(item.get_ref())).collect();
+            serde_json::Value::Array(items?)
+        }
+        DeValue::Table(table) => {
+            let field = |(key, value): (&toml::Spanned<std::borrow::Cow<'_, str>>, _)| {
+                Ok((key.get_ref().to_string(), json(toml::Spanned::get_ref(value))?))
+            };
+            serde_json::Value::Object(table.iter().map(field).collect::<Result<_, Fault>>()?)
+        }
+    })
+}
+
+fn whole(number: &DeInteger<'_>) -> Result<i64, Fault> {
+    integer(number).ok_or_else(|| {
+        Fault::new(
+            format!("has the number {number}, which does not fit into 64 bits"),
+            "write it in quotes",
+        )
+    })
+}
+
+fn integer(number: &DeInteger<'_>) -> Option<i64> {
+    i64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+/// That the prefix of stored keys does not hold what parts it from them.
+fn key_prefix(table: &Section<'_>, metadata: &Metadata, findings: &mut Findings<'_>) {
+    let names = metadata.iter().filter(|(name, _)| name.eq_ignore_ascii_case("keyPrefix"));
+    for (name, prefix) in names.filter(|(_, prefix)| prefix.contains(KEY_SEPARATOR)) {
+        let fault = Fault::new(
+            format!("is {prefix:?}, and `{KEY_SEPARATOR}` parts the prefix from the key"),
+            "write \"appid\", \"name\", \"none\", or a text without `||`",
+        );
+        findings.error(&table.place_of(name), fault);
+    }
+}

@@ -1,0 +1,298 @@
+//! `[plugins.NAME]`: a process that replug runs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use replug_component::ComponentType;
+use toml::de::DeValue;
+
+use super::nearest::nearest;
+use super::place::{Fault, Findings, Place};
+use super::reader::{Context, Entry, Section};
+use super::{PluginSpec, Runs, program, value};
+use crate::restart::{Restart, RestartPolicy};
+
+const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(30);
+const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(10);
+const DEFAULT_STOP_SIGNAL: Signal = Signal::SIGTERM;
+
+/// How long a plugin's name may be, in bytes.
+pub(super) const NAME_LIMIT: usize = 64;
+
+/// Keys that later versions of replug know.
+const LATER: [&str; 9] =
+    ["after", "enabled", "group", "health", "instances", "limits", "max_restarts", "user", "watch"];
+
+const RESTARTS: [(&str, Restart); 3] =
+    [("always", Restart::Always), ("on-failure", Restart::OnFailure), ("never", Restart::Never)];
+
+/// The variables by which replug tells a plugin where its socket goes.
+const SOCKET_VARIABLES: [&str; 6] = [
+    "REPLUG_SOCKET_FOLDER",
+    "DAPR_COMPONENTS_SOCKETS_FOLDER",
+    "DAPR_COMPONENT_SOCKETS_FOLDER",
+    "DAPR_COMPONENT_SOCKET_FOLDER",
+    "DAPR_COMPONENT_SOCKET_PATH",
+    "LAYOTTO_COMPONENTS_SOCKETS_FOLDER",
+];
+
+/// What `[plugins.NAME]` says, and where it says what other tables have to do with.
+pub(super) struct Declared {
+    pub(super) spec: PluginSpec,
+    pub(super) socket: Place,
+}
+
+/// Reads `[plugins.NAME]`.
+pub(super) fn read(
+    mut section: Section<'_>,
+    context: &Context<'_>,
+    findings: &mut Findings<'_>,
+) -> Declared {
+    if let Err(fault) = name(section.name) {
+        findings.error(&section.place, fault);
+    }
+    let cwd = cwd(&mut section, context, findings);
+    let socket = section.get("socket").and_then(|entry| socket(&entry, findings));
+    let env = section
+        .get("env")
+        .and_then(|entry| entry.table("a table, such as { RUST_LOG = \"info\" }", findings))
+        .map(|table| env(&table, socket.is_some(), findings))
+        .unwrap_or_default();
+    let path = env.get("PATH").or_else(|| context.surroundings.env.get("PATH"));
+    let runs = runs(&mut section, &cwd, path.map(String::as_str), context, findings);
+    let restart = section.get("restart").and_then(|entry| restart(&entry, findings));
+    let backoff = section
+        .get("backoff")
+        .and_then(|entry| entry.table("a table, such as { initial = \"100ms\" }", findings))
+        .map(|table| backoff(table, findings))
+        .unwrap_or_default();
+    let start_timeout = section.get("start_timeout").and_then(|entry| entry.some_time(findings));
+    let stop_timeout = section.get("stop_timeout").and_then(|entry| entry.duration(findings));
+    let stop_signal = section.get("stop_signal").and_then(|entry| {
+        entry.parsed("a signal's name, such as \"SIGTERM\"", findings, value::signal)
+    });
+    let spec = PluginSpec {
+        name: section.name.to_owned(),
+        runs,
+        env,
+        cwd,
+        restart: RestartPolicy { restart: restart.unwrap_or_default(), ..backoff },
+        start_timeout: start_timeout.unwrap_or(DEFAULT_START_TIMEOUT),
+        stop_timeout: stop_timeout.unwrap_or(DEFAULT_STOP_TIMEOUT),
+        stop_signal: stop_signal.unwrap_or(DEFAULT_STOP_SIGNAL),
+        socket,
+    };
+    let socket = section.place_of("socket");
+    section.finish(&LATER, findings);
+    Declared { spec, socket }
+}
+
+/// That a name is fit for a folder's name, and for lines and tables.
+fn name(name: &str) -> Result<(), Fault> {
+    let message = if name.is_empty() {
+        "has an empty name".to_owned()
+    } else if name.len() > NAME_LIMIT {
+        format!("has a name of {} bytes", name.len())
+    } else if name.starts_with('.') {
+        "has a name that begins with a dot".to_owned()
+    } else {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        match name.chars().find(|c| !fits(*c)) {
+            None => return Ok(()),
+            Some(wrong) => format!("has a name with {wrong:?} in it"),
+        }
+    };
+    let help = format!("use letters, digits, `-`, `_` and `.`, at most {NAME_LIMIT} bytes");
+    Err(Fault::new(message, help))
+}
+
+fn cwd(section: &mut Section<'_>, context: &Context<'_>, findings: &mut Findings<'_>) -> PathBuf {
+    let entry = section.get("cwd");
+    let written = entry.as_ref().and_then(|entry| {
+        let text = entry.os_text("a path in quotes", findings)?;
+        let folder = context.path(text);
+        if let Some(obstacle) = program::folder_obstacle(&folder) {
+            findings.warning(&entry.place, obstacle);
+        }
+        Some(folder)
+    });
+    written.unwrap_or_else(|| context.folder.to_owned())
+}
+
+fn socket(entry: &Entry<'_>, findings: &mut Findings<'_>) -> Option<PathBuf> {
+    let text = entry.os_text("an absolute path in quotes", findings)?;
+    let path = Path::new(text);
+    if !path.is_absolute() {
+        let help = "write an absolute path, or take the key out: then the plugin is told a folder";
+        findings.error(&entry.place, Fault::new(format!("is {text:?}"), help));
+        return None;
+    }
+    if let Err(fault) = value::socket_path(path) {
+        findings.error(&entry.place, fault);
+    }
+    Some(path.to_owned())
+}
+
+fn env(
+    table: &Section<'_>,
+    fixed_socket: bool,
+    findings: &mut Findings<'_>,
+) -> BTreeMap<String, String> {
+    let mut env = BTreeMap::new();
+    for entry in table.entries() {
+        let name = entry.name();
+        if name.is_empty() || name.contains(['=', '\0']) {
+            let help = "name it with letters, digits and `_`";
+            findings.error(&entry.key, Fault::new("is no name for a variable", help));
+        }
+        if SOCKET_VARIABLES.contains(&name) && !fixed_socket {
+            let help = "take it out; a plugin that does not listen where it is told has `socket`";
+            findings.error(&entry.key, Fault::new("is set by replug for every start", help));
+        }
+        if let Some(value) = entry.os_text("it in quotes: variables are strings", findings) {
+            env.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    env
+}
+
+fn runs(
+    section: &mut Section<'_>,
+    cwd: &Path,
+    path: Option<&str>,
+    context: &Context<'_>,
+    findings: &mut Findings<'_>,
+) -> Runs {
+    let command = section.get("command");
+    let builtin = section.get("builtin");
+    let more: Vec<_> = section
+        .get("args")
+        .and_then(|entry| entry.arguments(findings))
+        .unwrap_or_default()
+        .iter()
+        .map(Entry::known_text)
+        .collect();
+    match (&command, &builtin) {
+        (Some(command), Some(builtin)) => {
+            let fault = Fault::new(
+                "stands beside `command`",
+                "keep one of the two: a plugin runs a command or a built-in component type",
+            );
+            findings.conflict(&builtin.key, fault, &command.key, "the command");
+        }
+        (None, None) => {
+            let fault = Fault::new(
+                "has neither `command` nor `builtin`",
+                "write what to run, such as command = [\"./my-plugin\"]",
+            );
+            findings.missing(&section.place, fault);
+        }
+        _ => {}
+    }
+    let builtin = builtin.and_then(|entry| {
+        let known = |text: &str| known_builtin(text, &context.surroundings.builtins);
+        entry.parsed("a component type, such as \"state.sqlite\"", findings, known)
+    });
+    if let Some(component_type) = builtin {
+        return Runs::Builtin { component_type, args: more };
+    }
+    let mut words = command.map(|entry| words(&entry, cwd, path, findings)).unwrap_or_default();
+    let program = if words.is_empty() { String::new() } else { words.remove(0) };
+    words.extend(more);
+    Runs::Command { program: program::resolve(&program, cwd), args: words }
+}
+
+/// The words of `command`; none where they are no command.
+fn words(
+    entry: &Entry<'_>,
+    cwd: &Path,
+    path: Option<&str>,
+    findings: &mut Findings<'_>,
+) -> Vec<String> {
+    if let DeValue::String(text) = entry.value {
+        let words: Vec<_> = text.split_whitespace().map(|word| format!("{word:?}")).collect();
+        entry.mistyped(&format!("an array of strings: [{}]", words.join(", ")), findings);
+        return Vec::new();
+    }
+    let Some(words) = entry.arguments(findings) else { return Vec::new() };
+    match words.first() {
+        None => {
+            let help =
+                "write the program and its arguments, such as [\"./my-plugin\", \"--pool\", \"8\"]";
+            findings.error(&entry.place, Fault::new("is empty", help));
+        }
+        Some(first) if first.known_text().is_empty() => {
+            let fault = Fault::new("is empty", "write the program to run");
+            findings.error(&first.place, fault);
+        }
+        Some(first) => {
+            let program = program::resolve(&first.known_text(), cwd);
+            if let Some(obstacle) = program::obstacle(&program, cwd, path) {
+                findings.warning(&first.place, obstacle);
+            }
+        }
+    }
+    words.iter().map(Entry::known_text).collect()
+}
+
+fn known_builtin(text: &str, builtins: &[ComponentType]) -> Result<ComponentType, Fault> {
+    if let Some(known) = text.parse().ok().filter(|parsed| builtins.contains(parsed)) {
+        return Ok(known);
+    }
+    let names = || builtins.iter().map(ComponentType::as_str);
+    let help = nearest(text, names()).map_or_else(
+        || format!("there are {}", names().collect::<Vec<_>>().join(", ")),
+        |name| format!("did you mean {name:?}?"),
+    );
+    Err(Fault::new(format!("is {text:?}, which is no built-in component type"), help))
+}
+
+fn restart(entry: &Entry<'_>, findings: &mut Findings<'_>) -> Option<Restart> {
+    entry
+        .parsed("\"always\", \"on-failure\" or \"never\"", findings, |text| one_of(text, &RESTARTS))
+}
+
+/// What one of a few words stands for.
+pub(super) fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Fault> {
+    if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+        return Ok(*value);
+    }
+    let help = nearest(text, words.iter().map(|(word, _)| *word)).map_or_else(
+        || {
+            let all: Vec<_> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
+            format!("write one of {}", all.join(", "))
+        },
+        |word| format!("did you mean {word:?}?"),
+    );
+    Err(Fault::new(format!("is {text:?}"), help))
+}
+
+/// The delays of a policy.
+fn backoff(mut table: Section<'_>, findings: &mut Findings<'_>) -> RestartPolicy {
+    let default = RestartPolicy::default();
+    let initial = table.get("initial").and_then(|entry| entry.some_time(findings));
+    let max = table.get("max").and_then(|entry| entry.some_time(findings));
+    let stable_after = table.get("stable_after").and_then(|entry| entry.duration(findings));
+    let policy = RestartPolicy {
+        initial: initial.unwrap_or(default.initial),
+        max: max.unwrap_or(default.max),
+        stable_after: stable_after.unwrap_or(default.stable_after),
+        ..default
+    };
+    if policy.max < policy.initial {
+        let wrong = if max.is_some() { "max" } else { "initial" };
+        let fault = Fault::new(
+            format!(
+                "makes the longest delay ({}) shorter than the first one ({})",
+                humantime::format_duration(policy.max),
+                humantime::format_duration(policy.initial),
+            ),
+            "write a `max` that is at least `initial`",
+        );
+        findings.error(&table.place_of(wrong), fault);
+    }
+    table.finish(&[], findings);
+    policy
+}

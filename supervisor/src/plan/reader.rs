@@ -1,0 +1,325 @@
+//! A typed walk over the tree of a plan, which gathers what is wrong and goes on.
+//!
+//! A [`Section`] is a table whose keys are known beforehand: each is asked for by name, and what
+//! nobody asked for is reported at the end. An [`Entry`] is one value with its place.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostic::{Diagnostic, Severity};
+use super::nearest::nearest;
+use super::place::{Fault, Findings, Place, join};
+use super::{Plan, Surroundings, component, plugin, program, references, runtime, syntax, value};
+
+/// Tables that later versions of replug know.
+const LATER_TABLES: [&str; 2] = ["app", "resources"];
+
+/// Reads the text into a plan, if it is one, and everything that is wrong with it.
+pub(super) fn read(
+    source: &str,
+    path: &Path,
+    surroundings: &Surroundings,
+) -> (Option<Plan>, Vec<Diagnostic>) {
+    let mut findings = Findings::new(source, path.display().to_string());
+    let mut understood = source.to_owned();
+    let tree = syntax::parse(&mut understood, &mut findings);
+    // Where the current folder is gone, relative paths stay relative: nothing can be said of them.
+    let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let context = Context { folder: file.parent().unwrap_or(Path::new("/")), surroundings };
+
+    let mut top = Section::top(&tree);
+    let settings = runtime::read(top.section("runtime", &mut findings), &context, &mut findings);
+    let plugins = named(top.get("plugins"), &mut findings, |section, findings| {
+        plugin::read(section, &context, findings)
+    });
+    let components = named(top.get("components"), &mut findings, |section, findings| {
+        component::read(section, &context, findings)
+    });
+    top.finish(&LATER_TABLES, &mut findings);
+    references::check(&settings, &plugins, &components, &context, &mut findings);
+
+    let diagnostics = findings.into_diagnostics();
+    let usable = diagnostics.iter().all(|it| it.severity != Severity::Error);
+    let plan = usable.then(|| Plan {
+        file: file.clone(),
+        runtime: settings.values,
+        plugins: plugins.into_iter().map(|it| it.value.spec).collect(),
+        components: components.into_iter().filter_map(|it| it.value.spec).collect(),
+    });
+    (plan, diagnostics)
+}
+
+/// What the reading of every table depends on.
+pub(super) struct Context<'c> {
+    /// The one that relative paths are relative to.
+    pub(super) folder: &'c Path,
+    pub(super) surroundings: &'c Surroundings,
+}
+
+impl Context<'_> {
+    /// The path as seen from the folder of the plan.
+    pub(super) fn path(&self, text: &str) -> PathBuf {
+        program::join(self.folder, text)
+    }
+}
+
+/// Something read from the text, and where it stands.
+pub(super) struct Placed<T> {
+    pub(super) place: Place,
+    pub(super) value: T,
+}
+
+/// A table whose keys are known beforehand.
+pub(super) struct Section<'t> {
+    /// Its own key.
+    pub(super) place: Place,
+    /// The last part of its key.
+    pub(super) name: &'t str,
+    table: &'t DeTable<'t>,
+    asked: Vec<&'static str>,
+}
+
+/// A value and its place.
+pub(super) struct Entry<'t> {
+    /// The place of the value.
+    pub(super) place: Place,
+    /// The place of its key.
+    pub(super) key: Place,
+    name: &'t str,
+    pub(super) value: &'t DeValue<'t>,
+}
+
+/// The tables of `[plugins]` or `[components]`, each of which somebody gave a name.
+fn named<'t, T>(
+    entry: Option<Entry<'t>>,
+    findings: &mut Findings<'_>,
+    mut read: impl FnMut(Section<'t>, &mut Findings<'_>) -> T,
+) -> Vec<Placed<T>> {
+    let Some(entry) = entry else { return Vec::new() };
+    let wanted = format!("a table for each: [{}.NAME]", entry.name);
+    let Some(table) = entry.table(&wanted, findings) else { return Vec::new() };
+    let mut read_ones: Vec<_> = table
+        .entries()
+        .filter_map(|entry| entry.section(findings))
+        .map(|section| Placed { place: section.place.clone(), value: section })
+        .collect();
+    // The tree is in the order of the alphabet.
+    read_ones.sort_by_key(|it| it.place.span.as_ref().map(|span| span.start));
+    read_ones
+        .into_iter()
+        .map(|it| Placed { place: it.place, value: read(it.value, findings) })
+        .collect()
+}
+
+// === impl Section ===
+
+impl<'t> Section<'t> {
+    fn top(table: &'t DeTable<'t>) -> Self {
+        Self { place: Place::unwritten(""), name: "", table, asked: Vec::new() }
+    }
+
+    /// A table that is not written in the file.
+    fn unwritten(key: &'static str, table: &'t DeTable<'t>) -> Self {
+        Self { place: Place::unwritten(key), name: key, table, asked: Vec::new() }
+    }
+
+    /// What `key` is set to, if it is. That it is asked for says that it is known.
+    pub(super) fn get(&mut self, key: &'static str) -> Option<Entry<'t>> {
+        self.asked.push(key);
+        let (key, value) = self.table.get_key_value(key)?;
+        Some(Entry::new(&self.place.key, key, value))
+    }
+
+    /// The table at `key`; an empty one where there is none.
+    fn section(&mut self, key: &'static str, findings: &mut Findings<'_>) -> Section<'t> {
+        static NOTHING: std::sync::LazyLock<DeTable<'static>> =
+            std::sync::LazyLock::new(DeTable::new);
+        self.get(key)
+            .and_then(|entry| entry.section(findings))
+            .unwrap_or_else(|| Section::unwritten(key, &NOTHING))
+    }
+
+    /// Every entry, in no order that means anything.
+    pub(super) fn entries(&self) -> impl Iterator<Item = Entry<'t>> + use<'t> {
+        let path = self.place.key.clone();
+        self.table.iter().map(move |(key, value)| Entry::new(&path, key, value))
+    }
+
+    /// The place of `key`, or of the table where that key is not written.
+    pub(super) fn place_of(&self, key: &str) -> Place {
+        let entry = self.table.get_key_value(key);
+        entry.map_or_else(
+            || Place::unwritten(join(&self.place.key, key)),
+            |(key, value)| Entry::new(&self.place.key, key, value).place,
+        )
+    }
+
+    /// Reports every key that nobody asked for. `later` are those that later versions know.
+    pub(super) fn finish(self, later: &[&str], findings: &mut Findings<'_>) {
+        for entry in self.entries().filter(|entry| !self.asked.contains(&entry.name)) {
+            findings.error(&entry.key, self.unknown(&entry, later));
+        }
+    }
+
+    fn unknown(&self, entry: &Entry<'_>, later: &[&str]) -> Fault {
+        if later.contains(&entry.name) {
+            return Fault::new(
+                "is not supported by this version of replug",
+                "take it out until a version that knows it is installed",
+            );
+        }
+        let what = if self.name.is_empty() { "table" } else { "key" };
+        let message = format!("is no {what} that replug knows");
+        if let Some(name) = nearest(entry.name, self.asked.iter().copied()) {
+            return Fault::new(message, format!("did you mean `{name}`?"));
+        }
+        let path: Vec<_> = self.place.key.splitn(2, '.').collect();
+        if let ([table, _], DeValue::Table(_)) = (path.as_slice(), entry.value) {
+            let name = format!("{}.{}", self.name, entry.name);
+            let quoted = format!("a name with a dot in it stands in quotes: [{table}.{name:?}]");
+            return Fault::new(message, quoted);
+        }
+        let known: Vec<_> = self.asked.iter().map(|name| format!("`{name}`")).collect();
+        Fault::new(message, format!("there are {}", known.join(", ")))
+    }
+}
+
+// === impl Entry ===
+
+impl<'t> Entry<'t> {
+    fn new(
+        path: &str,
+        key: &'t Spanned<std::borrow::Cow<'t, str>>,
+        value: &'t Spanned<DeValue<'t>>,
+    ) -> Self {
+        let path = join(path, key.get_ref());
+        Self {
+            place: Place::new(path.clone(), value.span()),
+            key: Place::new(path, key.span()),
+            name: key.get_ref(),
+            value: value.get_ref(),
+        }
+    }
+
+    /// The last part of its key.
+    pub(super) fn name(&self) -> &'t str {
+        self.name
+    }
+
+    /// Reports that the value is of another type than `wanted`, which reads like `a string, such
+    /// as "always"`.
+    pub(super) fn mistyped(&self, wanted: &str, findings: &mut Findings<'_>) {
+        findings.error(&self.place, mistyped(self.value, wanted));
+    }
+
+    /// The value as a string.
+    pub(super) fn text(&self, wanted: &str, findings: &mut Findings<'_>) -> Option<&'t str> {
+        if let DeValue::String(text) = self.value {
+            return Some(text);
+        }
+        self.mistyped(wanted, findings);
+        None
+    }
+
+    /// The value as a string that is a path or a part of a command: what the system takes as one.
+    pub(super) fn os_text(&self, wanted: &str, findings: &mut Findings<'_>) -> Option<&'t str> {
+        let text = self.text(wanted, findings)?;
+        value::os_text(text).map_err(|fault| findings.error(&self.place, fault)).ok()?;
+        Some(text)
+    }
+
+    /// The value as a string that `parse` understands.
+    pub(super) fn parsed<T>(
+        &self,
+        wanted: &str,
+        findings: &mut Findings<'_>,
+        parse: impl FnOnce(&str) -> Result<T, Fault>,
+    ) -> Option<T> {
+        parse(self.text(wanted, findings)?).map_err(|fault| findings.error(&self.place, fault)).ok()
+    }
+
+    /// The value as a duration.
+    pub(super) fn duration(&self, findings: &mut Findings<'_>) -> Option<Duration> {
+        self.parsed("a duration in quotes, such as \"30s\"", findings, value::duration)
+    }
+
+    /// The value as a duration that is not zero.
+    pub(super) fn some_time(&self, findings: &mut Findings<'_>) -> Option<Duration> {
+        let duration = self.duration(findings)?;
+        if duration.is_zero() {
+            let fault = Fault::new("is zero", "write a duration above zero, such as \"100ms\"");
+            findings.error(&self.place, fault);
+        }
+        Some(duration)
+    }
+
+    /// The value as an array.
+    pub(super) fn array(
+        &self,
+        wanted: &str,
+        findings: &mut Findings<'_>,
+    ) -> Option<Vec<Entry<'t>>> {
+        let DeValue::Array(array) = self.value else {
+            self.mistyped(wanted, findings);
+            return None;
+        };
+        Some(array.iter().enumerate().map(|(at, item)| self.item(at, item)).collect())
+    }
+
+    fn item(&self, at: usize, item: &'t Spanned<DeValue<'t>>) -> Entry<'t> {
+        let place = Place::new(format!("{}[{at}]", self.place.key), item.span());
+        Entry { key: place.clone(), place, name: self.name, value: item.get_ref() }
+    }
+
+    /// The value as an array of strings that the system takes as arguments.
+    pub(super) fn arguments(&self, findings: &mut Findings<'_>) -> Option<Vec<Entry<'t>>> {
+        let items = self.array("an array of strings, such as [\"--pool\", \"8\"]", findings)?;
+        let before = items.len();
+        let good: Vec<_> = items
+            .into_iter()
+            .filter(|item| item.os_text("a string, in quotes", findings).is_some())
+            .collect();
+        (good.len() == before).then_some(good)
+    }
+
+    /// The value as a string already checked to be one.
+    pub(super) fn known_text(&self) -> String {
+        self.value.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The value as a table whose keys are not known beforehand.
+    pub(super) fn table(&self, wanted: &str, findings: &mut Findings<'_>) -> Option<Section<'t>> {
+        if let DeValue::Table(table) = self.value {
+            let name = self.name;
+            return Some(Section { place: self.key.clone(), name, table, asked: Vec::new() });
+        }
+        self.mistyped(wanted, findings);
+        None
+    }
+
+    /// The value as a table whose keys are known beforehand.
+    pub(super) fn section(&self, findings: &mut Findings<'_>) -> Option<Section<'t>> {
+        self.table(&format!("a table: [{}]", self.place.key), findings)
+    }
+}
+
+/// That a value is of another type than `wanted`.
+fn mistyped(value: &DeValue<'_>, wanted: &str) -> Fault {
+    Fault::new(format!("is {}", kind(value)), format!("write {wanted}"))
+}
+
+/// What kind of value it is, with its article.
+pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    }
+}

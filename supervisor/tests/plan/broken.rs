@@ -1,0 +1,396 @@
+//! Plans that are wrong, each with everything that is said of it.
+
+use crate::says;
+
+#[test]
+fn unknown_keys_are_told_with_the_nearest_good_one() {
+    says(
+        r#"[runtime]
+run_dri = "/x"
+ports = 1
+[plugin.a]
+command = ["sh"]
+[plugins.a]
+comand = ["sh"]
+command = ["sh"]
+backoff = { inital = "1s" }
+[plugins.my.app]
+command = ["sh"]
+[components.c]
+type = "state.sqlite"
+Metadata = {}
+"#,
+        &[
+            "2:1: error: `runtime.run_dri` is no key that replug knows; did you mean `run_dir`?",
+            "3:1: error: `runtime.ports` is no key that replug knows; there are `app_id`, `grpc`, `http`, `run_dir`, `socket_dir`, `control`, `forget_after`, `max_message`",
+            "4:2: error: `plugin` is no table that replug knows; did you mean `plugins`?",
+            "7:1: error: `plugins.a.comand` is no key that replug knows; did you mean `command`?",
+            "9:13: error: `plugins.a.backoff.inital` is no key that replug knows; did you mean `initial`?",
+            r#"10:10: error: `plugins.my` has neither `command` nor `builtin`; write what to run, such as command = ["./my-plugin"]"#,
+            r#"10:13: error: `plugins.my.app` is no key that replug knows; a name with a dot in it stands in quotes: [plugins."my.app"]"#,
+            "14:1: error: `components.c.Metadata` is no key that replug knows; did you mean `metadata`?",
+        ],
+    );
+}
+
+#[test]
+fn keys_of_later_versions_are_told_to_be_so() {
+    says(
+        r#"[runtime]
+resources = ["components/"]
+[app]
+port = 8080
+[plugins.a]
+command = ["sh"]
+after = ["b"]
+health = { interval = "5s" }
+[components.c]
+type = "state.sqlite"
+scopes = []
+"#,
+        &[
+            "2:1: error: `runtime.resources` is not supported by this version of replug; take it out until a version that knows it is installed",
+            "3:2: error: `app` is not supported by this version of replug; take it out until a version that knows it is installed",
+            "7:1: error: `plugins.a.after` is not supported by this version of replug; take it out until a version that knows it is installed",
+            "8:1: error: `plugins.a.health` is not supported by this version of replug; take it out until a version that knows it is installed",
+            "11:1: error: `components.c.scopes` is not supported by this version of replug; take it out until a version that knows it is installed",
+        ],
+    );
+}
+
+#[test]
+fn what_runtime_says_is_checked() {
+    says(
+        r#"[runtime]
+app_id = ""
+grpc = 50001
+http = ["127.0.0.1", 3500, "localhost:x", "unix:", "3500"]
+run_dir = ""
+socket_dir = ["/a"]
+control = "/a\u0000"
+forget_after = 30
+max_message = "4MB"
+"#,
+        &[
+            r#"2:10: error: `runtime.app_id` is empty; write letters, digits, `-` and `_`, such as "checkout""#,
+            r#"3:8: error: `runtime.grpc` is an integer; write an address such as "127.0.0.1:50001", a list of addresses, or false"#,
+            r#"4:9: error: `runtime.http[0]` is "127.0.0.1", which has no port; write "IP:PORT", "localhost:PORT" or "unix:/PATH.sock""#,
+            r#"4:22: error: `runtime.http[1]` is an integer; write an address such as "127.0.0.1:3500", a list of addresses, or false"#,
+            r#"4:28: error: `runtime.http[2]` is "localhost:x", which has no port from 0 to 65535 after `localhost:`; write "IP:PORT", "localhost:PORT" or "unix:/PATH.sock""#,
+            r#"4:43: error: `runtime.http[3]` is "unix:", which has no path; write "IP:PORT", "localhost:PORT" or "unix:/PATH.sock""#,
+            r#"4:52: error: `runtime.http[4]` is "3500", which is no address to listen at; write "IP:PORT", "localhost:PORT" or "unix:/PATH.sock""#,
+            "5:11: error: `runtime.run_dir` is empty; write a path, or take the key out",
+            "6:14: error: `runtime.socket_dir` is an array; write a path in quotes",
+            r"7:11: error: `runtime.control` has a zero byte in it; take the \u0000 out",
+            r#"8:16: error: `runtime.forget_after` is an integer; write a duration in quotes, such as "30s""#,
+            r#"9:15: error: `runtime.max_message` is "4MB", which is no size; write a whole number and a unit out of K, M, G and T (of 1024), such as "64M""#,
+        ],
+    );
+    says(
+        r#"[runtime]
+app_id = "a.b"
+grpc = true
+forget_after = "5M"
+max_message = "1"
+"#,
+        &[
+            r#"2:10: error: `runtime.app_id` is "a.b", which has a dot or a slash in it; write letters, digits, `-` and `_`, such as "checkout""#,
+            r#"3:8: error: `runtime.grpc` is a boolean; write an address such as "127.0.0.1:50001", a list of addresses, or false"#,
+            r#"4:16: error: `runtime.forget_after` is "5M", which is no duration; write minutes with a small m: "5m""#,
+            r#"5:15: error: `runtime.max_message` is "1"; write a size from "1K" to below "4G""#,
+        ],
+    );
+    says(
+        r#"[runtime]
+app_id = "a||b"
+forget_after = "5 parsecs"
+max_message = 4
+"#,
+        &[
+            r#"2:10: error: `runtime.app_id` is "a||b", which has `||`, a space or a control character in it; write letters, digits, `-` and `_`, such as "checkout""#,
+            r#"3:16: error: `runtime.forget_after` is "5 parsecs", which is no duration; write a number and a unit out of ms, s, m, h and d, such as "500ms", "30s" or "1h30m""#,
+            r#"4:15: error: `runtime.max_message` is an integer; write a size in quotes, such as "4M""#,
+        ],
+    );
+    says(
+        r#"runtime = 3
+plugins = []
+components = "x"
+"#,
+        &[
+            "1:11: error: `runtime` is an integer; write a table: [runtime]",
+            "2:11: error: `plugins` is an array; write a table for each: [plugins.NAME]",
+            "3:14: error: `components` is a string; write a table for each: [components.NAME]",
+        ],
+    );
+}
+
+#[test]
+fn what_a_plugin_says_is_checked() {
+    says(
+        r#"[plugins.a]
+command = "python3 main.py"
+args = ["-v", 1, "\u0000"]
+env = { A = 1, "B=" = "b", REPLUG_SOCKET_FOLDER = "/x" }
+restart = "on_failure"
+backoff = { initial = "1m", max = "1s" }
+start_timeout = "0s"
+stop_timeout = 10.5
+stop_signal = "SIGTREM"
+socket = "a.sock"
+"#,
+        &[
+            r#"2:11: error: `plugins.a.command` is a string; write an array of strings: ["python3", "main.py"]"#,
+            "3:15: error: `plugins.a.args[1]` is an integer; write a string, in quotes",
+            r"3:18: error: `plugins.a.args[2]` has a zero byte in it; take the \u0000 out",
+            "4:13: error: `plugins.a.env.A` is an integer; write it in quotes: variables are strings",
+            r#"4:16: error: `plugins.a.env."B="` is no name for a variable; name it with letters, digits and `_`"#,
+            "4:28: error: `plugins.a.env.REPLUG_SOCKET_FOLDER` is set by replug for every start; take it out; a plugin that does not listen where it is told has `socket`",
+            r#"5:11: error: `plugins.a.restart` is "on_failure"; did you mean "on-failure"?"#,
+            "6:35: error: `plugins.a.backoff.max` makes the longest delay (1s) shorter than the first one (1m); write a `max` that is at least `initial`",
+            r#"7:17: error: `plugins.a.start_timeout` is zero; write a duration above zero, such as "100ms""#,
+            r#"8:16: error: `plugins.a.stop_timeout` is a float; write a duration in quotes, such as "30s""#,
+            r#"9:15: error: `plugins.a.stop_signal` is "SIGTREM", which is no signal; did you mean "SIGTERM"?"#,
+            r#"10:10: error: `plugins.a.socket` is "a.sock"; write an absolute path, or take the key out: then the plugin is told a folder"#,
+        ],
+    );
+    says(
+        r#"[plugins.a]
+[plugins.b]
+command = []
+builtin = "state.sqlit"
+[plugins.c]
+command = [""]
+backoff = { max = "1ms" }
+[plugins.d]
+builtin = 1
+backoff = "1s"
+[plugins]
+e = ["sh"]
+[[plugins.f]]
+command = ["sh"]
+"#,
+        &[
+            r#"1:10: error: `plugins.a` has neither `command` nor `builtin`; write what to run, such as command = ["./my-plugin"]"#,
+            r#"3:11: error: `plugins.b.command` is empty; write the program and its arguments, such as ["./my-plugin", "--pool", "8"]"#,
+            "4:1: error: `plugins.b.builtin` stands beside `command`; keep one of the two: a plugin runs a command or a built-in component type (3:1 the command)",
+            r#"4:11: error: `plugins.b.builtin` is "state.sqlit", which is no built-in component type; did you mean "state.sqlite"?"#,
+            "6:12: error: `plugins.c.command[0]` is empty; write the program to run",
+            "7:19: error: `plugins.c.backoff.max` makes the longest delay (1ms) shorter than the first one (100ms); write a `max` that is at least `initial`",
+            r#"9:11: error: `plugins.d.builtin` is an integer; write a component type, such as "state.sqlite""#,
+            r#"10:11: error: `plugins.d.backoff` is a string; write a table, such as { initial = "100ms" }"#,
+            "12:5: error: `plugins.e` is an array; write a table: [plugins.e]",
+            "13:1: error: `plugins.f` is an array; write a table: [plugins.f]",
+        ],
+    );
+    says(
+        r#"[plugins.""]
+command = ["sh"]
+[plugins.".a"]
+command = ["sh"]
+[plugins."a/b"]
+command = ["sh"]
+[plugins.é]
+command = ["sh"]
+[plugins."a b"]
+command = ["sh"]
+[plugins.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]
+command = ["sh"]
+"#,
+        &[
+            r#"1:10: error: `plugins.""` has an empty name; use letters, digits, `-`, `_` and `.`, at most 64 bytes"#,
+            r#"3:10: error: `plugins.".a"` has a name that begins with a dot; use letters, digits, `-`, `_` and `.`, at most 64 bytes"#,
+            r#"5:10: error: `plugins."a/b"` has a name with '/' in it; use letters, digits, `-`, `_` and `.`, at most 64 bytes"#,
+            "7:10: error: invalid unquoted key, expected letters, numbers, `-`, `_`; put the key in quotes",
+            r#"9:10: error: `plugins."a b"` has a name with ' ' in it; use letters, digits, `-`, `_` and `.`, at most 64 bytes"#,
+            "11:10: error: `plugins.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa` has a name of 65 bytes; use letters, digits, `-`, `_` and `.`, at most 64 bytes",
+        ],
+    );
+}
+
+#[test]
+fn what_a_component_says_is_checked() {
+    says(
+        r#"[components.a]
+type = "stat.redis"
+version = 1
+hold = 5
+hold_limit = -1
+replay = "read"
+metadata = 3
+[components.b]
+hold_limit = "many"
+[components.c]
+type = "state"
+[components.d]
+type = ["state.sqlite"]
+hold_limit = 99999999999999999999
+[components."e/f"]
+type = "state.sqlite"
+[components."."]
+type = "state.sqlite"
+[components."g%20"]
+type = "foo.bar"
+[components.""]
+type = "state.sqlite"
+"#,
+        &[
+            r#"2:8: error: `components.a.type` is "stat.redis", and `stat` is no building block; did you mean "state.redis"?"#,
+            r#"3:11: error: `components.a.version` is an integer; write a string, such as "v1""#,
+            r#"4:8: error: `components.a.hold` is an integer; write a duration in quotes, such as "30s""#,
+            "5:14: error: `components.a.hold_limit` is -1; write a number from 0 on",
+            r#"6:10: error: `components.a.replay` is "read"; did you mean "reads"?"#,
+            r#"7:12: error: `components.a.metadata` is an integer; write a table, such as { table = "orders" }"#,
+            r#"8:13: error: `components.b` has no `type`; write a component type, such as type = "state.sqlite""#,
+            "9:14: error: `components.b.hold_limit` is a string; write a number of callers, such as 10000",
+            r#"11:8: error: `components.c.type` is "state", which is no component type; write BLOCK.NAME, such as "state.sqlite""#,
+            r#"13:8: error: `components.d.type` is an array; write a component type, such as "state.sqlite""#,
+            "14:14: error: `components.d.hold_limit` is 99999999999999999999; write a number from 0 on",
+            r#"15:13: error: `components."e/f"` has a name with '/' in it; give it a name without `/` and `%`; applications call it by that"#,
+            r#"17:13: error: `components."."` has the name `.`; give it a name without `/` and `%`; applications call it by that"#,
+            r#"19:13: error: `components."g%20"` has a name with '%' in it; give it a name without `/` and `%`; applications call it by that"#,
+            r#"20:8: error: `components."g%20".type` is "foo.bar", and `foo` is no building block; there are state, pubsub, bindings, secretstores, configuration, lock, hello"#,
+            r#"21:13: error: `components.""` has an empty name; give it a name without `/` and `%`; applications call it by that"#,
+        ],
+    );
+}
+
+#[test]
+fn metadata_is_checked() {
+    says(
+        r#"[components.a]
+type = "state.sqlite"
+[components.a.metadata]
+unset = { env = "NO_SUCH" }
+secret = { secret = "vault/key" }
+number = { env = 3 }
+fallback = { env = "A", default = "x" }
+large = 99999999999999999999
+infinite = [inf]
+KEYPREFIX = "a||b"
+"" = "x"
+"#,
+        &[
+            "4:9: error: `components.a.metadata.unset` takes the environment variable `NO_SUCH`, which is not set; set it before replug starts, or write the value here",
+            r#"5:10: error: `components.a.metadata.secret` takes the secret "vault/key", and this version of replug has no secret stores; take an environment variable until one that has them is installed: { env = "VAR" }"#,
+            r#"6:10: error: `components.a.metadata.number` has an integer where a name belongs; write { env = "NAME" }, with the name in quotes"#,
+            r#"7:12: error: `components.a.metadata.fallback` has other keys beside `env` or `secret`; write { env = "VAR" } alone, or the table as a string of JSON"#,
+            "8:9: error: `components.a.metadata.large` has the number 99999999999999999999, which does not fit into 64 bits; write it in quotes",
+            "9:12: error: `components.a.metadata.infinite` has inf in it, which JSON cannot say; write a finite number; metadata that is an array or a table becomes JSON",
+            r#"10:13: error: `components.a.metadata.KEYPREFIX` is "a||b", and `||` parts the prefix from the key; write "appid", "name", "none", or a text without `||`"#,
+            r#"11:1: error: `components.a.metadata.""` has an empty name; give it one"#,
+        ],
+    );
+}
+
+#[test]
+fn no_two_listen_at_one_place() {
+    says(
+        r#"[runtime]
+grpc = "127.0.0.1:1"
+http = ["[::1]:1", "localhost:1"]
+control = "/a.sock"
+[plugins.a]
+command = ["sh"]
+socket = "/a.sock"
+[plugins.b]
+command = ["sh"]
+socket = "/b.sock"
+[plugins.c]
+command = ["sh"]
+socket = "/b.sock"
+"#,
+        &[
+            "3:20: error: `runtime.http[1]` is 127.0.0.1:1, where `runtime.grpc` listens already; give each its own (2:8 the other one)",
+            "7:10: error: `plugins.a.socket` is unix:/a.sock, where `runtime.control` listens already; give each its own (4:11 the other one)",
+            "13:10: error: `plugins.c.socket` is unix:/b.sock, where `plugins.b.socket` listens already; give each its own (10:10 the other one)",
+        ],
+    );
+    says(
+        r#"[runtime]
+grpc = "127.0.0.1:3500"
+"#,
+        &[
+            "2:8: error: `runtime.grpc` is 127.0.0.1:3500, where `runtime.http` listens already; give each its own",
+        ],
+    );
+}
+
+#[test]
+fn what_replug_owns_is_not_in_the_folder_of_what_it_finds() {
+    says(
+        r#"[runtime]
+socket_dir = "/s"
+grpc = "unix:/s/grpc.sock"
+[plugins.a]
+command = ["sh"]
+socket = "/s/a.sock"
+"#,
+        &[
+            "3:8: error: `runtime.grpc` puts /s/grpc.sock into the folder of found plugins; that folder is for plugins that replug does not run: use another one (2:14 that folder)",
+            "6:10: error: `plugins.a.socket` puts /s/a.sock into the folder of found plugins; that folder is for plugins that replug does not run: use another one (2:14 that folder)",
+        ],
+    );
+    says(
+        r#"[runtime]
+run_dir = "/s"
+socket_dir = "/s"
+"#,
+        &[
+            "3:14: error: `runtime.socket_dir` puts /s/control.sock into the folder of found plugins; that folder is for plugins that replug does not run: use another one",
+        ],
+    );
+}
+
+#[test]
+fn socket_paths_that_the_system_would_not_take_are_errors() {
+    says(
+        r#"[runtime]
+run_dir = "/run/a-folder-with-a-very-long-name/and-another-one-in-it/where-the-sockets-go"
+grpc = "unix:/a-folder-with-a-very-long-name/another-one-with-a-long-name/and-another-one/where-the-sockets-go/one-more/a.sock"
+[plugins.settings]
+command = ["sh"]
+[plugins.fixed]
+command = ["sh"]
+socket = "/fixed.sock"
+"#,
+        &[
+            "3:8: error: `runtime.grpc` makes a socket path of 113 bytes (/a-folder-with-a-very-long-name/another-one-with-a-long-name/and-another-one/where-the-sockets-go/one-more/a.sock); a socket path may have 107 bytes: write a shorter one",
+            "4:10: error: `plugins.settings` would have sockets with paths of up to 131 bytes (/run/a-folder-with-a-very-long-name/and-another-one-in-it/where-the-sockets-go/plugins/settings.GENERATION/NAME.sock), and the system takes 107; set a `run_dir` in [runtime] that is 24 bytes shorter, or shorten the name",
+        ],
+    );
+    says(
+        r#"[runtime]
+run_dir = "/run/a-folder-with-a-very-long-name/and-another-one-in-it/where-the-sockets-go/and-yet-another-one"
+"#,
+        &[
+            "2:11: error: `runtime.run_dir` makes a socket path of 111 bytes (/run/a-folder-with-a-very-long-name/and-another-one-in-it/where-the-sockets-go/and-yet-another-one/control.sock); a socket path may have 107 bytes: write a shorter one",
+        ],
+    );
+    says(
+        r#"[plugins.a]
+command = ["sh"]
+socket = "/a-folder-with-a-very-long-name/another-one-with-a-long-name/and-another-one/where-the-sockets-go/one-more/a.sock"
+"#,
+        &[
+            "3:10: error: `plugins.a.socket` makes a socket path of 113 bytes (/a-folder-with-a-very-long-name/another-one-with-a-long-name/and-another-one/where-the-sockets-go/one-more/a.sock); a socket path may have 107 bytes: write a shorter one",
+        ],
+    );
+}
+
+#[test]
+fn a_type_that_nobody_can_serve_is_a_warning() {
+    says(
+        r#"[components.a]
+type = "state.sqlit"
+[components.b]
+type = "lock.mine"
+[plugins.p]
+builtin = "hello.helloworld"
+"#,
+        &[
+            r#"2:8: warning: `components.a.type` is "state.sqlit", which no plugin here serves and replug does not have; did you mean "state.sqlite"?"#,
+            r#"4:8: warning: `components.b.type` is "lock.mine", which no plugin here serves and replug does not have; declare a plugin that does, set `socket_dir`, or use one of state.sqlite, state.in-memory, hello.helloworld"#,
+        ],
+    );
+}

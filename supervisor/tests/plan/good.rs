@@ -1,0 +1,205 @@
+//! Plans with nothing wrong with them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use replug_runtime::component::{HoldPolicy, Replay};
+use replug_supervisor::plan::{Listen, Plan, Runs};
+use replug_supervisor::restart::{Restart, RestartPolicy};
+
+use crate::{plan, surroundings};
+
+fn tcp(address: &str) -> Listen {
+    Listen::Tcp(address.parse().unwrap())
+}
+
+#[test]
+fn an_empty_file_is_a_plan_with_the_defaults() {
+    let plan = plan("");
+    assert_eq!(plan.file, Path::new("/plan/plugins.toml"));
+    assert_eq!(plan.runtime.app_id, "replug");
+    assert_eq!(plan.runtime.grpc, [tcp("127.0.0.1:50001")]);
+    assert_eq!(plan.runtime.http, [tcp("127.0.0.1:3500")]);
+    assert_eq!(plan.runtime.run_dir, Path::new("/run/user/7/replug/replug"));
+    assert_eq!(plan.runtime.control, Path::new("/run/user/7/replug/replug/control.sock"));
+    assert_eq!(plan.runtime.socket_dir, None);
+    assert_eq!(plan.runtime.forget_after, Duration::from_secs(30));
+    assert_eq!(plan.runtime.max_message, 4 << 20);
+    assert_eq!((plan.plugins.len(), plan.components.len()), (0, 0));
+}
+
+#[test]
+fn every_key_of_runtime_counts() {
+    let plan = plan(
+        r#"
+        [runtime]
+        app_id = "checkout"
+        grpc = ["0.0.0.0:1", "[::1]:1", "unix:api.sock", "localhost:0"]
+        http = false
+        run_dir = "run"
+        socket_dir = "./sockets"
+        control = "/tmp/control"
+        forget_after = "1m"
+        max_message = "64M"
+        "#,
+    );
+    let runtime = &plan.runtime;
+    assert_eq!(runtime.app_id, "checkout");
+    let unix = Listen::Unix("/plan/api.sock".into());
+    assert_eq!(runtime.grpc, [tcp("0.0.0.0:1"), tcp("[::1]:1"), unix, tcp("127.0.0.1:0")]);
+    assert_eq!(runtime.http, []);
+    assert_eq!(runtime.run_dir, Path::new("/plan/run"));
+    assert_eq!(runtime.plugin_dir("a", 3), Path::new("/plan/run/plugins/a.3"));
+    assert_eq!(runtime.lock(), Path::new("/plan/run/lock"));
+    assert_eq!(runtime.socket_dir.as_deref(), Some(Path::new("/plan/sockets")));
+    assert_eq!(runtime.control, Path::new("/tmp/control"));
+    assert_eq!(runtime.forget_after, Duration::from_secs(60));
+    assert_eq!(runtime.max_message, 64 << 20);
+}
+
+#[test]
+fn every_key_of_a_plugin_counts() {
+    let plan = plan(
+        r#"
+        [plugins.z]
+        command = ["sh", "-c"]
+        args = ["exit"]
+        env = { RUST_LOG = "info", EMPTY = "" }
+        cwd = "/"
+        restart = "on-failure"
+        backoff = { initial = "1s", max = "1h30m", stable_after = "0s" }
+        start_timeout = "500ms"
+        stop_timeout = "0s"
+        stop_signal = "INT"
+        socket = "/fixed/path.sock"
+
+        [plugins."a.b"]
+        builtin = "state.SQLite"
+        args = ["--verbose"]
+        "#,
+    );
+    let [z, dotted] = plan.plugins.as_slice() else { panic!("{plan:?}") };
+    assert_eq!(z.name, "z", "the order is that of the file");
+    let args = vec!["-c".to_owned(), "exit".to_owned()];
+    assert_eq!(z.runs, Runs::Command { program: "sh".into(), args });
+    let env = [("EMPTY".to_owned(), String::new()), ("RUST_LOG".to_owned(), "info".to_owned())];
+    assert_eq!(z.env, env.into());
+    assert_eq!(z.cwd, Path::new("/"));
+    let policy = RestartPolicy {
+        restart: Restart::OnFailure,
+        initial: Duration::from_secs(1),
+        max: Duration::from_secs(5400),
+        stable_after: Duration::ZERO,
+    };
+    assert_eq!(z.restart, policy);
+    assert_eq!(z.start_timeout, Duration::from_millis(500));
+    assert_eq!(z.stop_timeout, Duration::ZERO);
+    assert_eq!(z.stop_signal, Signal::SIGINT);
+    assert_eq!(z.socket.as_deref(), Some(Path::new("/fixed/path.sock")));
+
+    assert_eq!(dotted.name, "a.b");
+    let component_type = "state.sqlite".parse().unwrap();
+    assert_eq!(dotted.runs, Runs::Builtin { component_type, args: vec!["--verbose".to_owned()] });
+    assert_eq!(dotted.cwd, Path::new("/plan"));
+    assert_eq!(dotted.restart, RestartPolicy::default());
+    assert_eq!(dotted.start_timeout, Duration::from_secs(30));
+    assert_eq!(dotted.stop_timeout, Duration::from_secs(10));
+    assert_eq!(dotted.stop_signal, Signal::SIGTERM);
+    assert_eq!(dotted.socket, None);
+    assert_eq!(plan.plugin("a.b"), Some(dotted));
+    assert_eq!(plan.plugin("c"), None);
+}
+
+#[test]
+fn every_key_of_a_component_counts() {
+    let plan = plan(
+        r#"
+        [components.orders]
+        type = "state.sqlite"
+        version = "v1"
+        hold = "0s"
+        hold_limit = 0
+        replay = "all"
+
+        [components.orders.metadata]
+        text = "a"
+        integer = 1_000
+        hex = 0x10
+        float = 1.50
+        truth = true
+        day = 2024-02-29
+        list = ["a", 1, 1.5, false]
+        table = { a = { b = [] } }
+        taken = { env = "GREETING" }
+        keyPrefix = "a|b"
+
+        [components."hello world"]
+        type = "hello.helloworld"
+        "#,
+    );
+    let [orders, hello] = plan.components.as_slice() else { panic!("{plan:?}") };
+    assert_eq!((orders.name.as_str(), orders.version.as_str()), ("orders", "v1"));
+    assert_eq!(orders.component_type.as_str(), "state.sqlite");
+    let hold = HoldPolicy { hold: Duration::ZERO, limit: 0, replay: Replay::All };
+    assert_eq!(orders.hold, hold);
+    let metadata = [
+        ("text", "a"),
+        ("integer", "1000"),
+        ("hex", "16"),
+        ("float", "1.50"),
+        ("truth", "true"),
+        ("day", "2024-02-29"),
+        ("list", r#"["a",1,1.5,false]"#),
+        ("table", r#"{"a":{"b":[]}}"#),
+        ("taken", "hello"),
+        ("keyPrefix", "a|b"),
+    ];
+    let metadata = metadata.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(orders.metadata, metadata.into());
+
+    assert_eq!((hello.name.as_str(), hello.version.as_str()), ("hello world", ""));
+    assert_eq!(hello.hold, HoldPolicy::default());
+    assert!(hello.metadata.is_empty());
+}
+
+#[test]
+fn the_run_folder_depends_on_the_user() {
+    let run_dir = |uid, runtime_dir: &str| {
+        let mut surroundings = surroundings();
+        surroundings.uid = uid;
+        surroundings.env.insert("XDG_RUNTIME_DIR".to_owned(), runtime_dir.to_owned());
+        let text = "runtime.app_id = 'shop'".to_owned();
+        Plan::check(text, Path::new("plugins.toml"), &surroundings).plan.unwrap().runtime.run_dir
+    };
+    assert_eq!(run_dir(0, "/run/user/0"), Path::new("/run/replug/shop"));
+    assert_eq!(run_dir(7, "/run/user/7"), Path::new("/run/user/7/replug/shop"));
+    assert_eq!(run_dir(7, ""), Path::new("/tmp/replug-7/shop"));
+    assert_eq!(run_dir(7, "relative"), Path::new("/tmp/replug-7/shop"));
+}
+
+#[test]
+fn the_socket_folder_comes_from_the_file_then_from_dapr_then_from_layotto() {
+    let socket_dir = |text: &str, dapr: &str, layotto: &str| {
+        let mut surroundings = surroundings();
+        let names = ["DAPR_COMPONENTS_SOCKETS_FOLDER", "LAYOTTO_COMPONENTS_SOCKETS_FOLDER"];
+        for (name, value) in names.iter().zip([dapr, layotto]) {
+            surroundings.env.insert((*name).to_owned(), value.to_owned());
+        }
+        let checked = Plan::check(text.to_owned(), Path::new("/plan/p.toml"), &surroundings);
+        checked.plan.unwrap().runtime.socket_dir
+    };
+    let written = "runtime.socket_dir = '/written'";
+    assert_eq!(socket_dir(written, "/dapr", "/layotto"), Some(PathBuf::from("/written")));
+    assert_eq!(socket_dir("", "/dapr", "/layotto"), Some(PathBuf::from("/dapr")));
+    assert_eq!(socket_dir("", "", "/layotto"), Some(PathBuf::from("/layotto")));
+    assert_eq!(socket_dir("", "", ""), None);
+}
+
+#[test]
+fn a_type_that_nobody_serves_yet_is_fine_where_somebody_may() {
+    let component = "[components.a]\ntype = 'state.mine'\n";
+    plan(&format!("{component}[plugins.p]\ncommand = ['sh']\n"));
+    plan(&format!("{component}[plugins.mine]\nbuiltin = 'state.sqlite'\n"));
+    plan(&format!("{component}[runtime]\nsocket_dir = '/sockets'\n"));
+}
