@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use replug_component::hello::HelloType;
 use replug_component::state::StateStoreType;
-use replug_component::{BuildingBlock, ComponentType};
+use replug_component::{BuildingBlock, ComponentType, Error, Features};
 
 /// A component type that is built in.
 #[derive(Clone)]
@@ -60,6 +60,17 @@ fn state(name: &str, of: impl StateStoreType) -> Builtin {
 
 fn hello(name: &str, of: impl HelloType) -> Builtin {
     Builtin::Hello(ComponentType::new(BuildingBlock::Hello, name), Arc::new(of))
+}
+
+/// What both built-in stores can do, in the order that applications are told of it.
+fn store_features() -> Features {
+    Features::new([Features::ETAG, Features::TRANSACTIONAL, Features::TTL, Features::QUERY_API])
+}
+
+/// One result of the results of a bulk request: what failed is in it.
+fn joined(results: impl Iterator<Item = Result<(), Error>>) -> Result<(), Error> {
+    let errors: Vec<Error> = results.filter_map(Result::err).collect();
+    if errors.is_empty() { Ok(()) } else { Err(Error::Bulk(errors)) }
 }
 
 #[cfg(test)]
