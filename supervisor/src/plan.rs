@@ -35,6 +35,7 @@ use replug_runtime::component::ComponentSpec;
 use crate::restart::RestartPolicy;
 
 pub use diagnostic::{At, Checked, Diagnostic, Related, Severity};
+pub(crate) use nearest::nearest;
 pub use surroundings::Surroundings;
 
 /// The longest path, in bytes, that a Unix socket can be bound or connected to on Linux.
@@ -62,7 +63,7 @@ pub struct RuntimeSettings {
     pub grpc: Vec<Listen>,
     /// Where applications call over HTTP; empty where they do not.
     pub http: Vec<Listen>,
-    /// What belongs to this run of replug: the control socket, the lock, private socket folders.
+    /// What belongs to this run of replug: the control socket, and private socket folders.
     pub run_dir: PathBuf,
     /// Where plugins that somebody else runs put their sockets, if anywhere.
     pub socket_dir: Option<PathBuf>,
@@ -89,7 +90,7 @@ pub struct PluginSpec {
     /// What it is called in status, logs and folders. Fit for a file name.
     pub name: String,
     /// What is started.
-    pub runs: Runs,
+    pub launch: Launch,
     /// Variables that it gets besides replug's own environment.
     pub env: BTreeMap<String, String>,
     /// The folder that it starts in; the one of `plugins.toml` unless told.
@@ -108,7 +109,7 @@ pub struct PluginSpec {
 
 /// What is started for a plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Runs {
+pub enum Launch {
     /// A program.
     Command {
         /// An absolute path, or a bare name to be looked up in `PATH`.
@@ -163,18 +164,6 @@ impl RuntimeSettings {
     #[must_use]
     pub fn plugins_dir(&self) -> PathBuf {
         self.run_dir.join("plugins")
-    }
-
-    /// The private socket folder of one generation of a declared plugin.
-    #[must_use]
-    pub fn plugin_dir(&self, plugin: &str, generation: u64) -> PathBuf {
-        self.plugins_dir().join(format!("{plugin}.{generation}"))
-    }
-
-    /// The file whose lock says that a replug runs here.
-    #[must_use]
-    pub fn lock(&self) -> PathBuf {
-        self.run_dir.join("lock")
     }
 }
 

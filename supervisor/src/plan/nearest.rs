@@ -1,7 +1,7 @@
 //! The name that was probably meant.
 
 /// The one of `names` that `written` is most likely a slip of; none where nothing comes close.
-pub(super) fn nearest<'n>(
+pub(crate) fn nearest<'n>(
     written: &str,
     names: impl IntoIterator<Item = &'n str>,
 ) -> Option<&'n str> {

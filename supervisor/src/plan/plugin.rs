@@ -11,7 +11,7 @@ use toml::de::DeValue;
 use super::nearest::nearest;
 use super::place::{Fault, Findings, Place};
 use super::reader::{Context, Entry, Section};
-use super::{PluginSpec, Runs, program, value};
+use super::{Launch, PluginSpec, program, value};
 use crate::restart::{Restart, RestartPolicy};
 
 const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -61,7 +61,7 @@ pub(super) fn read(
         .map(|table| env(&table, socket.is_some(), findings))
         .unwrap_or_default();
     let path = env.get("PATH").or_else(|| context.surroundings.env.get("PATH"));
-    let runs = runs(&mut section, &cwd, path.map(String::as_str), context, findings);
+    let launch = launch(&mut section, &cwd, path.map(String::as_str), context, findings);
     let restart = section.get("restart").and_then(|entry| restart(&entry, findings));
     let backoff = section
         .get("backoff")
@@ -75,7 +75,7 @@ pub(super) fn read(
     });
     let spec = PluginSpec {
         name: section.name.to_owned(),
-        runs,
+        launch,
         env,
         cwd,
         restart: RestartPolicy { restart: restart.unwrap_or_default(), ..backoff },
@@ -158,13 +158,13 @@ fn env(
     env
 }
 
-fn runs(
+fn launch(
     section: &mut Section<'_>,
     cwd: &Path,
     path: Option<&str>,
     context: &Context<'_>,
     findings: &mut Findings<'_>,
-) -> Runs {
+) -> Launch {
     let command = section.get("command");
     let builtin = section.get("builtin");
     let more: Vec<_> = section
@@ -196,12 +196,12 @@ fn runs(
         entry.parsed("a component type, such as \"state.sqlite\"", findings, known)
     });
     if let Some(component_type) = builtin {
-        return Runs::Builtin { component_type, args: more };
+        return Launch::Builtin { component_type, args: more };
     }
     let mut words = command.map(|entry| words(&entry, cwd, path, findings)).unwrap_or_default();
     let program = if words.is_empty() { String::new() } else { words.remove(0) };
     words.extend(more);
-    Runs::Command { program: program::resolve(&program, cwd), args: words }
+    Launch::Command { program: program::resolve(&program, cwd), args: words }
 }
 
 /// The words of `command`; none where they are no command.

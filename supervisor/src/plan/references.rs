@@ -10,13 +10,18 @@ use super::place::{Fault, Findings, Place};
 use super::plugin;
 use super::reader::{Context, Placed};
 use super::runtime::Settings;
-use super::{Listen, Runs, SOCKET_PATH_LIMIT};
+use super::{Launch, Listen, SOCKET_PATH_LIMIT};
 
 /// How many digits of a generation have room in a private socket's path: at ten restarts a second,
 /// the lives of thirty years.
 const GENERATION_DIGITS: usize = 10;
 
-/// How many bytes a plugin may name its socket with, `.sock` included, in its private folder.
+/// How many bytes the name of the folder has that a replug makes for itself alone, below that of
+/// all private folders.
+const OWN_FOLDER: usize = "p-XXXXXX/".len();
+
+/// How many bytes a plugin may name its socket with, `.sock` included, in its private folder. It is
+/// also told a path with its own name there.
 const SOCKET_NAME_ROOM: usize = 24;
 
 /// Checks what no table shows by itself.
@@ -110,13 +115,14 @@ fn private_sockets_fit(
         return;
     }
     let folder = settings.values.plugins_dir().join(&spec.name);
-    let length = bytes(&folder) + ".".len() + GENERATION_DIGITS + "/".len() + SOCKET_NAME_ROOM;
+    let room = SOCKET_NAME_ROOM.max(spec.name.len() + ".sock".len());
+    let length = bytes(&folder) + OWN_FOLDER + ".".len() + GENERATION_DIGITS + "/".len() + room;
     if length > SOCKET_PATH_LIMIT {
         let fault = Fault::new(
             format!(
-                "would have sockets with paths of up to {length} bytes ({}.GENERATION/NAME.sock), \
-                 and the system takes {SOCKET_PATH_LIMIT}",
-                folder.display()
+                "would have sockets in {} with paths of up to {length} bytes, and the system takes \
+                 {SOCKET_PATH_LIMIT}",
+                settings.values.run_dir.display()
             ),
             format!(
                 "set a `run_dir` in [runtime] that is {} bytes shorter, or shorten the name",
@@ -143,9 +149,9 @@ fn somebody_may_serve(
     let Some(spec) = &component.spec else { return };
     let wanted = &spec.component_type;
     let builtins = &context.surroundings.builtins;
-    let by_plugin = plugins.iter().any(|plugin| match &plugin.value.spec.runs {
-        Runs::Command { .. } => true,
-        Runs::Builtin { component_type, .. } => component_type.block() == wanted.block(),
+    let by_plugin = plugins.iter().any(|plugin| match &plugin.value.spec.launch {
+        Launch::Command { .. } => true,
+        Launch::Builtin { component_type, .. } => component_type.block() == wanted.block(),
     });
     if builtins.contains(wanted) || by_plugin || settings.values.socket_dir.is_some() {
         return;

@@ -356,7 +356,7 @@ socket = "/fixed.sock"
 "#,
         &[
             "3:8: error: `runtime.grpc` makes a socket path of 113 bytes (/a-folder-with-a-very-long-name/another-one-with-a-long-name/and-another-one/where-the-sockets-go/one-more/a.sock); a socket path may have 107 bytes: write a shorter one",
-            "4:10: error: `plugins.settings` would have sockets with paths of up to 131 bytes (/run/a-folder-with-a-very-long-name/and-another-one-in-it/where-the-sockets-go/plugins/settings.GENERATION/NAME.sock), and the system takes 107; set a `run_dir` in [runtime] that is 24 bytes shorter, or shorten the name",
+            "4:10: error: `plugins.settings` would have sockets in /run/a-folder-with-a-very-long-name/and-another-one-in-it/where-the-sockets-go with paths of up to 140 bytes, and the system takes 107; set a `run_dir` in [runtime] that is 33 bytes shorter, or shorten the name",
         ],
     );
     says(

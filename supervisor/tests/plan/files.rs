@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use replug_supervisor::plan::{Checked, Plan, Runs, Severity};
+use replug_supervisor::plan::{Checked, Launch, Plan, Severity};
 
 use crate::surroundings;
 
@@ -92,7 +92,7 @@ fn a_program_is_looked_up_from_the_folder_of_the_plugin() {
     let plan = checked.plan.unwrap();
     for plugin in &plan.plugins {
         let program = bin.join("run");
-        assert_eq!(plugin.runs, Runs::Command { program, args: Vec::new() });
+        assert_eq!(plugin.launch, Launch::Command { program, args: Vec::new() });
     }
     assert_eq!(plan.plugins[0].cwd, folder.path());
     assert_eq!(plan.plugins[1].cwd, bin);

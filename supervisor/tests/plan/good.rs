@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use replug_runtime::component::{HoldPolicy, Replay};
-use replug_supervisor::plan::{Listen, Plan, Runs};
+use replug_supervisor::plan::{Launch, Listen, Plan};
 use replug_supervisor::restart::{Restart, RestartPolicy};
 
 use crate::{plan, surroundings};
@@ -50,8 +50,7 @@ fn every_key_of_runtime_counts() {
     assert_eq!(runtime.grpc, [tcp("0.0.0.0:1"), tcp("[::1]:1"), unix, tcp("127.0.0.1:0")]);
     assert_eq!(runtime.http, []);
     assert_eq!(runtime.run_dir, Path::new("/plan/run"));
-    assert_eq!(runtime.plugin_dir("a", 3), Path::new("/plan/run/plugins/a.3"));
-    assert_eq!(runtime.lock(), Path::new("/plan/run/lock"));
+    assert_eq!(runtime.plugins_dir(), Path::new("/plan/run/plugins"));
     assert_eq!(runtime.socket_dir.as_deref(), Some(Path::new("/plan/sockets")));
     assert_eq!(runtime.control, Path::new("/tmp/control"));
     assert_eq!(runtime.forget_after, Duration::from_secs(60));
@@ -82,7 +81,7 @@ fn every_key_of_a_plugin_counts() {
     let [z, dotted] = plan.plugins.as_slice() else { panic!("{plan:?}") };
     assert_eq!(z.name, "z", "the order is that of the file");
     let args = vec!["-c".to_owned(), "exit".to_owned()];
-    assert_eq!(z.runs, Runs::Command { program: "sh".into(), args });
+    assert_eq!(z.launch, Launch::Command { program: "sh".into(), args });
     let env = [("EMPTY".to_owned(), String::new()), ("RUST_LOG".to_owned(), "info".to_owned())];
     assert_eq!(z.env, env.into());
     assert_eq!(z.cwd, Path::new("/"));
@@ -100,7 +99,10 @@ fn every_key_of_a_plugin_counts() {
 
     assert_eq!(dotted.name, "a.b");
     let component_type = "state.sqlite".parse().unwrap();
-    assert_eq!(dotted.runs, Runs::Builtin { component_type, args: vec!["--verbose".to_owned()] });
+    assert_eq!(
+        dotted.launch,
+        Launch::Builtin { component_type, args: vec!["--verbose".to_owned()] }
+    );
     assert_eq!(dotted.cwd, Path::new("/plan"));
     assert_eq!(dotted.restart, RestartPolicy::default());
     assert_eq!(dotted.start_timeout, Duration::from_secs(30));
