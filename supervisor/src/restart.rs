@@ -21,6 +21,9 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// The first and the longest delay between two tries to reach a socket that is there.
 const DIAL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
 
+/// The first and the longest delay between two tries to initialise a component that failed to be.
+const INIT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+
 /// After which ends a plugin is started again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Restart {
@@ -157,6 +160,13 @@ impl Backoff {
 #[must_use]
 pub fn dial_backoff() -> Delays {
     Delays::new(DIAL.0, DIAL.1)
+}
+
+/// The delays between two tries to initialise components whose plugin is there and refused them:
+/// they never end. What they need, a database say, is likely to take its time.
+#[must_use]
+pub fn init_backoff() -> Delays {
+    Delays::new(INIT.0, INIT.1)
 }
 
 /// Delays that double up to a longest one, with jitter, for ever.

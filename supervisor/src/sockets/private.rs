@@ -1,0 +1,183 @@
+//! Private socket folders: one for each generation of a declared plugin, fresh, mode 0700, and gone
+//! with it.
+//!
+//! They lie in a folder that is this replug's alone, under the run folder that several may share.
+//! Each replug holds a lock on its own; what is not locked was left by a replug that was killed, and
+//! is cleared away.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use tempfile::TempDir;
+use tokio::task::spawn_blocking;
+
+/// What the folder of one replug is called, before some letters that are its own.
+const OWN: &str = "p-";
+
+/// How many letters these are. Few, because a socket's path is short.
+const LETTERS: usize = 6;
+
+/// The longest path of a socket, in bytes: `sun_path` without the NUL byte at its end.
+const LONGEST_SOCKET: usize = 107;
+
+/// What Dapr, Layotto and replug call the folder in which a plugin is to make its sockets.
+const FOLDER_VARIABLES: [&str; 5] = [
+    "REPLUG_SOCKET_FOLDER",
+    "DAPR_COMPONENTS_SOCKETS_FOLDER",
+    "DAPR_COMPONENT_SOCKETS_FOLDER",
+    "DAPR_COMPONENT_SOCKET_FOLDER",
+    "LAYOTTO_COMPONENTS_SOCKETS_FOLDER",
+];
+
+/// What a plugin with a single socket is told: the socket's whole path.
+const FILE_VARIABLE: &str = "DAPR_COMPONENT_SOCKET_PATH";
+
+/// Why a run folder or a private folder cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum RunFolderError {
+    /// It cannot be made.
+    #[error("cannot make {}: {cause}", .folder.display())]
+    Make {
+        /// The folder.
+        folder: PathBuf,
+        /// The system's words.
+        cause: io::Error,
+    },
+    /// A socket in it would have a path that no socket can have.
+    #[error(
+        "the socket {} would have a path of {} bytes, and {LONGEST_SOCKET} is the most that a \
+         socket can have: choose a shorter run folder or a shorter name for the plugin",
+        .socket.display(), .socket.as_os_str().len()
+    )]
+    TooLong {
+        /// The socket.
+        socket: PathBuf,
+    },
+    /// A name that is no file name.
+    #[error("`{0}` cannot be part of a file's name")]
+    BadName(String),
+}
+
+/// Where this replug makes private folders. Removed with all that is in it when dropped.
+#[derive(Debug)]
+pub struct RunFolder {
+    own: TempDir,
+    /// Locked for as long as it is open, which is as long as this process lives.
+    _lock: File,
+}
+
+impl RunFolder {
+    /// Makes this replug's own folder under `run_dir`, which is made too if it is missing, and
+    /// removes what replugs left there that were killed. Several may use one run folder.
+    pub async fn open(run_dir: impl Into<PathBuf>) -> Result<Self, RunFolderError> {
+        let run_dir = run_dir.into();
+        let folder = run_dir.clone();
+        let opened = spawn_blocking(move || Self::open_blocking(&run_dir)).await;
+        opened
+            .unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))
+            .map_err(|cause| RunFolderError::Make { folder, cause })
+    }
+
+    fn open_blocking(run_dir: &Path) -> io::Result<Self> {
+        let run_dir = std::path::absolute(run_dir)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(&run_dir)?;
+        // One at a time: a folder that was made and is not locked yet looks like one left behind.
+        let turn = File::open(&run_dir)?;
+        flock(&turn, FlockOperation::LockExclusive)?;
+        clean_stale(&run_dir);
+        // Made with mode 0700, whatever the umask.
+        let own = tempfile::Builder::new().prefix(OWN).rand_bytes(LETTERS).tempdir_in(&run_dir)?;
+        let lock = File::open(own.path())?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Self { own, _lock: lock })
+    }
+
+    /// The folder of this replug alone. It should be told to
+    /// [`crate::process::Spawner::remove_on_death`].
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.own.path()
+    }
+
+    /// Makes the private folder of one generation of a plugin.
+    pub async fn private_folder(
+        &self,
+        plugin: &str,
+        generation: u64,
+    ) -> Result<PrivateFolder, RunFolderError> {
+        if plugin.is_empty() || plugin.starts_with('.') || plugin.contains(['/', '\0']) {
+            return Err(RunFolderError::BadName(plugin.to_owned()));
+        }
+        let path = self.own.path().join(format!("{plugin}.{generation}"));
+        let socket = path.join(format!("{plugin}.sock"));
+        if socket.as_os_str().len() > LONGEST_SOCKET {
+            return Err(RunFolderError::TooLong { socket });
+        }
+        let folder = path.clone();
+        let made = spawn_blocking(move || DirBuilder::new().mode(0o700).create(folder)).await;
+        match made.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into())) {
+            Ok(()) => Ok(PrivateFolder { path, socket }),
+            Err(cause) => Err(RunFolderError::Make { folder: path, cause }),
+        }
+    }
+}
+
+/// The private folder of one generation. Removed with all that is in it when dropped.
+#[derive(Debug)]
+pub struct PrivateFolder {
+    path: PathBuf,
+    socket: PathBuf,
+}
+
+impl PrivateFolder {
+    /// The folder, by its whole path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The variables that tell a plugin of it, whatever contract it was written for.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(OsString, OsString)> {
+        let folder = FOLDER_VARIABLES.map(|name| (name.into(), self.path.clone().into()));
+        let file = (FILE_VARIABLE.into(), self.socket.clone().into());
+        folder.into_iter().chain([file]).collect()
+    }
+}
+
+impl Drop for PrivateFolder {
+    /// A handful of files in memory, as a rule, so it is done where it falls. What cannot be
+    /// removed is left for the next replug's start, or the warden.
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(folder = %self.path.display(), %error, "cannot remove a socket folder");
+        }
+    }
+}
+
+/// Removes the folders of replugs that are no more: those that nobody has locked.
+fn clean_stale(run_dir: &Path) {
+    let Ok(entries) = fs::read_dir(run_dir) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let is_own = entry.file_name().to_str().is_some_and(|name| {
+            name.strip_prefix(OWN).is_some_and(|letters| letters.len() == LETTERS)
+        });
+        if !is_own || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        let Ok(folder) = File::open(&path) else { continue };
+        if flock(&folder, FlockOperation::NonBlockingLockExclusive).is_err() {
+            continue;
+        }
+        if let Err(error) = fs::remove_dir_all(&path) {
+            tracing::warn!(folder = %path.display(), %error, "cannot remove a stale socket folder");
+        }
+    }
+}
