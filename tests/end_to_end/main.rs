@@ -1,0 +1,16 @@
+//! End to end: the real binary, real plugin processes, real clients.
+//!
+//! One test binary, because linking is what takes the time. `rig` is what the tests stand on: a home
+//! per test, a running replug, its status, clients and fixtures. Tests wait for events, and a test
+//! that ends leaves no process, no socket and no file outside `target/`.
+
+mod rig;
+
+mod dapr_sdk;
+mod declared;
+mod failures;
+mod found;
+mod go_plugin;
+mod plan;
+mod python_sample;
+mod stopping;

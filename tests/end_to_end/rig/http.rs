@@ -1,0 +1,49 @@
+//! One HTTP/1.1 request, and its answer.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::PATIENCE;
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: String,
+}
+
+/// Sends a JSON body over a connection of its own.
+pub(crate) async fn request(address: SocketAddr, method: &str, path: &str, body: &str) -> Answer {
+    let exchange = async {
+        let connection = TokioIo::new(TcpStream::connect(address).await.unwrap());
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(connection).await.unwrap();
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", address.to_string())
+            .header("content-type", "application/json")
+            .body(Full::new(Bytes::from(body.to_owned())))
+            .unwrap();
+        // The connection is driven here, and ends with the exchange.
+        let answer = async {
+            let (head, body) = sender.send_request(request).await.unwrap().into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            Answer { status: head.status, body: String::from_utf8_lossy(&body).into_owned() }
+        };
+        let mut connection = std::pin::pin!(connection);
+        let mut answer = std::pin::pin!(answer);
+        tokio::select! {
+            biased;
+            answer = &mut answer => answer,
+            // It may be closed by the server as soon as the answer is there.
+            _ = &mut connection => answer.await,
+        }
+    };
+    tokio::time::timeout(PATIENCE, exchange).await.expect("HTTP answers")
+}

@@ -1,0 +1,29 @@
+//! What the tests stand on.
+
+mod client;
+mod fixture;
+mod home;
+mod http;
+mod process;
+mod python;
+mod replug;
+mod status;
+mod tool;
+
+pub(crate) use client::Application;
+pub(crate) use fixture::{go_memory, misbehave, text};
+pub(crate) use home::Home;
+pub(crate) use process::Process;
+pub(crate) use python::{Led, python_sample, run_unittests};
+pub(crate) use replug::{Replug, Run};
+pub(crate) use status::Status;
+pub(crate) use tool::require_tool;
+
+use std::time::Duration;
+
+/// How long anything may take that should take an instant. It only bounds how long a broken test
+/// hangs; nothing waits this long where all is well.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The repository.
+pub(crate) const ROOT: &str = env!("CARGO_MANIFEST_DIR");

@@ -1,0 +1,35 @@
+//! What the plugin does.
+
+/// What the plugin does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Mode {
+    /// Everything as it should.
+    Well,
+    /// Says why on stderr and exits with status 3.
+    ExitAtOnce,
+    /// Runs, and never makes a socket.
+    NeverSocket,
+    /// Listens, and accepts no connection.
+    SocketNoAccept,
+    /// Accepts, and answers what is not HTTP/2.
+    NotHttp2,
+    /// Serves state without reflection.
+    NoReflection,
+    /// Lists a service that nobody knows, and no other.
+    UnknownService,
+    /// Answers `Ping` with an error.
+    PingError,
+    /// Answers `Init` with an error.
+    InitError,
+    /// Serves, and goes on after SIGTERM.
+    IgnoreSigterm,
+    /// Serves, and has children that ignore SIGTERM: one in its process group, one in its own.
+    ForkChildren,
+    /// Serves, and prints 100 MB as fast as they are read.
+    #[value(name = "print-100mb")]
+    Print100mb,
+    /// Serves, and prints what is neither text nor lines.
+    PrintBinary,
+    /// Serves, and answers `Get` with 64 MB.
+    HugeMessage,
+}

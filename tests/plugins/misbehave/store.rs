@@ -1,0 +1,124 @@
+//! The state services: a map in memory, and the wrong answers of some modes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use replug_proto::dapr::components::v1 as pb;
+use replug_proto::dapr::components::v1::state_store_server::StateStore;
+use replug_proto::dapr::components::v1::transactional_state_operation::Request as Operation;
+use replug_proto::dapr::components::v1::transactional_state_store_server::TransactionalStateStore;
+use tokio::sync::Mutex;
+use tonic::{Request, Response, Status};
+
+use crate::mode::Mode;
+
+/// More than the 4 MiB that gRPC takes by default, and than anyone should have to take.
+const HUGE_BYTES: usize = 64 * 1024 * 1024;
+const INSTANCE: &str = "x-component-instance";
+
+/// Keys to values, with the instance that they belong to.
+type Values = HashMap<(String, String), Bytes>;
+
+/// A store per component, all in one map; lost with the process.
+#[derive(Clone)]
+pub(crate) struct Store {
+    mode: Mode,
+    values: Arc<Mutex<Values>>,
+}
+
+impl Store {
+    pub(crate) fn new(mode: Mode) -> Self {
+        Self { mode, values: Arc::default() }
+    }
+}
+
+fn instance<T>(request: &Request<T>) -> String {
+    let value = request.metadata().get(INSTANCE).and_then(|value| value.to_str().ok());
+    value.unwrap_or_default().to_owned()
+}
+
+#[tonic::async_trait]
+impl StateStore for Store {
+    async fn init(
+        &self,
+        _: Request<pb::InitRequest>,
+    ) -> Result<Response<pb::InitResponse>, Status> {
+        if self.mode == Mode::InitError {
+            return Err(Status::failed_precondition("the database is locked"));
+        }
+        Ok(Response::new(pb::InitResponse {}))
+    }
+
+    async fn features(
+        &self,
+        _: Request<pb::FeaturesRequest>,
+    ) -> Result<Response<pb::FeaturesResponse>, Status> {
+        Ok(Response::new(pb::FeaturesResponse { features: vec!["TRANSACTIONAL".into()] }))
+    }
+
+    async fn ping(
+        &self,
+        _: Request<pb::PingRequest>,
+    ) -> Result<Response<pb::PingResponse>, Status> {
+        if self.mode == Mode::PingError {
+            return Err(Status::internal("not well today"));
+        }
+        Ok(Response::new(pb::PingResponse {}))
+    }
+
+    async fn get(
+        &self,
+        request: Request<pb::GetRequest>,
+    ) -> Result<Response<pb::GetResponse>, Status> {
+        let data = if self.mode == Mode::HugeMessage {
+            Bytes::from(vec![0; HUGE_BYTES])
+        } else {
+            let key = (instance(&request), request.into_inner().key);
+            self.values.lock().await.get(&key).cloned().unwrap_or_default()
+        };
+        Ok(Response::new(pb::GetResponse { data, ..Default::default() }))
+    }
+
+    async fn set(
+        &self,
+        request: Request<pb::SetRequest>,
+    ) -> Result<Response<pb::SetResponse>, Status> {
+        let instance = instance(&request);
+        let set = request.into_inner();
+        self.values.lock().await.insert((instance, set.key), set.value);
+        Ok(Response::new(pb::SetResponse {}))
+    }
+
+    async fn delete(
+        &self,
+        request: Request<pb::DeleteRequest>,
+    ) -> Result<Response<pb::DeleteResponse>, Status> {
+        let key = (instance(&request), request.into_inner().key);
+        self.values.lock().await.remove(&key);
+        Ok(Response::new(pb::DeleteResponse {}))
+    }
+}
+
+#[tonic::async_trait]
+impl TransactionalStateStore for Store {
+    async fn transact(
+        &self,
+        request: Request<pb::TransactionalStateRequest>,
+    ) -> Result<Response<pb::TransactionalStateResponse>, Status> {
+        let instance = instance(&request);
+        let mut values = self.values.lock().await;
+        for operation in request.into_inner().operations {
+            match operation.request {
+                Some(Operation::Set(set)) => {
+                    values.insert((instance.clone(), set.key), set.value);
+                }
+                Some(Operation::Delete(delete)) => {
+                    values.remove(&(instance.clone(), delete.key));
+                }
+                None => return Err(Status::invalid_argument("an empty operation")),
+            }
+        }
+        Ok(Response::new(pb::TransactionalStateResponse {}))
+    }
+}
