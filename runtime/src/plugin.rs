@@ -13,6 +13,6 @@ mod wrapper;
 
 pub use connection::{Closed, Connection, ConnectionError};
 pub use contract::{Contract, Contracts};
-pub use link::{CallKind, Link, LinkState};
+pub use link::{CallKind, Direct, Link, LinkState};
 pub use probe::{ProbeError, probe};
 pub use wrapper::Wrapper;

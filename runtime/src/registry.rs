@@ -185,6 +185,14 @@ impl Registry {
         join_all(tasks.into_iter().map(|task| self.perform(task))).await;
     }
 
+    /// Initialises the components of a plugin's socket again whose last initialisation failed. Gives
+    /// those that fail still, with the plugin's own words.
+    pub async fn init_failed_again(&self, plugin: &str, socket: &str) -> Vec<(String, String)> {
+        let tasks = self.desk.lock().failed(plugin, socket);
+        let failures = join_all(tasks.into_iter().map(|task| self.perform(task))).await;
+        failures.into_iter().flatten().collect()
+    }
+
     /// Does what a change at the desk asks for, without holding the desk. Gives the component and
     /// the error of an initialisation that failed.
     async fn perform(&self, task: Task) -> Option<(String, String)> {

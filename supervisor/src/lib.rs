@@ -4,8 +4,14 @@
 //! It knows no state store and no HTTP route: what a plugin serves goes to the runtime's registry,
 //! which is all that the two share.
 
-pub mod plan;
+pub mod connect;
+pub mod control;
+mod found;
 pub mod output;
+pub mod plan;
+pub mod plugin;
 pub mod process;
 pub mod restart;
 pub mod sockets;
+pub mod status;
+pub mod supervisor;

@@ -186,6 +186,26 @@ impl Desk {
         }
     }
 
+    /// The components of a socket whose initialisation failed, to be tried again.
+    pub(super) fn failed(&self, plugin: &str, socket: &str) -> Vec<Task> {
+        let again = |record: &Record| match &record.served {
+            Served::Plugin { plugin: by, socket: over, wrapper }
+                if **by == *plugin
+                    && **over == *socket
+                    && matches!(wrapper.link().state(), LinkState::Shut(_)) =>
+            {
+                let entry = self.types.get(&record.spec.component_type)?;
+                Some(Task::Init {
+                    component: record.spec.name.clone(),
+                    wrapper: wrapper.clone(),
+                    connection: entry.offers.first()?.connection.clone(),
+                })
+            }
+            _ => None,
+        };
+        self.records.iter().filter_map(again).collect()
+    }
+
     pub(super) fn retire(&mut self, plugin: &str, reason: &str) -> Vec<Task> {
         let types: Vec<ComponentType> = self.types.keys().cloned().collect();
         let mut tasks = Vec::new();

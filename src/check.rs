@@ -1,0 +1,52 @@
+//! `replug check`: what is wrong with plugins.toml, all of it at once.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
+
+use replug_component::ComponentType;
+use replug_runtime::builtin;
+use replug_supervisor::plan::{Checked, Plan, Surroundings};
+
+use crate::cli::CheckArgs;
+use crate::exit::Failure;
+
+/// Checks and shows what was found.
+pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
+    let checked = examine(&args.config.config);
+    if args.json {
+        let text = serde_json::to_string_pretty(&checked.diagnostics).map_err(Failure::failed)?;
+        println!("{text}");
+    } else {
+        let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let mut out = io::stdout().lock();
+        // A reader that has seen enough is no failure.
+        let _ = checked.render(colour, &mut out).and_then(|()| out.flush());
+        if let Some(plan) = &checked.plan
+            && checked.diagnostics.is_empty()
+        {
+            println!(
+                "{}: good ({} plugins, {} components)",
+                args.config.config.display(),
+                plan.plugins.len(),
+                plan.components.len()
+            );
+        }
+    }
+    checked.plan.map(|_| ()).ok_or_else(Failure::bad_plan)
+}
+
+/// The plan of the file. What is wrong with it is shown on standard error; without a plan that is
+/// the end.
+pub(crate) fn load(file: &Path) -> Result<Plan, Failure> {
+    let checked = examine(file);
+    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let shown = checked.render(colour, &mut io::stderr().lock());
+    shown.map_err(Failure::failed)?;
+    checked.plan.ok_or_else(Failure::bad_plan)
+}
+
+fn examine(file: &Path) -> Checked {
+    let builtins: Vec<ComponentType> =
+        builtin::types().iter().map(|builtin| builtin.component_type().clone()).collect();
+    Plan::load(file, &Surroundings::of_process(&builtins))
+}

@@ -1,0 +1,44 @@
+//! How the command ends: its exit codes, and the line that says why.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+/// What was asked could not be done.
+pub(crate) const FAILED: u8 = 1;
+/// plugins.toml is wrong. (2 is clap's own: the command line is wrong.)
+pub(crate) const BAD_PLAN: u8 = 3;
+/// No replug answers on the control socket.
+pub(crate) const NOT_RUNNING: u8 = 4;
+
+/// Why the command ends without having done its work.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: u8,
+    /// None where everything has been said already.
+    message: Option<String>,
+}
+
+impl Failure {
+    /// What was asked could not be done, for this reason.
+    pub(crate) fn failed(message: impl Display) -> Self {
+        Self { code: FAILED, message: Some(message.to_string()) }
+    }
+
+    /// No replug answers.
+    pub(crate) fn not_running(message: impl Display) -> Self {
+        Self { code: NOT_RUNNING, message: Some(message.to_string()) }
+    }
+
+    /// The plan is wrong, as has been shown.
+    pub(crate) fn bad_plan() -> Self {
+        Self { code: BAD_PLAN, message: None }
+    }
+
+    /// Says why, and gives the exit code.
+    pub(crate) fn report(self) -> ExitCode {
+        if let Some(message) = self.message {
+            eprintln!("replug: {message}");
+        }
+        ExitCode::from(self.code)
+    }
+}

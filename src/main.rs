@@ -1,0 +1,46 @@
+//! The `replug` command: a thin line between a terminal and the crates that do the work.
+
+mod cli;
+mod exit;
+mod check;
+mod plugin;
+mod restart;
+mod run;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use replug_supervisor::process::warden;
+
+use crate::cli::{Cli, Command};
+use crate::exit::Failure;
+
+/// Small and quick to give memory back, which a process that mostly waits should be.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // Before anything else: the warden is this binary under another name, and must stay tiny.
+    if warden::is_warden() {
+        return warden::warden_main();
+    }
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::check(&args),
+        Command::Status(args) => status::status(&args),
+        Command::Restart(args) => restart::restart(&args),
+        Command::Plugin(args) => plugin::serve(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+/// A runtime for commands that ask a running replug something, or serve one plugin.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::failed(format!("cannot start: {error}")))?.block_on(work)
+}

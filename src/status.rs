@@ -1,0 +1,43 @@
+//! `replug status`: how everything stands, for eyes or for programs.
+
+mod json;
+mod table;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+
+use replug_supervisor::control::Client;
+
+use crate::block_on;
+use crate::check::load;
+use crate::cli::{ControlArgs, StatusArgs};
+use crate::exit::Failure;
+
+/// Asks and shows.
+pub(crate) fn status(args: &StatusArgs) -> Result<(), Failure> {
+    block_on(async {
+        let status = connect(&args.control).await?.status().await?;
+        let mut out = std::io::stdout().lock();
+        let written = if args.json {
+            json::write(&status, &mut out)
+        } else {
+            let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+            table::write(&status, colour, &mut out)
+        };
+        // A reader that has seen enough, as `head` does, is no failure.
+        let _ = written.and_then(|()| out.flush());
+        Ok(())
+    })
+}
+
+/// Connects to the running replug that the arguments mean.
+pub(crate) async fn connect(args: &ControlArgs) -> Result<Client, Failure> {
+    Ok(Client::connect(&control_socket(args)?).await?)
+}
+
+fn control_socket(args: &ControlArgs) -> Result<PathBuf, Failure> {
+    match &args.control {
+        Some(socket) => Ok(socket.clone()),
+        None => Ok(load(&args.config.config)?.runtime.control),
+    }
+}

@@ -1,0 +1,107 @@
+//! The status as JSON: one object, every name and state spelled out, durations in milliseconds.
+
+use std::io;
+
+use prost_types::Duration;
+use replug_proto::replug::control::v1 as pb;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Status<'a> {
+    version: &'a str,
+    pid: u32,
+    app_id: &'a str,
+    started_at: String,
+    listeners: &'a [String],
+    plugins: Vec<Plugin<'a>>,
+    components: Vec<Component<'a>>,
+}
+
+#[derive(Serialize)]
+struct Plugin<'a> {
+    name: &'a str,
+    kind: &'static str,
+    state: &'static str,
+    generation: u64,
+    pid: Option<u32>,
+    in_state_ms: u64,
+    uptime_ms: Option<u64>,
+    restarts: u64,
+    crash_looping: bool,
+    next_start_in_ms: Option<u64>,
+    last_exit: Option<&'a str>,
+    reason: Option<&'a str>,
+    serves: &'a [String],
+    passed_over: &'a [String],
+    socket: Option<&'a str>,
+    command: &'a [String],
+    last_lines: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Component<'a> {
+    name: &'a str,
+    #[serde(rename = "type")]
+    component_type: &'a str,
+    state: &'static str,
+    served_by: Option<&'a str>,
+    reason: Option<&'a str>,
+    capabilities: &'a [String],
+}
+
+/// Writes the status as one JSON object.
+pub(super) fn write(status: &pb::StatusResponse, out: &mut impl io::Write) -> io::Result<()> {
+    let shown = Status {
+        version: &status.version,
+        pid: status.pid,
+        app_id: &status.app_id,
+        started_at: status.started_at.map(|at| at.to_string()).unwrap_or_default(),
+        listeners: &status.listeners,
+        plugins: status.plugins.iter().map(plugin).collect(),
+        components: status.components.iter().map(component).collect(),
+    };
+    serde_json::to_writer_pretty(&mut *out, &shown)?;
+    writeln!(out)
+}
+
+fn plugin(plugin: &pb::Plugin) -> Plugin<'_> {
+    Plugin {
+        name: &plugin.name,
+        kind: super::table::kind(plugin.kind()),
+        state: super::table::plugin_state(plugin.state()),
+        generation: plugin.generation,
+        pid: plugin.pid,
+        in_state_ms: plugin.in_state.map_or(0, millis),
+        uptime_ms: plugin.uptime.map(millis),
+        restarts: plugin.restarts,
+        crash_looping: plugin.crash_looping,
+        next_start_in_ms: plugin.next_start_in.map(millis),
+        last_exit: filled(&plugin.last_exit),
+        reason: filled(&plugin.reason),
+        serves: &plugin.serves,
+        passed_over: &plugin.passed_over,
+        socket: filled(&plugin.socket),
+        command: &plugin.command,
+        last_lines: &plugin.last_lines,
+    }
+}
+
+fn component(component: &pb::Component) -> Component<'_> {
+    Component {
+        name: &component.name,
+        component_type: &component.r#type,
+        state: super::table::component_state(component.state()),
+        served_by: filled(&component.served_by),
+        reason: filled(&component.reason),
+        capabilities: &component.capabilities,
+    }
+}
+
+fn filled(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+fn millis(duration: Duration) -> u64 {
+    let duration = std::time::Duration::try_from(duration).unwrap_or_default();
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

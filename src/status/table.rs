@@ -1,0 +1,191 @@
+//! The status for eyes: a table of plugins, a table of components, and below them what is wrong.
+
+use std::io;
+
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
+use prost_types::Duration;
+use replug_proto::replug::control::v1 as pb;
+
+/// Writes the status as tables.
+pub(super) fn write(
+    status: &pb::StatusResponse,
+    colour: bool,
+    out: &mut impl io::Write,
+) -> io::Result<()> {
+    writeln!(
+        out,
+        "replug {}, app {}, pid {}{}",
+        status.version,
+        status.app_id,
+        status.pid,
+        if status.listeners.is_empty() {
+            String::new()
+        } else {
+            format!(", {}", status.listeners.join(", "))
+        }
+    )?;
+    if !status.plugins.is_empty() {
+        writeln!(out, "\n{}", plugins(status, colour))?;
+    }
+    if !status.components.is_empty() {
+        writeln!(out, "\n{}", components(status, colour))?;
+    }
+    troubles(status, out)
+}
+
+fn plugins(status: &pb::StatusResponse, colour: bool) -> Table {
+    let mut table = empty(
+        ["PLUGIN", "STATE", "FOR", "GEN", "PID", "UPTIME", "RESTARTS", "LAST EXIT", "SERVES"],
+        colour,
+    );
+    for plugin in &status.plugins {
+        let looping = if plugin.crash_looping { " (crash-looping)" } else { "" };
+        let found = if plugin.kind() == pb::plugin::Kind::Found { " (found)" } else { "" };
+        let state = plugin.state();
+        let state_cell = painted(
+            format!("{}{looping}", plugin_state(state)),
+            match state {
+                pb::plugin::State::Ready => Color::Green,
+                pb::plugin::State::Backoff | pb::plugin::State::Away => Color::Red,
+                _ => Color::Yellow,
+            },
+            colour,
+        );
+        table.add_row(vec![
+            Cell::new(format!("{}{found}", plugin.name)),
+            state_cell,
+            Cell::new(plugin.in_state.map(short).unwrap_or_default()),
+            Cell::new(plugin.generation),
+            Cell::new(plugin.pid.map_or_else(|| "-".into(), |pid| pid.to_string())),
+            Cell::new(plugin.uptime.map_or_else(|| "-".into(), short)),
+            Cell::new(plugin.restarts),
+            Cell::new(or_dash(&plugin.last_exit)),
+            Cell::new(or_dash(&plugin.serves.join(", "))),
+        ]);
+    }
+    table
+}
+
+fn components(status: &pb::StatusResponse, colour: bool) -> Table {
+    let mut table = empty(["COMPONENT", "TYPE", "STATE", "SERVED BY", "CAPABILITIES"], colour);
+    for component in &status.components {
+        let state = component.state();
+        table.add_row(vec![
+            Cell::new(&component.name),
+            Cell::new(&component.r#type),
+            painted(
+                component_state(state).to_owned(),
+                match state {
+                    pb::component::State::Ready => Color::Green,
+                    pb::component::State::Failed => Color::Red,
+                    _ => Color::Yellow,
+                },
+                colour,
+            ),
+            Cell::new(or_dash(&component.served_by)),
+            Cell::new(or_dash(&component.capabilities.join(" "))),
+        ]);
+    }
+    table
+}
+
+/// What is not as it should be, each with its cause.
+fn troubles(status: &pb::StatusResponse, out: &mut impl io::Write) -> io::Result<()> {
+    let mut heading = Some("\nWhat is wrong:");
+    let mut say = |line: String| {
+        if let Some(heading) = heading.take() {
+            writeln!(out, "{heading}")?;
+        }
+        writeln!(out, "  {line}")
+    };
+    for plugin in &status.plugins {
+        if !plugin.reason.is_empty() {
+            let next = plugin
+                .next_start_in
+                .map(|next| format!(" (started again in {})", short(next)))
+                .unwrap_or_default();
+            say(format!("plugin {}: {}{next}", plugin.name, plugin.reason))?;
+            if plugin.state() != pb::plugin::State::Ready {
+                for line in &plugin.last_lines {
+                    say(format!("    | {line}"))?;
+                }
+            }
+        }
+        for passed_over in &plugin.passed_over {
+            say(format!("plugin {}: {passed_over}", plugin.name))?;
+        }
+    }
+    for component in &status.components {
+        if !component.reason.is_empty() {
+            say(format!("component {}: {}", component.name, component.reason))?;
+        }
+    }
+    Ok(())
+}
+
+fn empty<const N: usize>(heads: [&str; N], colour: bool) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(heads.map(|head| {
+        let cell = Cell::new(head);
+        if colour { cell.add_attribute(Attribute::Bold) } else { cell }
+    }));
+    table
+}
+
+fn painted(text: String, paint: Color, colour: bool) -> Cell {
+    let cell = Cell::new(text);
+    if colour { cell.fg(paint) } else { cell }
+}
+
+fn or_dash(text: &str) -> &str {
+    if text.is_empty() { "-" } else { text }
+}
+
+/// A duration in at most two units, `3m 20s`; below a second in milliseconds.
+fn short(duration: Duration) -> String {
+    let duration = std::time::Duration::try_from(duration).unwrap_or_default();
+    let (seconds, millis) = (duration.as_secs(), duration.subsec_millis());
+    match seconds {
+        0 => format!("{millis}ms"),
+        1..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3600..86400 => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{}d {}h", seconds / 86400, seconds / 3600 % 24),
+    }
+}
+
+/// A plugin's kind as status names it.
+pub(super) fn kind(kind: pb::plugin::Kind) -> &'static str {
+    match kind {
+        pb::plugin::Kind::Declared => "declared",
+        pb::plugin::Kind::Found => "found",
+        pb::plugin::Kind::Unspecified => "unknown",
+    }
+}
+
+/// A plugin's state as status names it.
+pub(super) fn plugin_state(state: pb::plugin::State) -> &'static str {
+    use pb::plugin::State;
+    match state {
+        State::Unspecified => "unknown",
+        State::Stopped => "stopped",
+        State::Starting => "starting",
+        State::Ready => "ready",
+        State::Backoff => "backoff",
+        State::Stopping => "stopping",
+        State::Away => "away",
+    }
+}
+
+/// A component's state as status names it.
+pub(super) fn component_state(state: pb::component::State) -> &'static str {
+    use pb::component::State;
+    match state {
+        State::Unspecified => "unknown",
+        State::Ready => "ready",
+        State::Waiting => "waiting",
+        State::Suspended => "suspended",
+        State::Failed => "failed",
+    }
+}

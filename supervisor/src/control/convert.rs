@@ -1,0 +1,76 @@
+//! States in the form of `replug.control.v1`.
+
+use std::time::Duration;
+
+use prost_types::Duration as WireDuration;
+use replug_proto::replug::control::v1 as pb;
+use replug_runtime::registry::{ComponentState, ComponentStatus};
+use tokio::time::Instant;
+
+use crate::status::{Kind, Phase, PluginStatus};
+
+/// A plugin on the wire.
+pub(super) fn plugin(status: &PluginStatus) -> pb::Plugin {
+    use pb::plugin::{Kind as WireKind, State};
+    pb::Plugin {
+        name: status.name.clone(),
+        kind: match status.kind {
+            Kind::Declared => WireKind::Declared,
+            Kind::Found => WireKind::Found,
+        }
+        .into(),
+        state: match status.phase {
+            Phase::Stopped => State::Stopped,
+            Phase::Starting => State::Starting,
+            Phase::Ready => State::Ready,
+            Phase::Backoff => State::Backoff,
+            Phase::Stopping => State::Stopping,
+            Phase::Away => State::Away,
+        }
+        .into(),
+        generation: status.generation,
+        pid: status.process.map(|process| process.pid),
+        in_state: duration(status.in_phase()),
+        uptime: status.process.and_then(|process| duration(process.since.elapsed())),
+        restarts: status.restarts,
+        crash_looping: status.crash_looping,
+        next_start_in: status
+            .next_start
+            .and_then(|next| duration(next.saturating_duration_since(Instant::now()))),
+        last_exit: status.last_exit.clone().unwrap_or_default(),
+        reason: status.reason.clone(),
+        serves: status.serves.iter().map(ToString::to_string).collect(),
+        passed_over: status
+            .passed_over
+            .iter()
+            .map(|(component_type, by)| format!("{component_type}: served by {by}"))
+            .collect(),
+        socket: status.socket.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
+        command: status.command.clone(),
+        last_lines: status.last_lines.clone(),
+    }
+}
+
+/// A component on the wire.
+pub(super) fn component(status: ComponentStatus) -> pb::Component {
+    use pb::component::State;
+    let (state, reason) = match status.state {
+        ComponentState::Ready => (State::Ready, String::new()),
+        ComponentState::Waiting(reason) => (State::Waiting, reason),
+        ComponentState::Suspended(reason) => (State::Suspended, reason),
+        ComponentState::Failed(reason) => (State::Failed, reason),
+    };
+    pb::Component {
+        name: status.name,
+        r#type: status.component_type.to_string(),
+        state: state.into(),
+        served_by: status.served_by.unwrap_or_default(),
+        reason,
+        capabilities: status.capabilities,
+    }
+}
+
+/// None where it is too long for the wire, which no lifetime is.
+fn duration(duration: Duration) -> Option<WireDuration> {
+    WireDuration::try_from(duration).ok()
+}

@@ -1,0 +1,223 @@
+//! Found plugins: sockets in the socket folder whose processes somebody else runs.
+//!
+//! One task watches the folder and keeps every socket in it connected. It starts and ends no
+//! process; a socket that goes away leaves its components suspended, and retired when it does not
+//! come back in time.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use replug_runtime::registry::Registry;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use crate::connect::{Socket, SocketEvent, SocketSet, complaint, listed};
+use crate::plugin::nameless;
+use crate::sockets::{FolderEvent, SocketWatch, type_name};
+use crate::status::{Kind, Phase, PluginStatus};
+
+/// The task of the socket folder.
+pub(crate) struct FoundTask {
+    folder: PathBuf,
+    forget_after: Duration,
+    /// Names that found plugins cannot have.
+    declared: Vec<String>,
+    registry: Arc<Registry>,
+    watch: SocketWatch,
+    plugins: HashMap<PathBuf, Found>,
+    status: watch::Sender<Vec<PluginStatus>>,
+    /// Retiring may have to initialise components elsewhere, which nothing here waits for.
+    background: JoinSet<()>,
+}
+
+/// A plugin that was found.
+struct Found {
+    name: Arc<str>,
+    status: PluginStatus,
+    /// When it is retired, while its socket is gone.
+    forget_at: Option<Instant>,
+}
+
+// === impl FoundTask ===
+
+impl FoundTask {
+    /// The task of `folder`, and where the plugins that it finds are shown.
+    pub(crate) fn new(
+        folder: PathBuf,
+        forget_after: Duration,
+        declared: Vec<String>,
+        registry: Arc<Registry>,
+        watch: SocketWatch,
+    ) -> (Self, watch::Receiver<Vec<PluginStatus>>) {
+        let (status, seen) = watch::channel(Vec::new());
+        let task = Self {
+            folder,
+            forget_after,
+            declared,
+            registry,
+            watch,
+            plugins: HashMap::new(),
+            status,
+            background: JoinSet::new(),
+        };
+        (task, seen)
+    }
+
+    /// Runs until the sender of `end` is dropped.
+    pub(crate) async fn run(mut self, mut end: watch::Receiver<()>) {
+        let mut folder = match self.watch.watch_shared(&self.folder).await {
+            Ok(folder) => folder,
+            Err(error) => {
+                tracing::error!("plugins that somebody else runs are not found: {error}");
+                return;
+            }
+        };
+        let mut sockets = SocketSet::new(self.registry.clone());
+        loop {
+            tokio::select! {
+                event = folder.next() => self.in_folder(event, &mut sockets),
+                event = sockets.next() => self.at_socket(event),
+                () = passes(self.next_forgetting()) => self.forget(),
+                Some(_) = self.background.join_next() => continue,
+                _ = end.changed() => break,
+            }
+            self.show();
+        }
+        sockets.shutdown().await;
+        self.background.shutdown().await;
+    }
+
+    fn in_folder(&mut self, event: FolderEvent, sockets: &mut SocketSet) {
+        match event {
+            FolderEvent::Appeared(path) => {
+                let Some(name) = type_name(&path) else {
+                    tracing::warn!("{}", nameless(&path));
+                    return;
+                };
+                let plugin = self.appeared(&path, &name);
+                sockets.appeared(Socket { plugin, name: name.into(), path });
+            }
+            FolderEvent::Removed(path) => {
+                sockets.removed(&path);
+                self.removed(&path);
+            }
+            FolderEvent::Refused { path, reason } => {
+                tracing::warn!("{}: {reason}", path.display());
+            }
+            FolderEvent::Gone => {
+                tracing::warn!("the socket folder {} is gone", self.folder.display());
+            }
+        }
+    }
+
+    fn appeared(&mut self, path: &Path, type_name: &str) -> Arc<str> {
+        if let Some(found) = self.plugins.get_mut(path) {
+            found.forget_at = None;
+            return found.name.clone();
+        }
+        let name: Arc<str> = self.name_for(path, type_name).into();
+        let mut status = PluginStatus::new(&name, Kind::Found);
+        status.socket = Some(path.to_owned());
+        status.enter(Phase::Starting);
+        tracing::info!(plugin = &*name, "found {}", path.display());
+        self.plugins
+            .insert(path.to_owned(), Found { name: name.clone(), status, forget_at: None });
+        name
+    }
+
+    /// The socket's type name; the whole path where another plugin has that name already.
+    fn name_for(&self, path: &Path, name: &str) -> String {
+        let taken = self.declared.iter().any(|declared| declared == name)
+            || self.plugins.values().any(|found| *found.name == *name);
+        if taken { path.display().to_string() } else { name.to_owned() }
+    }
+
+    fn removed(&mut self, path: &Path) {
+        let forget_at = Instant::now() + self.forget_after;
+        if let Some(found) = self.plugins.get_mut(path) {
+            found.forget_at = Some(forget_at);
+            if found.status.phase != Phase::Ready {
+                found.status.enter(Phase::Away);
+                "its socket is gone".clone_into(&mut found.status.reason);
+            }
+        }
+    }
+
+    fn at_socket(&mut self, event: SocketEvent) {
+        let (SocketEvent::Served { socket, .. }
+        | SocketEvent::Lost { socket }
+        | SocketEvent::Trouble { socket, .. }
+        | SocketEvent::Retried { socket, .. }) = &event;
+        let Some(found) = self.plugins.get_mut(&socket.path) else { return };
+        let status = &mut found.status;
+        match event {
+            SocketEvent::Served { attached, .. } => {
+                status.generation += 1;
+                status.restarts = status.generation - 1;
+                status.enter(Phase::Ready);
+                status.serve(&attached);
+                status.reason = complaint(&attached.failed);
+                for (component_type, by) in &attached.passed_over {
+                    tracing::warn!(
+                        plugin = status.name,
+                        "serves {component_type} too, which plugin {by} serves already: passed over"
+                    );
+                }
+                tracing::info!(
+                    plugin = status.name,
+                    "plugin ready, serves {}",
+                    listed(&status.serves)
+                );
+            }
+            SocketEvent::Lost { .. } => {
+                status.enter(Phase::Away);
+                status.reason = match found.forget_at {
+                    Some(_) => "its socket is gone".to_owned(),
+                    None => "the connection to it was lost".to_owned(),
+                };
+                tracing::warn!(plugin = status.name, "{}", status.reason);
+            }
+            SocketEvent::Trouble { reason, .. } => {
+                tracing::warn!(plugin = status.name, "{reason}");
+                status.reason = reason;
+            }
+            SocketEvent::Retried { failed, .. } => status.reason = complaint(&failed),
+        }
+    }
+
+    fn next_forgetting(&self) -> Option<Instant> {
+        // A plugin that serves on over a connection whose socket file was removed is kept.
+        let gone = self.plugins.values().filter(|found| found.status.phase != Phase::Ready);
+        gone.filter_map(|found| found.forget_at).min()
+    }
+
+    fn forget(&mut self) {
+        let now = Instant::now();
+        let due = |found: &Found| {
+            found.status.phase != Phase::Ready && found.forget_at.is_some_and(|at| at <= now)
+        };
+        let gone: Vec<_> = self.plugins.extract_if(|_, found| due(found)).collect();
+        for (path, found) in gone {
+            let reason = format!("plugin {} is gone: {} was removed", found.name, path.display());
+            tracing::warn!(plugin = &*found.name, "forgotten: its socket has not come back");
+            let registry = self.registry.clone();
+            self.background.spawn(async move { registry.retire(&found.name, &reason).await });
+        }
+    }
+
+    fn show(&self) {
+        let mut all: Vec<_> = self.plugins.values().map(|found| found.status.clone()).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        self.status.send_replace(all);
+    }
+}
+
+async fn passes(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

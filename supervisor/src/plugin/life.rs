@@ -1,0 +1,208 @@
+//! One generation of a declared plugin: its process, its private socket folder, its sockets'
+//! connections, its output. All of it begins together and is gone together.
+
+use std::io;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use replug_runtime::registry::Registry;
+use tokio::time::Instant;
+
+use super::task::Surroundings;
+use crate::connect::{Socket, SocketEvent, SocketSet};
+use crate::output::Output;
+use crate::plan::PluginSpec;
+use crate::process::{Exit, Process, Signal};
+use crate::sockets::{Folder, FolderEvent, PrivateFolder, type_name};
+
+/// One generation of a declared plugin, from its start until [`Life::end`].
+pub(super) struct Life {
+    plugin: Arc<str>,
+    process: Process,
+    output: Output,
+    /// Where its sockets appear.
+    folder: Folder,
+    sockets: SocketSet,
+    any_socket: bool,
+    readiness: Readiness,
+    /// Removed, with what is in it, when the life is over.
+    private: Option<PrivateFolder>,
+}
+
+/// For how long the generation has been ready, and whether it is.
+#[derive(Debug, Clone, Copy)]
+enum Readiness {
+    NotYet,
+    Since(Instant),
+    Was(Duration),
+}
+
+/// A life that has begun.
+pub(super) struct Birth {
+    pub(super) life: Life,
+    pub(super) pid: u32,
+}
+
+/// What happens in a life.
+pub(super) enum LifeEvent {
+    /// The process has ended, and its group with it.
+    Exited(Exit),
+    /// Something in the socket folder is not taken for a socket of the plugin.
+    Refused(String),
+    /// Something happened to one of its sockets.
+    Socket(SocketEvent),
+}
+
+/// What is left of a life.
+pub(super) struct Ended {
+    /// For how long it was ready, if it ever was.
+    pub(super) ready_for: Option<Duration>,
+    /// What it printed last.
+    pub(super) last_lines: Vec<String>,
+}
+
+// === impl Life ===
+
+impl Life {
+    /// Starts the process. An error is a text for people.
+    pub(super) async fn begin(
+        spec: &PluginSpec,
+        generation: u64,
+        surroundings: &Surroundings,
+    ) -> Result<Birth, String> {
+        let private = surroundings.run.private_folder(&spec.name, generation).await;
+        let private = private.map_err(|error| error.to_string())?;
+        // Watched before the process starts: no socket appears unseen.
+        let watch = &surroundings.watch;
+        let folder = match &spec.socket {
+            None => watch.watch_private(private.path()).await,
+            Some(socket) => {
+                clear_stale(socket).await?;
+                watch.watch_file(socket).await
+            }
+        };
+        let folder = folder.map_err(|error| error.to_string())?;
+        let launch = spec.process(&surroundings.replug, &private);
+        let mut process =
+            surroundings.spawner.spawn(launch).await.map_err(|error| error.to_string())?;
+        let output = Output::of(&mut process, &spec.name, generation);
+        let pid = process.pid();
+        let life = Self {
+            plugin: spec.name.as_str().into(),
+            process,
+            output,
+            folder,
+            sockets: SocketSet::new(Arc::<Registry>::clone(&surroundings.registry)),
+            any_socket: false,
+            readiness: Readiness::NotYet,
+            private: Some(private),
+        };
+        Ok(Birth { life, pid })
+    }
+
+    /// The next thing that happens. Dropping the future loses nothing.
+    pub(super) async fn next(&mut self) -> LifeEvent {
+        loop {
+            tokio::select! {
+                biased;
+                exit = self.process.exited() => return LifeEvent::Exited(exit),
+                event = self.folder.next() => match event {
+                    FolderEvent::Appeared(path) => {
+                        let Some(name) = type_name(&path) else {
+                            return LifeEvent::Refused(nameless(&path));
+                        };
+                        self.any_socket = true;
+                        let (plugin, name) = (self.plugin.clone(), name.into());
+                        self.sockets.appeared(Socket { plugin, path, name });
+                    }
+                    FolderEvent::Removed(path) => self.sockets.removed(&path),
+                    FolderEvent::Refused { path, reason } => {
+                        return LifeEvent::Refused(format!("{}: {reason}", path.display()));
+                    }
+                    FolderEvent::Gone => {
+                        return LifeEvent::Refused("its socket folder is gone".to_owned());
+                    }
+                },
+                event = self.sockets.next() => return LifeEvent::Socket(event),
+            }
+        }
+    }
+
+    /// Whether it has made a socket at all.
+    pub(super) fn has_sockets(&self) -> bool {
+        self.any_socket
+    }
+
+    /// How many of its sockets serve.
+    pub(super) fn served(&self) -> usize {
+        self.sockets.served()
+    }
+
+    /// From now on it is usable.
+    pub(super) fn is_ready(&mut self) {
+        if !matches!(self.readiness, Readiness::Since(_)) {
+            self.readiness = Readiness::Since(Instant::now());
+        }
+    }
+
+    /// From now on it is not.
+    pub(super) fn is_not_ready(&mut self) {
+        if let Readiness::Since(since) = self.readiness {
+            self.readiness = Readiness::Was(since.elapsed());
+        }
+    }
+
+    /// Asks the whole group to end. A stopped process is woken, since it could not hear it.
+    pub(super) fn ask_to_end(&self, signal: Signal) {
+        self.process.signal_group(signal);
+        self.process.signal_group(Signal::SIGCONT);
+    }
+
+    /// Kills the whole group.
+    pub(super) fn kill(&self) {
+        self.process.kill_group();
+    }
+
+    /// Clears everything away, the process having ended. Nothing of this life reaches the registry
+    /// afterwards.
+    pub(super) async fn end(mut self) -> Ended {
+        self.is_not_ready();
+        self.sockets.shutdown().await;
+        let last_lines = self.output.end().await;
+        if let Some(private) = self.private.take() {
+            // Removing files may block, and nothing waits for it.
+            tokio::task::spawn_blocking(move || drop(private));
+        }
+        Ended {
+            ready_for: match self.readiness {
+                Readiness::Was(ready_for) => Some(ready_for),
+                _ => None,
+            },
+            last_lines,
+        }
+    }
+}
+
+/// What is said of a socket that no component type can be named after.
+pub(crate) fn nameless(path: &Path) -> String {
+    format!("{}: a component type cannot be called so", path.display())
+}
+
+/// Removes the socket that a dead process left at a fixed path: a new one could not be bound there.
+async fn clear_stale(socket: &Path) -> Result<(), String> {
+    let found = match std::fs::symlink_metadata(socket) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(format!("{}: {error}", socket.display())),
+    };
+    if !found.file_type().is_socket() {
+        return Err(format!("{} is in the way: it is no socket", socket.display()));
+    }
+    if tokio::net::UnixStream::connect(socket).await.is_ok() {
+        return Err(format!("somebody else serves on {} already", socket.display()));
+    }
+    std::fs::remove_file(socket)
+        .map_err(|error| format!("cannot remove the stale socket {}: {error}", socket.display()))
+}

@@ -1,0 +1,46 @@
+//! What a declared plugin's settings mean for its process.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use crate::plan::{self, PluginSpec};
+use crate::process;
+use crate::sockets::PrivateFolder;
+
+/// The subcommand by which replug serves a built-in in a process of its own.
+const BUILTIN_COMMAND: &str = "plugin";
+
+impl PluginSpec {
+    /// Program and arguments; `replug` is the executable that serves built-ins.
+    fn program(&self, replug: &Path) -> (OsString, Vec<OsString>) {
+        match &self.launch {
+            plan::Launch::Command { program, args } => {
+                (program.into(), args.iter().map(Into::into).collect())
+            }
+            plan::Launch::Builtin { component_type, args } => {
+                let fixed = [BUILTIN_COMMAND, component_type.as_str()].map(OsString::from);
+                (replug.into(), fixed.into_iter().chain(args.iter().map(Into::into)).collect())
+            }
+        }
+    }
+
+    /// What is run, for people.
+    pub(super) fn command_line(&self, replug: &Path) -> Vec<String> {
+        let (program, args) = self.program(replug);
+        let words = std::iter::once(program).chain(args);
+        words.map(|word| word.to_string_lossy().into_owned()).collect()
+    }
+
+    /// What its process is started with, told of its private socket folder.
+    pub(super) fn process(&self, replug: &Path, folder: &PrivateFolder) -> process::Launch {
+        let (program, args) = self.program(replug);
+        let declared = self.env.iter().map(|(name, value)| (name.into(), value.into()));
+        process::Launch {
+            program,
+            args,
+            // What the plan declares counts more, for a plugin with ideas of its own.
+            env: folder.environment().into_iter().chain(declared).collect(),
+            cwd: Some(self.cwd.clone()),
+        }
+    }
+}

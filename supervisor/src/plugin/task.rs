@@ -1,0 +1,411 @@
+//! The task of one declared plugin: it owns the plugin's state, does what the state machine asks
+//! for, and tells everybody how the plugin stands.
+
+use std::collections::VecDeque;
+use std::future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use replug_runtime::registry::Registry;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use super::life::{Birth, Life, LifeEvent};
+use super::{Effect, Event, State, Then};
+use crate::connect::{SocketEvent, complaint, listed};
+use crate::plan::PluginSpec;
+use crate::process::Spawner;
+use crate::restart::{Backoff, Decision, Ending};
+use crate::sockets::{RunFolder, SocketWatch};
+use crate::status::{Kind, Phase, PluginStatus, Running};
+
+/// What all plugin tasks share.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// Where component types and components are registered.
+    pub registry: Arc<Registry>,
+    /// Starts processes.
+    pub spawner: Spawner,
+    /// Watches socket folders.
+    pub watch: SocketWatch,
+    /// Where private socket folders are made.
+    pub run: Arc<RunFolder>,
+    /// replug's own executable, for built-ins in processes of their own.
+    pub replug: PathBuf,
+}
+
+/// What others ask of a plugin's task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Have it run.
+    Start,
+    /// Have it not run.
+    Stop,
+    /// Have its next generation run.
+    Restart,
+}
+
+/// The task of one declared plugin.
+pub struct PluginTask {
+    spec: PluginSpec,
+    surroundings: Surroundings,
+    commands: mpsc::Receiver<Command>,
+    status: watch::Sender<PluginStatus>,
+    state: State,
+    backoff: Backoff,
+    generation: u64,
+    /// The present generation, from its start until it has ended.
+    life: Option<Life>,
+    /// What the state waits for: a start, a delay, an exit, or a stable life.
+    timer: Option<Instant>,
+    /// Retiring may have to initialise components elsewhere, which nothing here waits for.
+    background: JoinSet<()>,
+}
+
+// === impl PluginTask ===
+
+impl PluginTask {
+    /// The task of `spec`, and the ends by which others speak to it and see it. Nothing runs yet.
+    #[must_use]
+    pub fn new(
+        spec: PluginSpec,
+        surroundings: Surroundings,
+    ) -> (Self, mpsc::Sender<Command>, watch::Receiver<PluginStatus>) {
+        /// Commands that may wait while the task is at work.
+        const COMMANDS: usize = 8;
+        let (commander, commands) = mpsc::channel(COMMANDS);
+        let mut shown = PluginStatus::new(&spec.name, Kind::Declared);
+        shown.command = spec.command_line(&surroundings.replug);
+        shown.socket.clone_from(&spec.socket);
+        let (status, seen) = watch::channel(shown);
+        let backoff = Backoff::new(spec.restart);
+        let task = Self {
+            spec,
+            surroundings,
+            commands,
+            status,
+            state: State::Stopped,
+            backoff,
+            generation: 0,
+            life: None,
+            timer: None,
+            background: JoinSet::new(),
+        };
+        (task, commander, seen)
+    }
+
+    /// Runs until nobody can ask for anything any more, then stops the process and returns.
+    pub async fn run(mut self) {
+        let mut commanded = true;
+        while commanded || self.state.has_process() {
+            tokio::select! {
+                biased;
+                happened = happens(&mut self.life) => self.lived(happened).await,
+                command = self.commands.recv(), if commanded => match command {
+                    Some(Command::Start) => self.happened(Event::Start).await,
+                    Some(Command::Restart) => self.happened(Event::Restart).await,
+                    Some(Command::Stop) => self.happened(Event::Stop).await,
+                    None => {
+                        commanded = false;
+                        self.happened(Event::Stop).await;
+                    }
+                },
+                () = passes(self.timer) => self.time_is_up().await,
+                Some(_) = self.background.join_next() => {}
+            }
+        }
+        self.background.shutdown().await;
+    }
+
+    async fn time_is_up(&mut self) {
+        self.timer = None;
+        match self.state {
+            State::Starting => {
+                let reason = self.late();
+                self.status.send_modify(|status| status.reason = reason);
+                self.happened(Event::TimedOut).await;
+            }
+            State::Backoff { .. } => self.happened(Event::DelayOver).await,
+            State::Stopping(_) => {
+                tracing::warn!(
+                    plugin = self.spec.name,
+                    "has not ended {} after the stop signal: killed",
+                    humantime::format_duration(self.spec.stop_timeout)
+                );
+                self.kill();
+            }
+            State::Ready => {
+                self.backoff.forget();
+                self.status.send_modify(|status| status.crash_looping = false);
+            }
+            State::Stopped => {}
+        }
+    }
+
+    /// Why the present start has taken too long.
+    fn late(&self) -> String {
+        let limit = humantime::format_duration(self.spec.start_timeout);
+        let reason = self.status.borrow().reason.clone();
+        match (reason.is_empty(), self.life.as_ref().is_some_and(Life::has_sockets)) {
+            (true, false) => format!("no socket has appeared within {limit}"),
+            (true, true) => format!("was not ready within {limit}"),
+            (false, _) => format!("was not ready within {limit}: {reason}"),
+        }
+    }
+
+    /// Something has happened to the present generation.
+    async fn lived(&mut self, event: LifeEvent) {
+        match event {
+            LifeEvent::Exited(exit) => {
+                let Some(life) = self.life.take() else { return };
+                let ended = life.end().await;
+                let asked = matches!(self.state, State::Stopping(Then::Stay | Then::Start));
+                let decision = if asked {
+                    self.backoff.forget();
+                    Decision::Stay
+                } else {
+                    let killed = matches!(self.state, State::Stopping(_));
+                    let ending = if killed { Ending::Failure } else { exit.into() };
+                    self.backoff.ended(ended.ready_for, ending)
+                };
+                self.status.send_modify(|status| {
+                    status.process = None;
+                    status.last_exit = Some(exit.to_string());
+                    status.last_lines = ended.last_lines;
+                    if asked {
+                        status.reason.clear();
+                    } else if self.state != State::Stopping(Then::AsDecided) {
+                        status.reason = exit.to_string();
+                    }
+                });
+                if asked {
+                    tracing::info!(plugin = self.spec.name, generation = self.generation, "ended: {exit}");
+                } else {
+                    tracing::warn!(plugin = self.spec.name, generation = self.generation, "ended: {exit}");
+                }
+                self.happened(Event::Ended(decision)).await;
+            }
+            LifeEvent::Refused(reason) => {
+                tracing::warn!(plugin = self.spec.name, "{reason}");
+                self.status.send_modify(|status| status.reason = reason);
+            }
+            LifeEvent::Socket(event) => self.socket(event).await,
+        }
+    }
+
+    async fn socket(&mut self, event: SocketEvent) {
+        match event {
+            SocketEvent::Served { attached, .. } => {
+                for (component_type, by) in &attached.passed_over {
+                    tracing::warn!(
+                        plugin = self.spec.name,
+                        "serves {component_type} too, which plugin {by} serves already: passed over"
+                    );
+                }
+                for component_type in &attached.retired {
+                    tracing::warn!(
+                        plugin = self.spec.name,
+                        "does not serve {component_type} any more"
+                    );
+                }
+                self.status.send_modify(|status| {
+                    status.serve(&attached);
+                    status.reason = complaint(&attached.failed);
+                });
+                self.happened(Event::Usable).await;
+            }
+            SocketEvent::Lost { .. } => {
+                if self.life.as_ref().is_some_and(|life| life.served() == 0) {
+                    self.status.send_modify(|status| {
+                        "the connection to it was lost".clone_into(&mut status.reason);
+                    });
+                    self.happened(Event::Unusable).await;
+                }
+            }
+            SocketEvent::Trouble { socket, reason } => {
+                tracing::debug!(plugin = self.spec.name, socket = %socket.path.display(), "{reason}");
+                if self.state == State::Starting {
+                    self.status.send_modify(|status| status.reason = reason);
+                }
+            }
+            SocketEvent::Retried { failed, .. } => {
+                self.status.send_modify(|status| status.reason = complaint(&failed));
+            }
+        }
+    }
+
+    /// Lets the state machine say what follows, and does it.
+    async fn happened(&mut self, event: Event) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            let (next, effects) = self.state.on(event);
+            if next == self.state && effects.is_empty() {
+                continue;
+            }
+            self.state = next;
+            self.timer = None;
+            for effect in effects {
+                if let Some(follows) = self.perform(*effect).await {
+                    events.push_back(follows);
+                }
+            }
+            self.arm();
+            self.show();
+        }
+    }
+
+    /// Sets the timer that the state calls for, where no effect has set one.
+    fn arm(&mut self) {
+        let now = Instant::now();
+        match self.state {
+            State::Starting => {
+                self.timer.get_or_insert(now + self.spec.start_timeout);
+            }
+            State::Ready => {
+                if let Some(life) = &mut self.life {
+                    life.is_ready();
+                }
+                self.timer.get_or_insert(now + self.spec.restart.stable_after);
+                tracing::info!(
+                    plugin = self.spec.name,
+                    generation = self.generation,
+                    "plugin ready, serves {}",
+                    listed(&self.status.borrow().serves)
+                );
+            }
+            State::Stopping(_) => {
+                self.timer.get_or_insert(now + self.spec.stop_timeout);
+            }
+            State::Backoff { .. } | State::Stopped => {}
+        }
+    }
+
+    /// What is to be done. Gives what came of it, where that is another event.
+    async fn perform(&mut self, effect: Effect) -> Option<Event> {
+        match effect {
+            Effect::Suspend => {
+                let reason = self.absence();
+                self.surroundings.registry.suspend(&self.spec.name, &reason);
+                if let Some(life) = &mut self.life {
+                    life.is_not_ready();
+                }
+            }
+            Effect::Retire => {
+                let registry = self.surroundings.registry.clone();
+                let (name, reason) = (self.spec.name.clone(), self.absence());
+                self.status.send_modify(|status| status.serves.clear());
+                self.background.spawn(async move { registry.retire(&name, &reason).await });
+            }
+            Effect::Launch => return self.launch().await,
+            // The start's own time, counted anew by `arm`.
+            Effect::Await => {}
+            Effect::Stop => {
+                if let Some(life) = &self.life {
+                    life.ask_to_end(self.spec.stop_signal);
+                }
+            }
+            Effect::Kill => self.kill(),
+            Effect::Delay => {
+                if let State::Backoff { delay } = self.state {
+                    self.timer = Some(Instant::now() + delay);
+                }
+            }
+        }
+        None
+    }
+
+    fn kill(&self) {
+        if let Some(life) = &self.life {
+            life.kill();
+        }
+    }
+
+    async fn launch(&mut self) -> Option<Event> {
+        self.generation += 1;
+        let generation = self.generation;
+        self.status.send_modify(|status| {
+            status.generation = generation;
+            status.restarts = generation - 1;
+            status.next_start = None;
+            status.enter(Phase::Starting);
+        });
+        match Life::begin(&self.spec, generation, &self.surroundings).await {
+            Ok(Birth { life, pid }) => {
+                let process = Running { pid, since: Instant::now() };
+                self.status.send_modify(|status| {
+                    status.process = Some(process);
+                    // What ended the generation before stands as the last exit.
+                    status.reason.clear();
+                });
+                tracing::info!(plugin = self.spec.name, generation, pid, "started");
+                self.life = Some(life);
+                None
+            }
+            Err(reason) => {
+                tracing::warn!(plugin = self.spec.name, generation, "cannot be started: {reason}");
+                self.status.send_modify(|status| status.reason = reason);
+                Some(Event::Ended(self.backoff.ended(None, Ending::Failure)))
+            }
+        }
+    }
+
+    /// What callers are told while they wait.
+    fn absence(&self) -> String {
+        let name = &self.spec.name;
+        let status = self.status.borrow();
+        let doing = match self.state {
+            State::Starting => "is starting again",
+            State::Backoff { .. } => "waits for its next start",
+            State::Stopping(Then::Stay) => "is being stopped",
+            State::Stopping(_) => "is being restarted",
+            State::Stopped => "is stopped",
+            State::Ready => "is ready",
+        };
+        match status.reason.as_str() {
+            "" => format!("plugin {name} {doing}"),
+            reason => format!("plugin {name} {doing}: {reason}"),
+        }
+    }
+
+    fn show(&self) {
+        let crash_looping = self.backoff.crash_looping();
+        self.status.send_modify(|status| {
+            status.enter(match self.state {
+                State::Stopped => Phase::Stopped,
+                State::Starting => Phase::Starting,
+                State::Ready => Phase::Ready,
+                State::Stopping(_) => Phase::Stopping,
+                State::Backoff { .. } => Phase::Backoff,
+            });
+            status.crash_looping = crash_looping;
+            status.next_start = match self.state {
+                State::Backoff { .. } => self.timer,
+                _ => None,
+            };
+        });
+        if let State::Backoff { delay } = self.state {
+            let delay = humantime::format_duration(Duration::from_millis(
+                u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
+            ));
+            let note = if crash_looping { " (crash-looping)" } else { "" };
+            tracing::warn!(plugin = self.spec.name, "is started again in {delay}{note}");
+        }
+    }
+}
+
+/// The next event of a life that is there; never, where there is none.
+async fn happens(life: &mut Option<Life>) -> LifeEvent {
+    match life {
+        Some(life) => life.next().await,
+        None => future::pending().await,
+    }
+}
+
+async fn passes(timer: Option<Instant>) {
+    match timer {
+        Some(at) => sleep_until(at).await,
+        None => future::pending().await,
+    }
+}

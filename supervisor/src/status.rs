@@ -1,0 +1,140 @@
+//! How a plugin stands, for everybody who asks: written by the plugin's task alone, read by all.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use replug_component::ComponentType;
+use replug_runtime::registry::Attached;
+use tokio::time::Instant;
+
+/// Whether replug runs a plugin, or somebody else does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Declared in plugins.toml: replug runs the process.
+    Declared,
+    /// Found as a socket in the socket folder.
+    Found,
+}
+
+/// Where a plugin is in its life, as it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// No process, and none is to come.
+    Stopped,
+    /// A process or socket that cannot be used yet.
+    Starting,
+    /// Usable.
+    Ready,
+    /// No process; the next comes after a delay.
+    Backoff,
+    /// A process that was told to end.
+    Stopping,
+    /// A found plugin whose socket or connection is gone.
+    Away,
+}
+
+/// One plugin as it stands.
+#[derive(Debug, Clone)]
+pub struct PluginStatus {
+    /// Its name.
+    pub name: String,
+    /// Who runs it.
+    pub kind: Kind,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// Since when.
+    pub since: Instant,
+    /// Lives of the process so far; for a found plugin, connections.
+    pub generation: u64,
+    /// The process, while there is one.
+    pub process: Option<Running>,
+    /// Restarts so far, asked for or not.
+    pub restarts: u64,
+    /// It keeps failing and is tried again at the longest delay.
+    pub crash_looping: bool,
+    /// When the next start comes, in [`Phase::Backoff`].
+    pub next_start: Option<Instant>,
+    /// How the last generation ended.
+    pub last_exit: Option<String>,
+    /// Why it is not ready, or was not the last time; empty while all is well.
+    pub reason: String,
+    /// What it serves.
+    pub serves: Vec<ComponentType>,
+    /// What it offers and another plugin serves, each with that plugin's name.
+    pub passed_over: Vec<(ComponentType, String)>,
+    /// Where it was found, or where its socket is when that is fixed.
+    pub socket: Option<PathBuf>,
+    /// What is run; empty for a found plugin.
+    pub command: Vec<String>,
+    /// What the process printed last, the newest at the end.
+    pub last_lines: Vec<String>,
+}
+
+/// A process that runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Running {
+    /// Its id.
+    pub pid: u32,
+    /// When it was started.
+    pub since: Instant,
+}
+
+impl PluginStatus {
+    /// A plugin that nothing is known of yet.
+    #[must_use]
+    pub fn new(name: &str, kind: Kind) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind,
+            phase: match kind {
+                Kind::Declared => Phase::Stopped,
+                Kind::Found => Phase::Away,
+            },
+            since: Instant::now(),
+            generation: 0,
+            process: None,
+            restarts: 0,
+            crash_looping: false,
+            next_start: None,
+            last_exit: None,
+            reason: String::new(),
+            serves: Vec::new(),
+            passed_over: Vec::new(),
+            socket: None,
+            command: Vec::new(),
+            last_lines: Vec::new(),
+        }
+    }
+
+    /// Enters a phase, if it is another than the present one.
+    pub(crate) fn enter(&mut self, phase: Phase) {
+        if self.phase != phase {
+            self.phase = phase;
+            self.since = Instant::now();
+        }
+    }
+
+    /// Takes in what one of the plugin's sockets serves now.
+    pub(crate) fn serve(&mut self, attached: &Attached) {
+        let gone = |known: &ComponentType| attached.retired.contains(known);
+        self.serves.retain(|known| !gone(known));
+        self.passed_over.retain(|(known, _)| !gone(known) && !attached.serves.contains(known));
+        for component_type in &attached.serves {
+            if !self.serves.contains(component_type) {
+                self.serves.push(component_type.clone());
+            }
+        }
+        for (component_type, by) in &attached.passed_over {
+            let passed_over = (component_type.clone(), by.to_string());
+            if !self.passed_over.contains(&passed_over) {
+                self.passed_over.push(passed_over);
+            }
+        }
+    }
+
+    /// How long the plugin has been in its phase.
+    #[must_use]
+    pub fn in_phase(&self) -> Duration {
+        self.since.elapsed()
+    }
+}
