@@ -138,12 +138,36 @@ async fn a_dropped_process_is_killed_with_its_group_and_leaves_no_zombie() {
 
 #[tokio::test]
 async fn a_process_whose_spawning_was_given_up_does_not_stay() {
+    // In a process of its own, which has no other children.
+    let mut host = Host::start("given up");
+    assert_eq!(host.line().await, "all gone");
+}
+
+/// The role behind [`a_process_whose_spawning_was_given_up_does_not_stay`].
+async fn given_up() {
     let spawner = spawner().await;
-    // Asked for and given up before the answer, as a task that is aborted does it. Finishing waits
-    // for every process that was started.
-    let mut asked = Box::pin(spawner.spawn(shell("sleep 1000")));
-    assert!(poll_once(asked.as_mut()).await.is_none());
-    drop(asked);
+    for _ in 0..20 {
+        // Asked for and given up, as a task that is aborted does it: mostly before the answer.
+        let mut asked = Box::pin(spawner.spawn(shell("sleep 1000")));
+        drop(poll_once(asked.as_mut()).await);
+    }
+    // Started after all the others were, for one comes after the other.
+    let mut last = spawner.spawn(shell("exit")).await.unwrap();
+    last.exited().await;
+    let warden = support::children()[0];
+    for child in support::children() {
+        if child != warden
+            && let Some(child) = Pidfd::try_open(child)
+        {
+            child.gone().await;
+        }
+    }
+    Host::say("all gone");
+}
+
+#[tokio::test]
+async fn nothing_is_started_any_more_when_replug_is_stopping() {
+    let spawner = spawner().await;
     spawner.finish().await;
     assert!(matches!(spawner.spawn(shell("exit")).await, Err(SpawnError::Stopping)));
 }
@@ -253,8 +277,11 @@ async fn arguments_that_are_too_long_or_have_a_nul_byte_are_refused() {
 #[ignore = "a role of this program, started by a test"]
 fn host_entry() {
     Host::play(|role| async move {
-        assert_eq!(role, "rounds");
-        rounds().await;
+        match role.as_str() {
+            "rounds" => rounds().await,
+            "given up" => given_up().await,
+            _ => panic!("no such role"),
+        }
     });
 }
 

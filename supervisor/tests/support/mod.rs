@@ -63,10 +63,15 @@ pub struct Pidfd(AsyncFd<OwnedFd>);
 
 impl Pidfd {
     pub fn open(pid: u32) -> Self {
+        Self::try_open(pid).expect("the process is there")
+    }
+
+    /// None where it is gone already.
+    pub fn try_open(pid: u32) -> Option<Self> {
         let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
-        let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
         #[allow(deprecated, reason = "its successor is unsafe, and an OwnedFd is one descriptor")]
-        Self(AsyncFd::with_interest(pidfd, Interest::READABLE).unwrap())
+        Some(Self(AsyncFd::with_interest(pidfd, Interest::READABLE).unwrap()))
     }
 
     /// Waits for it to end.

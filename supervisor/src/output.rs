@@ -1,0 +1,136 @@
+//! What plugins print: read line by line, kept for the status, passed on to replug's log.
+//!
+//! A plugin can print anything, as fast as it likes. So a line has a longest length, what waits has
+//! a most, control characters are spelt out, and the work of writing is done by a thread of its
+//! own at a low priority. While that thread keeps up, a plugin that prints too fast is held up by
+//! its own pipe and nothing is lost. When the log itself is stuck (a terminal that is paused, a pipe
+//! that nobody reads), plugins are not held up for it: after [`PATIENCE`] lines are dropped, and
+//! their number is told as soon as the log takes lines again.
+
+mod line;
+mod reader;
+mod text;
+mod writer;
+
+pub mod log;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use self::line::Line;
+use self::reader::Reader;
+pub use self::writer::{PluginLog, PluginLogEnd};
+
+/// The `target` of the tracing events that plugins' lines become.
+pub const TARGET: &str = "plugin";
+
+/// Lines that are kept for the status.
+pub const KEPT_LINES: usize = 20;
+
+/// The longest line in bytes. The rest of a longer one is dropped, and the line says so.
+pub const LONGEST_LINE: usize = 8 * 1024;
+
+/// How long a line waits for a log that takes nothing before it is dropped.
+pub const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long output is read on after a generation has ended, for what is in the pipe still.
+const AFTER_END: Duration = Duration::from_millis(100);
+
+/// Which of a process's outputs a line was printed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl fmt::Display for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        })
+    }
+}
+
+/// Whose lines they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The plugin's name.
+    pub plugin: Arc<str>,
+    /// Which life of it.
+    pub generation: u64,
+}
+
+/// The output of one generation, read until [`Output::finish`]. Dropping it ends the reading.
+#[derive(Debug)]
+pub struct Output {
+    readers: JoinSet<()>,
+    tail: Tail,
+}
+
+impl Output {
+    /// Begins to read what a process prints; the two pipes are those of
+    /// [`crate::process::Process::take_output`]. To be called inside a runtime.
+    pub fn read(source: &Source, pipes: (OwnedFd, OwnedFd), log: &PluginLog) -> Self {
+        let tail = Tail::default();
+        let mut readers = JoinSet::new();
+        for (stream, pipe) in [(Stream::Stdout, pipes.0), (Stream::Stderr, pipes.1)] {
+            match Reader::new(pipe, source.clone(), stream, log.clone(), tail.clone()) {
+                Ok(reader) => {
+                    readers.spawn(reader.run());
+                }
+                Err(error) => tracing::error!(
+                    plugin = &*source.plugin,
+                    %stream,
+                    %error,
+                    "what it prints cannot be read"
+                ),
+            }
+        }
+        Self { readers, tail }
+    }
+
+    /// The last lines that were printed, the latest at the end; at most [`KEPT_LINES`].
+    #[must_use]
+    pub fn tail(&self) -> Vec<String> {
+        self.tail.lines()
+    }
+
+    /// Reads what is left after the process has ended, and gives the last lines. A child that made
+    /// itself a daemon may hold a pipe open for ever; it is not waited for.
+    pub async fn finish(mut self) -> Vec<String> {
+        let all_read = async { while self.readers.join_next().await.is_some() {} };
+        if timeout(AFTER_END, all_read).await.is_err() {
+            self.readers.shutdown().await;
+        }
+        self.tail.lines()
+    }
+}
+
+/// The last lines of a generation, as they came.
+#[derive(Debug, Clone, Default)]
+struct Tail(Arc<Mutex<VecDeque<Line>>>);
+
+impl Tail {
+    fn push(&self, line: Line) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == KEPT_LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line);
+    }
+
+    fn lines(&self) -> Vec<String> {
+        // Made readable outside the lock: readers push while this is done.
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        lines.iter().map(Line::readable).collect()
+    }
+}
