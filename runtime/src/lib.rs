@@ -4,6 +4,7 @@
 //! It knows no process and reads no `plugins.toml`: whoever runs the plugins tells it of their
 //! connections.
 
+pub mod api;
 pub mod builtin;
 pub mod component;
 mod gate;

@@ -1,0 +1,198 @@
+//! The connections of one listener: accepted, served, and ended.
+//!
+//! Every connection is a task that the listener's loop owns. It knows HTTP/1.1 and HTTP/2 and
+//! nothing of what is served over them.
+
+mod first_bytes;
+
+use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper::service::Service;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use self::first_bytes::{FirstBytes, Progress, Telling};
+use super::listener::{Io, Listener};
+
+/// How long a new connection may take to begin: HTTP/1.1 with the whole head of a request, HTTP/2
+/// with its preface. A peer that is slower than this is not served.
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long no connection is accepted after the system refused one, for want of descriptors mostly.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Bytes a client may send on one HTTP/2 stream before it has to wait for the reader: a usual
+/// request never waits for a window update.
+const STREAM_WINDOW: u32 = 1 << 20;
+
+/// The same for all streams of a connection together.
+const CONNECTION_WINDOW: u32 = 8 << 20;
+
+/// The largest HTTP/2 frame a client may send.
+const MAX_FRAME: u32 = 64 << 10;
+
+/// Calls that one HTTP/2 connection may have under way. Applications share one connection among
+/// all their tasks, and callers that wait for a plugin count too.
+const MAX_STREAMS: u32 = 16_384;
+
+/// How often a silent HTTP/2 client is asked whether it is still there.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long it may take to say so.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The least that hyper takes for an HTTP/1.1 head.
+const LEAST_HEAD: usize = 8 << 10;
+
+/// What a listener speaks.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Protocol {
+    /// HTTP/2 alone.
+    Http2,
+    /// HTTP/1.1 alone.
+    Http1,
+    /// Whichever the client begins with.
+    Either,
+}
+
+/// How a listener's connections are served.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// What is spoken.
+    pub(super) protocol: Protocol,
+    /// The largest head of a request, in bytes.
+    pub(super) head: usize,
+    /// How many connections there may be at a time.
+    pub(super) connections: usize,
+    /// How long calls that are under way have to end once it is time to stop.
+    pub(super) grace: Duration,
+}
+
+/// Serves the listener's connections until `stop` turns true. Then no more are accepted, clients
+/// are asked to go, and what is under way after the grace is cut off.
+///
+/// Dropping the future ends everything at once.
+pub(super) async fn serve<S, B>(
+    listener: Listener,
+    limits: Limits,
+    service: S,
+    mut stop: watch::Receiver<bool>,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    let builder = Arc::new(builder(&limits));
+    let told = stop.clone();
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            // An error means that nobody is left who could say it.
+            () = is_told(&mut stop) => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept(), if connections.len() < limits.connections => {
+                match accepted {
+                    Ok(io) => {
+                        connections.spawn(
+                            connection(builder.clone(), io, service.clone(), told.clone()),
+                        );
+                    }
+                    Err(error) => {
+                        tracing::warn!(address = %listener.address(), %error, "cannot accept");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            }
+        }
+    }
+    drop(listener);
+    let ended = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.grace, ended).await.is_err() {
+        tracing::warn!("{} connections are cut off with calls under way", connections.len());
+        connections.shutdown().await;
+    }
+}
+
+fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    let head = limits.head.max(LEAST_HEAD);
+    builder
+        .http1()
+        .max_buf_size(head)
+        // As Go writes them, for clients that compare header names letter by letter.
+        .title_case_headers(true)
+        // Only the first head of a connection is timed, by `FirstBytes`: a client may keep an idle
+        // connection for later.
+        .header_read_timeout(None);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(MAX_FRAME)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX))
+        .keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
+    match limits.protocol {
+        Protocol::Http2 => builder.http2_only(),
+        Protocol::Http1 => builder.http1_only(),
+        Protocol::Either => builder,
+    }
+}
+
+async fn connection<S, B>(
+    builder: Arc<auto::Builder<TokioExecutor>>,
+    io: Box<dyn Io>,
+    service: S,
+    mut stop: watch::Receiver<bool>,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    let progress = Arc::new(Progress::default());
+    let io = TokioIo::new(FirstBytes::new(io, progress.clone()));
+    let service = Telling::new(service, progress.clone());
+    let mut connection = pin!(builder.serve_connection(io, service));
+    let mut overdue = pin!(tokio::time::sleep(BEGIN_TIMEOUT));
+    let mut timed = true;
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(error, "a client's connection ended");
+                }
+                return;
+            }
+            () = overdue.as_mut(), if timed => {
+                if !progress.has_begun() {
+                    return;
+                }
+                timed = false;
+            }
+            () = is_told(&mut stop), if !stopping => {
+                connection.as_mut().graceful_shutdown();
+                stopping = true;
+            }
+        }
+    }
+}
+
+/// Resolves once it is time to stop, or nobody is left who could say so.
+async fn is_told(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}

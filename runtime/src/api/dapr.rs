@@ -1,0 +1,59 @@
+//! Dapr's API: what it does, in files of this folder, and how it is spoken, in `grpc` and `http`.
+//!
+//! Both fronts call the same operations; what differs between them, a detail more or a text in
+//! another form, is decided where an error is told.
+
+mod error;
+pub(super) mod grpc;
+pub(super) mod http;
+mod json;
+mod metadata;
+mod state;
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use self::metadata::Extended;
+use super::health::Health;
+use super::server::ShutdownRequest;
+use super::settings::ApiSettings;
+use crate::registry::Registry;
+
+/// Metadata that asks to end the process at once.
+const FORCE_SHUTDOWN: &str = "dapr-force-shutdown";
+
+/// What every call of Dapr's API works on. One value, shared by both fronts.
+#[derive(Debug)]
+pub(super) struct Dapr {
+    registry: Arc<Registry>,
+    settings: ApiSettings,
+    health: Health,
+    extended: Extended,
+    shutdown: mpsc::Sender<ShutdownRequest>,
+}
+
+impl Dapr {
+    pub(super) fn new(
+        registry: Arc<Registry>,
+        settings: ApiSettings,
+        health: Health,
+        shutdown: mpsc::Sender<ShutdownRequest>,
+    ) -> Self {
+        Self { registry, settings, health, extended: Extended::default(), shutdown }
+    }
+
+    /// Passes on that somebody wants the runtime to end. `force` is the value of
+    /// [`FORCE_SHUTDOWN`], where there is one.
+    fn request_shutdown(&self, force: Option<&[u8]>) {
+        let request = if force.is_some_and(|value| value.eq_ignore_ascii_case(b"true")) {
+            ShutdownRequest::AtOnce
+        } else {
+            ShutdownRequest::Graceful
+        };
+        // A full channel has a request in it already, a closed one has stopped already.
+        if self.shutdown.try_send(request).is_ok() {
+            tracing::info!("shutdown requested via API");
+        }
+    }
+}

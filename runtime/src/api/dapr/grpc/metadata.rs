@@ -1,0 +1,40 @@
+//! The metadata API's answer over gRPC.
+
+use replug_proto::dapr::runtime::v1 as pb;
+
+use crate::api::dapr::Dapr;
+use crate::api::dapr::metadata::{NO_PLACEMENT, Shown};
+
+impl Dapr {
+    /// Everything that is known of the runtime. Parts of it that there are no building blocks for
+    /// yet are empty; those that Dapr always fills are there.
+    pub(super) fn metadata_message(&self) -> pb::GetMetadataResponse {
+        let app = &self.settings.app;
+        let component = |shown: Shown| pb::RegisteredComponents {
+            name: shown.name,
+            r#type: shown.component_type,
+            version: shown.version,
+            capabilities: shown.capabilities,
+        };
+        pb::GetMetadataResponse {
+            id: self.settings.app_id.clone(),
+            registered_components: self.shown_components().into_iter().map(component).collect(),
+            extended_metadata: self.extended_metadata().into_iter().collect(),
+            app_connection_properties: Some(pb::AppConnectionProperties {
+                port: app.port.into(),
+                protocol: app.protocol.clone(),
+                channel_address: app.address.clone(),
+                max_concurrency: app.max_concurrency.into(),
+                health: None,
+            }),
+            runtime_version: self.settings.runtime_version.clone(),
+            actor_runtime: Some(pb::ActorRuntime {
+                runtime_status: pb::actor_runtime::ActorRuntimeStatus::Disabled.into(),
+                placement: NO_PLACEMENT.to_owned(),
+                ..pb::ActorRuntime::default()
+            }),
+            workflows: Some(pb::MetadataWorkflows::default()),
+            ..pb::GetMetadataResponse::default()
+        }
+    }
+}

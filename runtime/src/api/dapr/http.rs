@@ -1,0 +1,126 @@
+//! Dapr's API over HTTP: from a request to its route, and from what comes of it to an answer.
+
+mod answer;
+mod body;
+mod health;
+mod metadata;
+mod params;
+mod path;
+mod route;
+mod state;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use http::{HeaderMap, Request, StatusCode, header};
+use hyper::body::Incoming;
+
+use self::answer::{Answer, no_content, plain_text};
+use self::params::Params;
+use self::route::Route;
+use super::error::{ApiError, INVOKE};
+use super::{Dapr, FORCE_SHUTDOWN};
+use crate::api::token::HEADER;
+
+/// Names the application that a call on an unknown path is for, in a header or as basic auth.
+const APP_ID: &str = "dapr-app-id";
+
+/// The HTTP port. Clones are the same.
+#[derive(Debug, Clone)]
+pub(in crate::api) struct HttpPort(Arc<Dapr>);
+
+impl HttpPort {
+    pub(in crate::api) fn new(dapr: Arc<Dapr>) -> Self {
+        Self(dapr)
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for HttpPort {
+    type Response = Answer;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let dapr = self.0.clone();
+        Box::pin(async move { Ok(dapr.answer(request).await) })
+    }
+}
+
+impl Dapr {
+    async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let Ok(route) = Route::of(request.method(), request.uri().path()) else {
+            return plain_text(StatusCode::BAD_REQUEST, "400 Bad Request");
+        };
+        if let Some(token) = &self.settings.token
+            && !route.needs_no_token()
+            && !request.headers().get(HEADER).is_some_and(|shown| token.admits(shown.as_bytes()))
+        {
+            return plain_text(StatusCode::UNAUTHORIZED, "invalid api token\n");
+        }
+        let version = request.version();
+        match self.routed(route, request).await {
+            Ok(answer) => answer,
+            Err(error) => answer::error(&error, version),
+        }
+    }
+
+    async fn routed(&self, route: Route, request: Request<Incoming>) -> Result<Answer, Failure> {
+        let (head, body) = request.into_parts();
+        let body = body::Unread::new(body, self.settings.body_limit());
+        let params = Params::of(&head.uri);
+        match route {
+            Route::GetState { store, key } => self.http_get_state(&store, &key, &params).await,
+            Route::SaveState { store } => self.http_save_state(&store, &params, body).await,
+            Route::DeleteState { store, key } => {
+                self.http_delete_state(&store, &key, &params, &head.headers).await
+            }
+            Route::BulkState { store } => self.http_bulk_state(&store, &params, body).await,
+            Route::Transaction { store } => self.http_transaction(&store, &params, body).await,
+            Route::Query { store } => self.http_query(&store, &params, body).await,
+            Route::GetMetadata => Ok(self.http_get_metadata()),
+            Route::PutMetadata { key } => self.http_put_metadata(key, body).await,
+            Route::Healthz => Ok(self.http_healthz(&params)?),
+            Route::HealthzOutbound => Ok(self.http_healthz_outbound()?),
+            Route::Shutdown => {
+                let force = head.headers.get(FORCE_SHUTDOWN);
+                self.request_shutdown(force.map(|value| value.as_bytes()));
+                Ok(no_content())
+            }
+            Route::NotYet => Err(ApiError::unimplemented().into()),
+            // To invoke an application is one more route that is not there yet.
+            Route::Unknown if names_an_app(&head.headers) => Err(ApiError::unimplemented().into()),
+            Route::Unknown => Err(ApiError::plain(
+                INVOKE,
+                "failed getting app id either from the URL path or the header dapr-app-id",
+            )
+            .into()),
+        }
+    }
+}
+
+/// An error, and whether the request's body was left half read, which ends the connection.
+#[derive(Debug)]
+struct Failure {
+    error: ApiError,
+    close: bool,
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self { error, close: false }
+    }
+}
+
+fn names_an_app(headers: &HeaderMap) -> bool {
+    if headers.get(APP_ID).is_some_and(|id| !id.is_empty()) {
+        return true;
+    }
+    let auth = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let basic = auth.and_then(|auth| auth.strip_prefix("Basic "));
+    let user = basic.and_then(|encoded| BASE64_STANDARD.decode(encoded).ok());
+    user.is_some_and(|user| user.starts_with(b"dapr-app-id:"))
+}

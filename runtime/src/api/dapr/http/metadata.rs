@@ -1,0 +1,104 @@
+//! The metadata API over HTTP: fields in Dapr's order, those that are empty left out.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::Failure;
+use super::answer::{Answer, no_content, ok};
+use super::body::Unread;
+use crate::api::dapr::Dapr;
+use crate::api::dapr::error::BODY_READ;
+use crate::api::dapr::json;
+use crate::api::dapr::metadata::{NO_PLACEMENT, Shown};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata<'a> {
+    id: &'a str,
+    runtime_version: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    components: Vec<Component>,
+    extended: BTreeMap<String, String>,
+    app_connection_properties: AppConnection<'a>,
+    actor_runtime: ActorRuntime,
+}
+
+#[derive(Serialize)]
+struct Component {
+    name: String,
+    #[serde(rename = "type")]
+    component_type: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    version: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    capabilities: Vec<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AppConnection<'a> {
+    #[serde(skip_serializing_if = "is_zero")]
+    port: u16,
+    protocol: &'a str,
+    channel_address: &'a str,
+    #[serde(skip_serializing_if = "is_zero")]
+    max_concurrency: u16,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ActorRuntime {
+    runtime_status: &'static str,
+    host_ready: bool,
+    placement: &'static str,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // The form that serde asks for.
+fn is_zero(number: &u16) -> bool {
+    *number == 0
+}
+
+impl From<Shown> for Component {
+    fn from(shown: Shown) -> Self {
+        Self {
+            name: shown.name,
+            component_type: shown.component_type,
+            version: shown.version,
+            capabilities: shown.capabilities,
+        }
+    }
+}
+
+impl Dapr {
+    pub(super) fn http_get_metadata(&self) -> Answer {
+        let app = &self.settings.app;
+        ok(json::to_bytes(&Metadata {
+            id: &self.settings.app_id,
+            runtime_version: &self.settings.runtime_version,
+            components: self.shown_components().into_iter().map(Into::into).collect(),
+            extended: self.extended_metadata(),
+            app_connection_properties: AppConnection {
+                port: app.port,
+                protocol: &app.protocol,
+                channel_address: &app.address,
+                max_concurrency: app.max_concurrency,
+            },
+            actor_runtime: ActorRuntime {
+                runtime_status: "DISABLED",
+                host_ready: false,
+                placement: NO_PLACEMENT,
+            },
+        }))
+    }
+
+    pub(super) async fn http_put_metadata(
+        &self,
+        key: String,
+        body: Unread,
+    ) -> Result<Answer, Failure> {
+        let value = body.read(BODY_READ, "failed to read request body: ").await?;
+        self.set_metadata(key, String::from_utf8_lossy(&value).into_owned());
+        Ok(no_content())
+    }
+}

@@ -1,0 +1,133 @@
+//! From a method and a path to a route.
+
+use http::Method;
+
+use super::path::{BadEscape, segments, unescaped};
+
+/// What a request is about, names unescaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Route {
+    GetState { store: String, key: String },
+    SaveState { store: String },
+    DeleteState { store: String, key: String },
+    BulkState { store: String },
+    Transaction { store: String },
+    Query { store: String },
+    GetMetadata,
+    PutMetadata { key: String },
+    Healthz,
+    HealthzOutbound,
+    Shutdown,
+    /// A route of Dapr that replug does not have.
+    NotYet,
+    /// No route of Dapr, or another method than the route's: Dapr takes both for an invocation.
+    Unknown,
+}
+
+impl Route {
+    pub(super) fn of(method: &Method, path: &str) -> Result<Self, BadEscape> {
+        let segments = segments(path)?;
+        let name = |segment: &&str| unescaped(segment);
+        Ok(match (method.as_str(), segments.as_slice()) {
+            ("GET", ["v1.0", "state", store, key]) => {
+                Self::GetState { store: name(store)?, key: name(key)? }
+            }
+            ("POST" | "PUT", ["v1.0", "state", store]) => Self::SaveState { store: name(store)? },
+            ("DELETE", ["v1.0", "state", store, key]) => {
+                Self::DeleteState { store: name(store)?, key: name(key)? }
+            }
+            ("POST" | "PUT", ["v1.0", "state", store, "bulk"]) => {
+                Self::BulkState { store: name(store)? }
+            }
+            ("POST" | "PUT", ["v1.0", "state", store, "transaction"]) => {
+                Self::Transaction { store: name(store)? }
+            }
+            ("POST" | "PUT", ["v1.0-alpha1", "state", store, "query"]) => {
+                Self::Query { store: name(store)? }
+            }
+            ("GET", ["v1.0", "metadata"]) => Self::GetMetadata,
+            ("PUT", ["v1.0", "metadata", key]) => Self::PutMetadata { key: name(key)? },
+            ("GET", ["v1.0", "healthz"]) => Self::Healthz,
+            ("GET", ["v1.0", "healthz", "outbound"]) => Self::HealthzOutbound,
+            ("POST", ["v1.0", "shutdown"]) => Self::Shutdown,
+            (method, segments) if is_not_yet(method, segments) => Self::NotYet,
+            _ => Self::Unknown,
+        })
+    }
+
+    /// Whether anybody may ask.
+    pub(super) fn needs_no_token(&self) -> bool {
+        matches!(self, Self::Healthz | Self::HealthzOutbound)
+    }
+}
+
+/// Whether Dapr has this route. A building block that replug learns takes its lines from here.
+fn is_not_yet(method: &str, segments: &[&str]) -> bool {
+    match segments {
+        ["v1.0", "publish", _, _, ..]
+        | ["v1.0-alpha1", "publish", "bulk", _, _, ..]
+        | ["v1.0", "bindings", _]
+        | ["v1.0-alpha1" | "v1.0-alpha2", "conversation", _, "converse"] => {
+            matches!(method, "POST" | "PUT")
+        }
+        ["v1.0", "secrets", _, _]
+        | ["v1.0" | "v1.0-alpha1", "configuration", _]
+        | ["v1.0" | "v1.0-alpha1", "configuration", _, "subscribe"]
+        | ["v1.0" | "v1.0-alpha1", "configuration", _, _, "unsubscribe"]
+        | ["v1.0", "actors", _, _, "state", _] => method == "GET",
+        ["v1.0-alpha1", "lock" | "unlock", _] | ["v1.0-alpha1", "subtlecrypto", _, _] => {
+            method == "POST"
+        }
+        ["v1.0-alpha1", "crypto", _, "encrypt" | "decrypt"] => method == "PUT",
+        ["v1.0", "actors", _, _, "state"] => matches!(method, "POST" | "PUT"),
+        ["v1.0", "actors", _, _, "reminders", _] => {
+            matches!(method, "POST" | "PUT" | "DELETE" | "GET")
+        }
+        ["v1.0", "actors", _, _, "timers", _] => matches!(method, "POST" | "PUT" | "DELETE"),
+        ["v1.0" | "v1.0-alpha1", "jobs", _] => matches!(method, "POST" | "GET" | "DELETE"),
+        ["v1.0", "invoke", _, "method", ..]
+        | ["v1.0", "actors", _, _, "method", _]
+        | ["v1.0" | "v1.0-alpha1" | "v1.0-beta1", "workflows", ..] => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(method: &str, path: &str) -> Route {
+        Route::of(&method.parse().unwrap(), path).unwrap()
+    }
+
+    #[test]
+    fn a_key_may_be_called_like_a_route_and_hold_an_escaped_slash() {
+        let get = |key: &str| Route::GetState { store: "s".into(), key: key.into() };
+        assert_eq!(route("GET", "/v1.0/state/s/bulk"), get("bulk"));
+        assert_eq!(route("GET", "/v1.0/state/s/a%2Fb+c"), get("a/b c"));
+        assert_eq!(route("GET", "/v1.0/state/s/a/b"), Route::Unknown);
+        assert_eq!(route("PUT", "/v1.0/state/s/bulk/"), Route::BulkState { store: "s".into() });
+    }
+
+    #[test]
+    fn a_wrong_method_is_an_unknown_path() {
+        assert_eq!(route("PATCH", "/v1.0/state/s"), Route::Unknown);
+        assert_eq!(route("POST", "/v1.0/healthz"), Route::Unknown);
+        assert_eq!(route("GET", "/v1.0/publish/p/t"), Route::Unknown);
+        assert_eq!(route("POST", "/v1.0/publish/p"), Route::Unknown);
+    }
+
+    #[test]
+    fn routes_of_other_building_blocks_are_known() {
+        for (method, path) in [
+            ("POST", "/v1.0/publish/p/a/b/c"),
+            ("PUT", "/v1.0-alpha1/publish/bulk/p/t"),
+            ("GET", "/v1.0/secrets/s/k"),
+            ("POST", "/v1.0-alpha1/lock/s"),
+            ("DELETE", "/v1.0/invoke/app/method/a/b"),
+            ("GET", "/v1.0/configuration/s/id/unsubscribe"),
+        ] {
+            assert_eq!(route(method, path), Route::NotYet, "{method} {path}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The state routes over HTTP.
+
+mod decode;
+mod encode;
+
+use http::header::{self, HeaderMap, HeaderValue};
+use replug_component::state::{DeleteRequest, Options};
+use replug_component::Context;
+
+use super::answer::{Answer, add_metadata, no_content, ok};
+use super::body::{Unread, malformed};
+use super::params::Params;
+use super::Failure;
+use crate::api::dapr::Dapr;
+use crate::api::dapr::error::{ApiError, BODY_READ, Front, MALFORMED};
+use crate::api::dapr::state::key_required;
+
+/// HTTP requests carry no deadline.
+const CX: Context = Context { deadline: None };
+
+impl Dapr {
+    pub(super) async fn http_get_state(
+        &self,
+        store: &str,
+        key: &str,
+        params: &Params,
+    ) -> Result<Answer, Failure> {
+        let store = self.store(store, Front::Http)?;
+        let consistency = decode::consistency(params.first("consistency"));
+        let got = store.get(&CX, key, consistency, params.metadata()).await?;
+        if got.data.is_empty() {
+            return Ok(no_content());
+        }
+        let mut answer = ok(got.data);
+        if let Some(etag) = got.etag.and_then(|etag| HeaderValue::try_from(etag).ok()) {
+            answer.headers_mut().insert(header::ETAG, etag);
+        }
+        add_metadata(&mut answer, got.metadata);
+        Ok(answer)
+    }
+
+    pub(super) async fn http_save_state(
+        &self,
+        store: &str,
+        params: &Params,
+        body: Unread,
+    ) -> Result<Answer, Failure> {
+        let store = self.store(store, Front::Http)?;
+        let body = body.read(MALFORMED, "").await?;
+        let items = decode::saves(&body);
+        let mut items = items.map_err(|error| ApiError::plain(MALFORMED, error.to_string()))?;
+        let metadata = params.metadata();
+        for item in &mut items {
+            if item.key.is_empty() {
+                return Err(key_required(Front::Http).into());
+            }
+            item.key = store.stored(&item.key)?;
+            item.metadata.extend(metadata.clone());
+        }
+        store.save(&CX, items).await?;
+        Ok(no_content())
+    }
+
+    pub(super) async fn http_delete_state(
+        &self,
+        store: &str,
+        key: &str,
+        params: &Params,
+        headers: &HeaderMap,
+    ) -> Result<Answer, Failure> {
+        let store = self.store(store, Front::Http)?;
+        let etag = headers.get(header::IF_MATCH);
+        let request = DeleteRequest {
+            key: String::new(),
+            etag: etag.map(|etag| String::from_utf8_lossy(etag.as_bytes()).into_owned()),
+            metadata: params.metadata(),
+            options: Options {
+                concurrency: decode::concurrency(params.first("concurrency")),
+                consistency: decode::consistency(params.first("consistency")),
+            },
+        };
+        store.delete(&CX, key, request).await?;
+        Ok(no_content())
+    }
+
+    pub(super) async fn http_bulk_state(
+        &self,
+        store: &str,
+        params: &Params,
+        body: Unread,
+    ) -> Result<Answer, Failure> {
+        let store = self.store(store, Front::Http)?;
+        let body = body.read_to_decode().await?;
+        let mut bulk = decode::bulk_get(&body).map_err(|error| malformed(&error))?;
+        bulk.metadata.extend(params.metadata());
+        let got = store.bulk_get(&CX, &bulk.keys, bulk.metadata, bulk.parallelism).await?;
+        Ok(ok(encode::bulk(got)))
+    }
+
+    pub(super) async fn http_transaction(
+        &self,
+        store: &str,
+        params: &Params,
+        body: Unread,
+    ) -> Result<Answer, Failure> {
+        let store = self.store(store, Front::Http)?;
+        let transaction = store.transaction(&CX).await?;
+        let body = body.read_to_decode().await?;
+        let decoded = decode::transaction(&body).map_err(|error| malformed(&error))?;
+        let metadata = params.metadata();
+        let operations = decoded.operations.into_iter().map(|operation| {
+            let mut operation = operation.typed()?;
+            let (key, own) = decode::key_and_metadata(&mut operation);
+            *key = transaction.stored(key)?;
+            own.extend(metadata.clone());
+            Ok(operation)
+        });
+        let operations = operations.collect::<Result<_, ApiError>>()?;
+        transaction.carry_out(&CX, operations, decoded.metadata).await?;
+        Ok(no_content())
+    }
+
+    pub(super) async fn http_query(
+        &self,
+        store: &str,
+        params: &Params,
+        body: Unread,
+    ) -> Result<Answer, Failure> {
+        let query = body.read(BODY_READ, "failed to read request body: ").await?;
+        let store = self.store(store, Front::Http)?;
+        let found = store.query(&CX, &query, params.metadata()).await?;
+        if found.items.is_empty() {
+            return Ok(no_content());
+        }
+        Ok(ok(encode::query(found)))
+    }
+}

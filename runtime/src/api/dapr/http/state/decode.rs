@@ -1,0 +1,129 @@
+//! Bodies of the state routes.
+
+use replug_component::Metadata;
+use replug_component::state::{
+    Concurrency, Consistency, DeleteRequest, Operation, Options, SetRequest,
+};
+use serde_json::Value;
+
+use super::malformed;
+use crate::api::dapr::error::ApiError;
+use crate::api::dapr::json::{JsonError, Object, first_value, items, to_bytes};
+use crate::api::dapr::state::operation_not_supported;
+
+/// What a bulk get asks for.
+pub(super) struct BulkGet {
+    pub(super) keys: Vec<String>,
+    pub(super) metadata: Metadata,
+    pub(super) parallelism: i64,
+}
+
+/// A transaction before its operations are looked at.
+pub(super) struct Transaction {
+    pub(super) operations: Vec<Untyped>,
+    pub(super) metadata: Metadata,
+}
+
+/// An operation of which the kind is a text.
+pub(super) struct Untyped {
+    operation: String,
+    request: Value,
+}
+
+/// The items of a save, with the application's keys.
+pub(super) fn saves(body: &[u8]) -> Result<Vec<SetRequest>, JsonError> {
+    items(first_value(body)?, "[]state.SetRequest")?.into_iter().map(set).collect()
+}
+
+pub(super) fn bulk_get(body: &[u8]) -> Result<BulkGet, JsonError> {
+    let mut bulk = Object::from(first_value(body)?, "BulkGetRequest")?;
+    Ok(BulkGet {
+        keys: bulk.texts("keys")?,
+        metadata: bulk.metadata("metadata")?,
+        parallelism: bulk.number("parallelism")?,
+    })
+}
+
+pub(super) fn transaction(body: &[u8]) -> Result<Transaction, JsonError> {
+    let mut transaction = Object::from(first_value(body)?, "TransactionalStateRequest")?;
+    let operations = transaction.list("operations")?.into_iter().map(|operation| {
+        let mut operation = Object::from(operation, "TransactionalStateOperation")?;
+        Ok(Untyped {
+            operation: operation.text("operation")?.unwrap_or_default(),
+            request: operation.take("request").unwrap_or_default(),
+        })
+    });
+    Ok(Transaction {
+        operations: operations.collect::<Result<_, _>>()?,
+        metadata: transaction.metadata("metadata")?,
+    })
+}
+
+impl Untyped {
+    /// What it does.
+    pub(super) fn typed(self) -> Result<Operation, ApiError> {
+        let decoded = match self.operation.as_str() {
+            "upsert" => set(self.request).map(Operation::Set),
+            "delete" => delete(self.request).map(Operation::Delete),
+            other => return Err(operation_not_supported(other)),
+        };
+        decoded.map_err(|error| malformed(&error))
+    }
+}
+
+/// The parts of an operation that are filled in after decoding.
+pub(super) fn key_and_metadata(operation: &mut Operation) -> (&mut String, &mut Metadata) {
+    match operation {
+        Operation::Set(set) => (&mut set.key, &mut set.metadata),
+        Operation::Delete(delete) => (&mut delete.key, &mut delete.metadata),
+    }
+}
+
+fn set(value: Value) -> Result<SetRequest, JsonError> {
+    let mut set = Object::from(value, "SetRequest")?;
+    Ok(SetRequest {
+        key: set.text("key")?.unwrap_or_default(),
+        value: to_bytes(&set.take("value").unwrap_or_default()),
+        etag: set.text("etag")?,
+        metadata: set.metadata("metadata")?,
+        options: options(&mut set)?,
+        content_type: set.text("contenttype")?.unwrap_or_default(),
+    })
+}
+
+fn delete(value: Value) -> Result<DeleteRequest, JsonError> {
+    let mut delete = Object::from(value, "DeleteRequest")?;
+    Ok(DeleteRequest {
+        key: delete.text("key")?.unwrap_or_default(),
+        etag: delete.text("etag")?,
+        metadata: delete.metadata("metadata")?,
+        options: options(&mut delete)?,
+    })
+}
+
+fn options(of: &mut Object) -> Result<Options, JsonError> {
+    let Some(options) = of.take("options") else { return Ok(Options::default()) };
+    let mut options = Object::from(options, "SetStateOption")?;
+    Ok(Options {
+        concurrency: concurrency(options.text("concurrency")?.as_deref()),
+        consistency: consistency(options.text("consistency")?.as_deref()),
+    })
+}
+
+/// A word that is none of the two asks for nothing, as Dapr tells its plugins.
+pub(super) fn concurrency(word: Option<&str>) -> Concurrency {
+    match word {
+        Some("first-write") => Concurrency::FirstWrite,
+        Some("last-write") => Concurrency::LastWrite,
+        _ => Concurrency::Unspecified,
+    }
+}
+
+/// The same for consistency.
+pub(super) fn consistency(word: Option<&str>) -> Consistency {
+    match word {
+        Some("eventual") => Consistency::Eventual,
+        Some("strong") => Consistency::Strong,
+        _ => Consistency::Unspecified,
+    }
+}

@@ -1,0 +1,212 @@
+//! JSON bodies, read with Go's leniency: names in any case, unknown fields ignored, `null` for
+//! nothing, and whatever follows the first value left unread.
+
+use std::collections::HashMap;
+
+use replug_component::Metadata;
+use serde::Deserialize as _;
+use serde_json::{Map, Value};
+
+/// Why a body cannot be decoded, in the words that clients of Dapr see.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(in crate::api::dapr) enum JsonError {
+    /// There is nothing.
+    #[error("EOF")]
+    Empty,
+    /// It ends in the middle of a value.
+    #[error("unexpected EOF")]
+    CutShort,
+    /// It is no JSON.
+    #[error("{0}")]
+    Syntax(String),
+    /// A value is of another type than its place asks for.
+    #[error("json: cannot unmarshal {found} into Go {place} of type {wanted}")]
+    Type {
+        /// The type that is there.
+        found: &'static str,
+        /// Where it stands.
+        place: String,
+        /// The type that should be there.
+        wanted: &'static str,
+    },
+}
+
+/// The first value of `text`. Bytes that are not UTF-8 read as replacement characters.
+pub(in crate::api::dapr) fn first_value(text: &[u8]) -> Result<Value, JsonError> {
+    let text = String::from_utf8_lossy(text);
+    Value::deserialize(&mut serde_json::Deserializer::from_str(&text)).map_err(|e| told(&e, &text))
+}
+
+/// The one value of `text`.
+pub(super) fn whole_value(text: &[u8]) -> Result<Value, JsonError> {
+    let text = String::from_utf8_lossy(text);
+    serde_json::from_str(&text).map_err(|error| told(&error, &text))
+}
+
+fn told(error: &serde_json::Error, text: &str) -> JsonError {
+    if !error.is_eof() {
+        JsonError::Syntax(error.to_string())
+    } else if text.trim().is_empty() {
+        JsonError::Empty
+    } else {
+        JsonError::CutShort
+    }
+}
+
+/// A JSON object of which fields are taken by name.
+#[derive(Debug, Default)]
+pub(in crate::api::dapr) struct Object {
+    fields: HashMap<String, Value>,
+    /// What Dapr calls such an object, in errors.
+    name: &'static str,
+}
+
+impl Object {
+    /// `value` as an object; `null` is an empty one.
+    pub(in crate::api::dapr) fn from(value: Value, name: &'static str) -> Result<Self, JsonError> {
+        match value {
+            Value::Null => Ok(Self { name, ..Self::default() }),
+            Value::Object(fields) => {
+                let fields = fields.into_iter().map(|(n, v)| (n.to_ascii_lowercase(), v)).collect();
+                Ok(Self { fields, name })
+            }
+            other => Err(mismatch(&other, "value".to_owned(), name)),
+        }
+    }
+
+    /// The value of a field as it is; none where it is absent or `null`. Names are asked for in
+    /// lower case.
+    pub(in crate::api::dapr) fn take(&mut self, field: &'static str) -> Option<Value> {
+        self.fields.remove(field).filter(|value| !value.is_null())
+    }
+
+    /// A text; none where it is absent.
+    pub(in crate::api::dapr) fn text(
+        &mut self,
+        field: &'static str,
+    ) -> Result<Option<String>, JsonError> {
+        match self.take(field) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => Err(self.mismatch(&other, field, "string")),
+        }
+    }
+
+    /// A whole number; zero where it is absent.
+    pub(in crate::api::dapr) fn number(&mut self, field: &'static str) -> Result<i64, JsonError> {
+        match self.take(field) {
+            None => Ok(0),
+            Some(Value::Number(number)) if number.is_i64() => Ok(number.as_i64().unwrap_or(0)),
+            Some(other) => Err(self.mismatch(&other, field, "int")),
+        }
+    }
+
+    /// A list; empty where it is absent.
+    pub(in crate::api::dapr) fn list(
+        &mut self,
+        field: &'static str,
+    ) -> Result<Vec<Value>, JsonError> {
+        match self.take(field) {
+            None => Ok(Vec::new()),
+            Some(Value::Array(items)) => Ok(items),
+            Some(other) => Err(self.mismatch(&other, field, "slice")),
+        }
+    }
+
+    /// An object whose names count as they are; empty where it is absent.
+    pub(in crate::api::dapr) fn map(
+        &mut self,
+        field: &'static str,
+    ) -> Result<Map<String, Value>, JsonError> {
+        match self.take(field) {
+            None => Ok(Map::new()),
+            Some(Value::Object(fields)) => Ok(fields),
+            Some(other) => Err(self.mismatch(&other, field, "map")),
+        }
+    }
+
+    /// An object of texts.
+    pub(in crate::api::dapr) fn metadata(
+        &mut self,
+        field: &'static str,
+    ) -> Result<Metadata, JsonError> {
+        let entries = self.map(field)?.into_iter().map(|(name, value)| match value {
+            Value::String(text) => Ok((name, text)),
+            Value::Null => Ok((name, String::new())),
+            other => Err(self.mismatch(&other, field, "string")),
+        });
+        entries.collect()
+    }
+
+    /// A list of texts.
+    pub(in crate::api::dapr) fn texts(
+        &mut self,
+        field: &'static str,
+    ) -> Result<Vec<String>, JsonError> {
+        let items = self.list(field)?.into_iter().map(|item| match item {
+            Value::String(text) => Ok(text),
+            Value::Null => Ok(String::new()),
+            other => Err(self.mismatch(&other, field, "string")),
+        });
+        items.collect()
+    }
+
+    fn mismatch(&self, found: &Value, field: &str, wanted: &'static str) -> JsonError {
+        mismatch(found, format!("struct field {}.{field}", self.name), wanted)
+    }
+}
+
+/// The items of a list that is the whole body; `null` is an empty one.
+pub(in crate::api::dapr) fn items(
+    value: Value,
+    wanted: &'static str,
+) -> Result<Vec<Value>, JsonError> {
+    match value {
+        Value::Null => Ok(Vec::new()),
+        Value::Array(items) => Ok(items),
+        other => Err(mismatch(&other, "value".to_owned(), wanted)),
+    }
+}
+
+fn mismatch(found: &Value, place: String, wanted: &'static str) -> JsonError {
+    let found = match found {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    JsonError::Type { found, place, wanted }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_value_counts() {
+        assert_eq!(first_value(b"[1] {broken").unwrap(), serde_json::json!([1]));
+        assert_eq!(first_value(b" \n").unwrap_err().to_string(), "EOF");
+        assert_eq!(first_value(b"[1,").unwrap_err().to_string(), "unexpected EOF");
+        assert!(matches!(first_value(b"{a}"), Err(JsonError::Syntax(_))));
+        assert_eq!(first_value(b"\"\xff\"").unwrap(), "\u{fffd}");
+    }
+
+    #[test]
+    fn names_match_in_any_case_and_types_are_strict() {
+        let value = serde_json::json!({"KEY": "k", "Etag": 1, "metadata": {"A": "b"}, "x": 0});
+        let mut object = Object::from(value, "SetRequest").unwrap();
+        assert_eq!(object.text("key").unwrap().as_deref(), Some("k"));
+        assert_eq!(object.text("value").unwrap(), None);
+        assert_eq!(object.metadata("metadata").unwrap()["A"], "b");
+        assert_eq!(
+            object.text("etag").unwrap_err().to_string(),
+            "json: cannot unmarshal number into Go struct field SetRequest.etag of type string"
+        );
+        assert_eq!(
+            Object::from(serde_json::json!([]), "SetRequest").unwrap_err().to_string(),
+            "json: cannot unmarshal array into Go value of type SetRequest"
+        );
+    }
+}

@@ -1,0 +1,73 @@
+//! The metadata API: what the runtime says of itself, and what others had it write down.
+
+use std::collections::BTreeMap;
+
+use parking_lot::RwLock;
+use replug_component::{BuildingBlock, Features};
+
+use super::Dapr;
+use crate::registry::{ComponentState, ComponentStatus};
+
+/// The entry that the runtime keeps for itself.
+const RUNTIME_VERSION: &str = "daprRuntimeVersion";
+
+/// The capability that Dapr shows of state stores that actors could use.
+const ACTOR: &str = "ACTOR";
+
+/// What there is of placement where there are no actors.
+pub(super) const NO_PLACEMENT: &str = "placement: disconnected";
+
+/// What callers had written down, under names of theirs.
+#[derive(Debug, Default)]
+pub(super) struct Extended(RwLock<BTreeMap<String, String>>);
+
+/// One component, as the metadata API shows it.
+pub(super) struct Shown {
+    pub(super) name: String,
+    pub(super) component_type: String,
+    pub(super) version: String,
+    pub(super) capabilities: Vec<String>,
+}
+
+impl Dapr {
+    /// Writes something down. An empty name is none.
+    pub(super) fn set_metadata(&self, name: String, value: String) {
+        if !name.is_empty() {
+            self.extended.0.write().insert(name, value);
+        }
+    }
+
+    /// What was written down, sorted by name, with the runtime's version.
+    pub(super) fn extended_metadata(&self) -> BTreeMap<String, String> {
+        let mut extended = self.extended.0.read().clone();
+        extended.insert(RUNTIME_VERSION.to_owned(), self.settings.runtime_version.clone());
+        extended
+    }
+
+    /// The components that can be called, or could until their plugin went away.
+    pub(super) fn shown_components(&self) -> Vec<Shown> {
+        let components = self.registry.components().into_iter();
+        components
+            .filter(|component| {
+                matches!(component.state, ComponentState::Ready | ComponentState::Suspended(_))
+            })
+            .map(shown)
+            .collect()
+    }
+}
+
+fn shown(component: ComponentStatus) -> Shown {
+    let mut capabilities = component.capabilities;
+    if component.component_type.block() == BuildingBlock::State {
+        let has = |feature: &str| capabilities.iter().any(|capability| capability == feature);
+        if has(Features::ETAG) && has(Features::TRANSACTIONAL) {
+            capabilities.push(ACTOR.to_owned());
+        }
+    }
+    Shown {
+        name: component.name,
+        component_type: component.component_type.to_string(),
+        version: component.version,
+        capabilities,
+    }
+}

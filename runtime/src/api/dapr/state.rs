@@ -1,0 +1,163 @@
+//! The building block state, as Dapr's API does it over either front: which component, which keys,
+//! which of the component's calls, and what its errors mean.
+
+mod failure;
+mod query;
+mod transaction;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use replug_component::state::{
+    BulkGetItem, Consistency, DeleteRequest, GetRequest, GetResponse, QueryRequest, QueryResponse,
+    SetRequest,
+};
+use replug_component::{Context, Error, Metadata};
+
+pub(super) use self::failure::{key_required, operation_not_supported};
+use self::failure::{Doing, illegal_key, missing, query_not_supported};
+use super::Dapr;
+use super::error::{ApiError, Front};
+use crate::key_prefix;
+use crate::registry::StateComponent;
+
+/// The state store that one call is about.
+pub(super) struct Store<'a> {
+    component: Arc<StateComponent>,
+    name: &'a str,
+    front: Front,
+}
+
+impl Dapr {
+    /// The state store of this name.
+    pub(super) fn store<'a>(&self, name: &'a str, front: Front) -> Result<Store<'a>, ApiError> {
+        match self.registry.state(name) {
+            Ok(component) => Ok(Store { component, name, front }),
+            Err(why) => Err(missing(why, name, &self.settings.app_id, front)),
+        }
+    }
+}
+
+impl Store<'_> {
+    /// The key that is stored for the application's `key`.
+    pub(super) fn stored(&self, key: &str) -> Result<String, ApiError> {
+        let stored = self.component.keys.stored(key);
+        stored.map_err(|illegal| illegal_key(&illegal, key, self.name, self.front))
+    }
+
+    /// The value of a key.
+    pub(super) async fn get(
+        &self,
+        cx: &Context,
+        key: &str,
+        consistency: Consistency,
+        metadata: Metadata,
+    ) -> Result<GetResponse, ApiError> {
+        let request = GetRequest { key: self.stored(key)?, metadata, consistency };
+        let got = async { self.component.slot.component(cx).await?.get(cx, request).await };
+        got.await.map_err(|error| self.failed(Doing::Get { key }, &error))
+    }
+
+    /// The values of several keys of the application. `parallelism` of zero or less is all at once.
+    pub(super) async fn bulk_get(
+        &self,
+        cx: &Context,
+        keys: &[String],
+        metadata: Metadata,
+        parallelism: i64,
+    ) -> Result<Vec<BulkGetItem>, ApiError> {
+        let requests = keys.iter().map(|key| {
+            let metadata = metadata.clone();
+            Ok(GetRequest { key: self.stored(key)?, metadata, ..GetRequest::default() })
+        });
+        let requests: Vec<_> = requests.collect::<Result<_, ApiError>>()?;
+        if requests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let at_once = usize::try_from(parallelism).ok().and_then(NonZeroUsize::new);
+        let got = async {
+            self.component.slot.component(cx).await?.bulk_get(cx, requests, at_once).await
+        };
+        let mut items = got.await.map_err(|error| self.failed(Doing::BulkGet, &error))?;
+        for item in &mut items {
+            item.key = key_prefix::original(&item.key).to_owned();
+        }
+        Ok(items)
+    }
+
+    /// Stores values, under keys as [`stored`](Self::stored) gives them.
+    pub(super) async fn save(
+        &self,
+        cx: &Context,
+        mut requests: Vec<SetRequest>,
+    ) -> Result<(), ApiError> {
+        let saved = async {
+            match (requests.len(), requests.pop()) {
+                (0, _) | (_, None) => Ok(()),
+                (1, Some(only)) => self.component.slot.component(cx).await?.set(cx, only).await,
+                (_, Some(last)) => {
+                    requests.push(last);
+                    self.component.slot.component(cx).await?.bulk_set(cx, requests, None).await
+                }
+            }
+        };
+        saved.await.map_err(|error| self.failed(Doing::Save, &error))
+    }
+
+    /// Removes the application's `key`; that of `request` is not looked at.
+    pub(super) async fn delete(
+        &self,
+        cx: &Context,
+        key: &str,
+        request: DeleteRequest,
+    ) -> Result<(), ApiError> {
+        let request = DeleteRequest { key: self.stored(key)?, ..request };
+        let done = async { self.component.slot.component(cx).await?.delete(cx, request).await };
+        done.await.map_err(|error| self.failed(Doing::Delete { key }, &error))
+    }
+
+    /// Removes keys as [`stored`](Self::stored) gives them.
+    pub(super) async fn bulk_delete(
+        &self,
+        cx: &Context,
+        mut requests: Vec<DeleteRequest>,
+    ) -> Result<(), ApiError> {
+        let done = async {
+            match (requests.len(), requests.pop()) {
+                (0, _) | (_, None) => Ok(()),
+                (1, Some(only)) => self.component.slot.component(cx).await?.delete(cx, only).await,
+                (_, Some(last)) => {
+                    requests.push(last);
+                    self.component.slot.component(cx).await?.bulk_delete(cx, requests, None).await
+                }
+            }
+        };
+        done.await.map_err(|error| self.failed(Doing::BulkDelete, &error))
+    }
+
+    /// The entries that match `query`, Dapr's query language as JSON text.
+    pub(super) async fn query(
+        &self,
+        cx: &Context,
+        query: &[u8],
+        metadata: Metadata,
+    ) -> Result<QueryResponse, ApiError> {
+        let found = async {
+            let component = self.component.slot.component(cx).await?;
+            let query = query::parsed(query).map_err(|error| Error::Invalid(error.to_string()))?;
+            component.query(cx, QueryRequest { query, metadata }).await
+        };
+        let mut found = found.await.map_err(|error| match error {
+            Error::Unsupported(_) => query_not_supported(self.name),
+            error => self.failed(Doing::Query, &error),
+        })?;
+        for item in &mut found.items {
+            item.key = key_prefix::original(&item.key).to_owned();
+        }
+        Ok(found)
+    }
+
+    fn failed(&self, doing: Doing<'_>, error: &Error) -> ApiError {
+        doing.failed(self.name, error)
+    }
+}

@@ -1,0 +1,123 @@
+//! The servers of all APIs, from bound addresses to the end.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{join, join_all};
+use tokio::sync::{mpsc, watch};
+
+use super::connections::{self, Limits, Protocol};
+use super::dapr::Dapr;
+use super::dapr::http::HttpPort;
+use super::grpc::{self, GrpcPort};
+use super::health::{Health, Phase};
+use super::listener::{BindErrors, ListenAddress, Listener};
+use super::settings::ApiSettings;
+use crate::registry::Registry;
+
+/// What an application asked for over the shutdown API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShutdownRequest {
+    /// The runtime is to end as after a signal.
+    Graceful,
+    /// The process is to end at once, without a graceful stop, and to say so by its exit code.
+    AtOnce,
+}
+
+/// The APIs with their addresses bound: clients can connect, and are answered once this is served.
+#[derive(Debug)]
+pub struct Bound {
+    settings: ApiSettings,
+    grpc: Vec<Listener>,
+    http: Vec<Listener>,
+    health: Health,
+}
+
+impl Bound {
+    /// Binds every address of the settings, or tells all those that cannot be had.
+    pub async fn bind(settings: ApiSettings) -> Result<Self, BindErrors> {
+        let mut errors = Vec::new();
+        let mut listeners = [Vec::new(), Vec::new()];
+        let wanted = [("Dapr over gRPC", &settings.grpc), ("Dapr over HTTP", &settings.http)];
+        for (bound, (purpose, addresses)) in listeners.iter_mut().zip(wanted) {
+            for address in addresses {
+                match Listener::bind(purpose, address).await {
+                    Ok(listener) => bound.push(listener),
+                    Err(error) => errors.push(error),
+                }
+            }
+        }
+        let [grpc, http] = listeners;
+        if errors.is_empty() {
+            Ok(Self { settings, grpc, http, health: Health::new() })
+        } else {
+            Err(BindErrors(errors))
+        }
+    }
+
+    /// Where gRPC is served, ports found.
+    #[must_use]
+    pub fn grpc_addresses(&self) -> Vec<ListenAddress> {
+        self.grpc.iter().map(|listener| listener.address().clone()).collect()
+    }
+
+    /// Where HTTP is served, ports found.
+    #[must_use]
+    pub fn http_addresses(&self) -> Vec<ListenAddress> {
+        self.http.iter().map(|listener| listener.address().clone()).collect()
+    }
+
+    /// What health checks are told. It stands at [`Phase::Starting`] until somebody says more.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.health.clone()
+    }
+
+    /// Answers calls on the registry's components until `stop` resolves. From then on nothing is
+    /// accepted, clients are asked to go, and after `grace` what is still under way is cut off.
+    /// Shutdown that applications ask for is passed to `requests`; it stops nothing by itself.
+    ///
+    /// Dropping the future ends every connection at once.
+    pub async fn serve(
+        self,
+        registry: Arc<Registry>,
+        requests: mpsc::Sender<ShutdownRequest>,
+        stop: impl Future<Output = ()>,
+        grace: Duration,
+    ) {
+        let Self { settings, grpc, http, health } = self;
+        let dapr =
+            Arc::new(Dapr::new(registry.clone(), settings.clone(), health.clone(), requests));
+        let (grpc_port, reporter) = GrpcPort::new(&dapr, &registry, &settings);
+        let http_port = HttpPort::new(dapr);
+
+        let limits = |protocol| Limits {
+            protocol,
+            // Dapr's slack is as much again.
+            head: settings.read_buffer.saturating_mul(2),
+            connections: settings.max_connections.max(1),
+            grace,
+        };
+        let over_grpc = limits(Protocol::Http2);
+        let over_http = limits(if settings.h2c { Protocol::Either } else { Protocol::Http1 });
+        let (stopping, stopped) = watch::channel(false);
+        let serving = join(
+            join_all(grpc.into_iter().map(|listener| {
+                connections::serve(listener, over_grpc, grpc_port.clone(), stopped.clone())
+            })),
+            join_all(http.into_iter().map(|listener| {
+                connections::serve(listener, over_http, http_port.clone(), stopped.clone())
+            })),
+        );
+        let stop = async {
+            stop.await;
+            health.reached(Phase::Stopping);
+            stopping.send_replace(true);
+        };
+        tokio::select! {
+            _ = join(serving, stop) => {}
+            () = grpc::tell_health(&health, reporter) => {}
+        }
+    }
+}

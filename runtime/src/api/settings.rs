@@ -1,0 +1,88 @@
+//! What the APIs are told before they start.
+
+use super::listener::ListenAddress;
+use super::token::ApiToken;
+
+/// The largest request or answer, in bytes, unless the settings say otherwise.
+pub const DEFAULT_MAX_BODY: usize = 4 << 20;
+
+/// How many bytes the head of an HTTP request may have, unless the settings say otherwise. The
+/// server adds as much again before it refuses one, as Dapr does.
+pub const DEFAULT_READ_BUFFER: usize = 4 << 10;
+
+/// How many connections one listener holds at a time, unless the settings say otherwise.
+pub const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
+
+/// How the APIs are served.
+#[derive(Debug, Clone)]
+pub struct ApiSettings {
+    /// The name of the application that this runtime stands beside.
+    pub app_id: String,
+    /// What the runtime calls its own version, shown by the metadata API.
+    pub runtime_version: String,
+    /// Where Dapr and Layotto are served over gRPC.
+    pub grpc: Vec<ListenAddress>,
+    /// Where Dapr is served over HTTP.
+    pub http: Vec<ListenAddress>,
+    /// What callers have to show; none: everybody may call.
+    pub token: Option<ApiToken>,
+    /// The largest request or answer in bytes; zero: as large as one likes.
+    pub max_body: usize,
+    /// The largest head of an HTTP request in bytes, without the slack.
+    pub read_buffer: usize,
+    /// How many connections one listener holds at a time; the next ones wait to be accepted.
+    pub max_connections: usize,
+    /// Whether the HTTP port speaks cleartext HTTP/2 beside HTTP/1.1.
+    pub h2c: bool,
+    /// How the application is reached, shown by the metadata API.
+    pub app: AppConnection,
+}
+
+impl ApiSettings {
+    /// The settings of an application, with nothing to listen on yet and no token.
+    #[must_use]
+    pub fn new(app_id: &str, runtime_version: &str) -> Self {
+        Self {
+            app_id: app_id.to_owned(),
+            runtime_version: runtime_version.to_owned(),
+            grpc: Vec::new(),
+            http: Vec::new(),
+            token: None,
+            max_body: DEFAULT_MAX_BODY,
+            read_buffer: DEFAULT_READ_BUFFER,
+            max_connections: DEFAULT_MAX_CONNECTIONS,
+            h2c: true,
+            app: AppConnection::default(),
+        }
+    }
+
+    /// The bound on messages and bodies as one number.
+    pub(super) fn body_limit(&self) -> usize {
+        if self.max_body == 0 { usize::MAX } else { self.max_body }
+    }
+}
+
+/// How the application is reached, as the metadata API shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppConnection {
+    /// The application's port; zero where it has none.
+    pub port: u16,
+    /// Its protocol.
+    pub protocol: String,
+    /// Its host.
+    pub address: String,
+    /// How many calls it gets at a time; zero: as many as there are.
+    pub max_concurrency: u16,
+}
+
+impl Default for AppConnection {
+    /// An application that serves nothing.
+    fn default() -> Self {
+        Self {
+            port: 0,
+            protocol: "http".to_owned(),
+            address: "127.0.0.1".to_owned(),
+            max_concurrency: 0,
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! Dapr's API over HTTP: statuses, bodies and headers as clients of Dapr know them.
+
+mod support;
+
+use support::{Api, APP_ID};
+
+use replug_runtime::api::{ApiToken, Phase, ShutdownRequest};
+
+const STATE: &str = "/v1.0/state/mem";
+
+/// An error's body without details.
+fn plain(code: &str, message: &str) -> String {
+    serde_json::json!({ "errorCode": code, "message": message }).to_string()
+}
+
+#[tokio::test]
+async fn what_is_saved_is_got_with_its_etag() {
+    let api = Api::start().await;
+    let saved = api.http("POST", STATE, r#"[{"key":"k","value":{"b":1.0,"a":"<x>"}}]"#).await;
+    assert_eq!((saved.status, saved.body.as_str()), (204, ""));
+    assert_eq!(saved.header("Content-Type"), None);
+
+    let got = api.http("GET", "/v1.0//state/./mem/k/", "").await;
+    assert_eq!((got.status, got.body.as_str()), (200, r#"{"a":"\u003cx\u003e","b":1}"#));
+    assert_eq!(got.header("Content-Type"), Some("application/json"));
+    // Written as Go writes it.
+    assert!(got.header("Etag").is_some(), "{got:?}");
+
+    let missing = api.http("GET", "/v1.0/state/mem/none", "").await;
+    assert_eq!((missing.status, missing.body.as_str()), (204, ""));
+}
+
+#[tokio::test]
+async fn bodies_of_a_save_are_read_leniently_and_strictly_as_dapr_does() {
+    let api = Api::start().await;
+    let cases = [
+        ("[]", 204, String::new()),
+        ("null", 204, String::new()),
+        (r#"[{"KEY":"a","Value":null,"more":1}] trailing"#, 204, String::new()),
+        ("", 400, plain("ERR_MALFORMED_REQUEST", "EOF")),
+        (r#"[{"value":1}]"#, 400, plain("ERR_MALFORMED_REQUEST", "\"key\" is a required field")),
+        (
+            r#"[{"key":1}]"#,
+            400,
+            plain(
+                "ERR_MALFORMED_REQUEST",
+                "json: cannot unmarshal number into Go struct field SetRequest.key of type string",
+            ),
+        ),
+    ];
+    for (body, status, expected) in cases {
+        for method in ["POST", "PUT"] {
+            let answer = api.http(method, STATE, body).await;
+            assert_eq!((answer.status, answer.body.as_str()), (status, &*expected), "{body}");
+        }
+    }
+    assert_eq!(api.http("GET", "/v1.0/state/mem/a", "").await.body, "null");
+}
+
+#[tokio::test]
+async fn keys_are_unescaped_after_the_path_is_cleaned() {
+    let api = Api::start().await;
+    api.http("POST", STATE, r#"[{"key":"a b/c","value":"v"}]"#).await;
+    assert_eq!(api.http("GET", "/v1.0/state/mem/a+b%2Fc", "").await.body, "\"v\"");
+    let bad = api.http("GET", "/v1.0/state/mem/%zz", "").await;
+    assert_eq!(bad.status, 400);
+    assert!(bad.header("Content-Type").unwrap().starts_with("text/plain"), "{bad:?}");
+}
+
+#[tokio::test]
+async fn an_etag_that_is_stale_is_a_conflict_and_an_invalid_one_a_bad_request() {
+    let api = Api::start().await;
+    api.http("POST", STATE, r#"[{"key":"k","value":1}]"#).await;
+    let stale = r#"[{"key":"k","value":2,"etag":"77"}]"#;
+    let answer = api.http("POST", STATE, stale).await;
+    assert_eq!(answer.status, 409);
+    let told = answer.json();
+    assert_eq!(told["errorCode"], "ERR_STATE_SAVE");
+    let message = told["message"].as_str().unwrap();
+    let begins = "failed saving state in state store mem: possible etag mismatch. error from \
+                  state store: ";
+    assert!(message.starts_with(begins), "{message}");
+    assert_eq!(told.get("details"), None);
+
+    let answer = api.http_with("DELETE", "/v1.0/state/mem/k", &["If-Match: 77"], "").await;
+    assert_eq!((answer.status, answer.json()["errorCode"].as_str()), (409, Some("ERR_STATE_DELETE")));
+    let etag = api.http("GET", "/v1.0/state/mem/k", "").await;
+    let matching = format!("If-Match: {}", etag.header("Etag").unwrap());
+    let answer = api.http_with("DELETE", "/v1.0/state/mem/k", &[&matching], "").await;
+    assert_eq!(answer.status, 204);
+    assert_eq!(api.http("DELETE", "/v1.0/state/mem/k", "").await.status, 204);
+}
+
+#[tokio::test]
+async fn errors_have_the_details_of_dapr_in_its_order() {
+    let api = Api::start().await;
+    let told = api.http("GET", "/v1.0/state/nope/k", "").await;
+    assert_eq!(told.status, 400);
+    assert_eq!(
+        told.body,
+        format!(
+            r#"{{"errorCode":"ERR_STATE_STORE_NOT_FOUND","message":"state store nope is not found","details":[{{"@type":"type.googleapis.com/google.rpc.ErrorInfo","domain":"dapr.io","metadata":{{"appID":"{APP_ID}"}},"reason":"DAPR_STATE_NOT_FOUND"}}]}}"#
+        )
+    );
+
+    let told = api.http("GET", "/v1.0/state/mem/a%7C%7Cb", "").await;
+    assert_eq!(told.status, 400);
+    let message =
+        "api error: code = InvalidArgument desc = input key/keyPrefix 'a||b' can't contain '||'";
+    assert_eq!(
+        told.json(),
+        serde_json::json!({
+            "errorCode": "ERR_MALFORMED_REQUEST",
+            "message": message,
+            "details": [
+                {
+                    "@type": "type.googleapis.com/google.rpc.BadRequest",
+                    "field_violations": [{ "field": "a||b", "description": message }],
+                },
+                {
+                    "@type": "type.googleapis.com/google.rpc.ResourceInfo",
+                    "resource_type": "state",
+                    "resource_name": "mem",
+                    "owner": "",
+                    "description": "",
+                },
+                {
+                    "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                    "domain": "dapr.io",
+                    "metadata": null,
+                    "reason": "DAPR_STATE_ILLEGAL_KEY",
+                },
+            ],
+        })
+    );
+    let body = r#"{"operations":[{"operation":"delete","request":{"key":"a||b"}}]}"#;
+    let told = api.http("POST", "/v1.0/state/mem/transaction", body).await.json();
+    let violation = &told["details"][0]["field_violations"][0];
+    assert_eq!(violation, &serde_json::json!({ "description": message }));
+}
+
+#[tokio::test]
+async fn no_store_at_all_is_told_from_an_unknown_one() {
+    let registry = std::sync::Arc::new(replug_runtime::registry::Registry::new(APP_ID, ""));
+    let api = Api::serve(registry, support::settings()).await;
+    let told = api.http("GET", "/v1.0/state/mem/k", "").await;
+    assert_eq!(told.status, 500);
+    assert_eq!(told.json()["errorCode"], "ERR_STATE_STORE_NOT_CONFIGURED");
+    assert_eq!(told.json()["message"], "state store mem is not configured");
+}
+
+#[tokio::test]
+async fn a_bulk_get_answers_for_every_key() {
+    let api = Api::start().await;
+    api.http("POST", STATE, r#"[{"key":"a","value":{"n": 1}},{"key":"b","value":"x"}]"#).await;
+    let bulk = "/v1.0/state/mem/bulk";
+    let told = api.http("POST", bulk, r#"{"keys":["a","none","b"],"parallelism":10}"#).await;
+    assert_eq!(told.status, 200);
+    let items = told.json();
+    assert_eq!(items[0]["key"], "a");
+    assert_eq!(items[0]["data"], serde_json::json!({ "n": 1 }));
+    assert!(items[0]["etag"].is_string());
+    assert_eq!(items[1], serde_json::json!({ "key": "none" }));
+    assert_eq!(items[2]["data"], "x");
+
+    assert_eq!(api.http("POST", bulk, "{}").await.body, "[]");
+    let told = api.http("POST", bulk, "").await;
+    let expected = plain("ERR_MALFORMED_REQUEST", "failed deserializing HTTP body: EOF");
+    assert_eq!((told.status, told.body), (400, expected));
+}
+
+#[tokio::test]
+async fn a_transaction_happens_whole_or_not_at_all() {
+    let api = Api::start().await;
+    let transaction = "/v1.0/state/mem/transaction";
+    api.http("POST", STATE, r#"[{"key":"old","value":1}]"#).await;
+    let both = r#"{"operations":[
+        {"operation":"upsert","request":{"key":"new","value":2}},
+        {"operation":"delete","request":{"key":"old"}}]}"#;
+    assert_eq!(api.http("POST", transaction, both).await.status, 204);
+    assert_eq!(api.http("GET", "/v1.0/state/mem/new", "").await.body, "2");
+    assert_eq!(api.http("GET", "/v1.0/state/mem/old", "").await.status, 204);
+
+    let stale = r#"{"operations":[
+        {"operation":"upsert","request":{"key":"other","value":3}},
+        {"operation":"upsert","request":{"key":"new","value":3,"etag":"77"}}]}"#;
+    let told = api.http("POST", transaction, stale).await;
+    assert_eq!((told.status, told.json()["errorCode"].as_str()), (500, Some("ERR_STATE_TRANSACTION")));
+    assert_eq!(api.http("GET", "/v1.0/state/mem/other", "").await.status, 204);
+
+    let cases = [
+        ("{}", 204, ""),
+        ("", 400, "ERR_MALFORMED_REQUEST"),
+        (r#"{"operations":[{"operation":"Upsert","request":{}}]}"#, 400, "ERR_NOT_SUPPORTED_STATE_OPERATION"),
+        (r#"{"operations":[{"operation":"upsert","request":{"key":"k","etag":1}}]}"#, 400, "ERR_MALFORMED_REQUEST"),
+    ];
+    for (body, status, code) in cases {
+        let told = api.http("POST", transaction, body).await;
+        assert_eq!(told.status, status, "{body}");
+        assert!(code.is_empty() || told.json()["errorCode"] == code, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn metadata_of_the_url_overrides_that_of_the_item() {
+    let api = Api::start().await;
+    let body = r#"[{"key":"k","value":1,"metadata":{"ttlInSeconds":"never"}}]"#;
+    assert_eq!(api.http("POST", STATE, body).await.status, 500);
+    let saved = api.http("POST", "/v1.0/state/mem?metadata.ttlInSeconds=100", body).await;
+    assert_eq!(saved.status, 204, "{saved:?}");
+    let got = api.http("GET", "/v1.0/state/mem/k", "").await;
+    assert!(got.header("Metadata.ttlexpiretime").is_some(), "{got:?}");
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_search_says_so() {
+    let api = Api::start().await;
+    let told = api.http("POST", "/v1.0-alpha1/state/mem/query", r#"{"filter":{}}"#).await;
+    assert_eq!(told.status, 500);
+    let code = told.json()["errorCode"].as_str().map(str::to_owned);
+    assert_eq!(code.as_deref(), Some("ERR_STATE_STORE_NOT_SUPPORTED"));
+    let told = api.http("POST", "/v1.0-alpha1/state/mem/query", "").await;
+    assert_eq!((told.status, told.json()["errorCode"].as_str()), (500, Some("ERR_STATE_QUERY")));
+}
+
+#[tokio::test]
+async fn paths_that_are_no_routes_are_invocations_without_an_application() {
+    let api = Api::start().await;
+    let message = "failed getting app id either from the URL path or the header dapr-app-id";
+    for (method, path) in
+        [("GET", "/"), ("PATCH", STATE), ("GET", "/v1.0/state"), ("POST", "/v2.0/state/mem")]
+    {
+        let told = api.http(method, path, "").await;
+        assert_eq!((told.status, told.body), (404, plain("ERR_DIRECT_INVOKE", message)), "{path}");
+    }
+    let not_yet = plain("ERR_API_UNIMPLEMENTED", "this API is currently not implemented");
+    let told = api.http("POST", "/v1.0/publish/p/t", "").await;
+    assert_eq!((told.status, &told.body), (501, &not_yet));
+    let told = api.http_with("GET", "/orders", &["dapr-app-id: other"], "").await;
+    assert_eq!((told.status, &told.body), (501, &not_yet));
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_the_routes_own_error_and_ends_the_connection() {
+    let api = Api::start_with(|mut settings| {
+        settings.max_body = 64;
+        settings
+    })
+    .await;
+    let large = format!("[{{\"key\":\"k\",\"value\":\"{}\"}}]", "x".repeat(64));
+    let cases = [
+        (STATE, "POST", "ERR_MALFORMED_REQUEST", "stream too large"),
+        ("/v1.0/state/mem/bulk", "POST", "ERR_MALFORMED_REQUEST", "failed deserializing HTTP body: stream too large"),
+        ("/v1.0-alpha1/state/mem/query", "POST", "ERR_BODY_READ", "failed to read request body: stream too large"),
+        ("/v1.0/metadata/k", "PUT", "ERR_BODY_READ", "failed to read request body: stream too large"),
+    ];
+    for (path, method, code, message) in cases {
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{large}",
+            large.len()
+        );
+        // Ends, though nobody asked for the connection to be closed.
+        let told = support::parsed(&api.raw(request.as_bytes()).await);
+        assert_eq!((told.status, told.body), (400, plain(code, message)), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_over_the_limit_is_refused() {
+    let api = Api::start().await;
+    let fits = format!("X: {}", "x".repeat(7_000));
+    assert_eq!(api.http_with("GET", "/v1.0/healthz", &[&fits], "").await.status, 204);
+    let large = format!("X: {}", "x".repeat(9_000));
+    assert_eq!(api.http_with("GET", "/v1.0/healthz", &[&large], "").await.status, 431);
+}
+
+#[tokio::test]
+async fn the_token_is_asked_for_except_by_health_checks() {
+    let api = Api::start_with(|mut settings| {
+        settings.token = ApiToken::new("secret");
+        settings
+    })
+    .await;
+    for headers in [&[][..], &["dapr-api-token: wrong"][..]] {
+        let told = api.http_with("GET", "/v1.0/metadata", headers, "").await;
+        assert_eq!((told.status, told.body.as_str()), (401, "invalid api token\n"));
+        assert!(told.header("Content-Type").unwrap().starts_with("text/plain"));
+    }
+    let told = api.http_with("GET", "/v1.0/metadata", &["Dapr-Api-Token: secret"], "").await;
+    assert_eq!(told.status, 200);
+    for path in ["/v1.0/healthz", "/v1.0/healthz/outbound"] {
+        assert_eq!(api.http("GET", path, "").await.status, 204);
+    }
+}
+
+#[tokio::test]
+async fn the_metadata_api_shows_components_and_what_was_written_down() {
+    let api = Api::start().await;
+    assert_eq!(api.http("PUT", "/v1.0/metadata/cliPID", "123").await.status, 204);
+    assert_eq!(api.http("PUT", "/v1.0/metadata/empty", "").await.status, 204);
+    let told = api.http("GET", "/v1.0/metadata", "").await;
+    assert_eq!(told.status, 200);
+    assert!(told.body.starts_with(r#"{"id":"shop","runtimeVersion":"0.1.0","components":["#), "{told:?}");
+    let told = told.json();
+    let mem = &told["components"][0];
+    assert_eq!((&mem["name"], &mem["type"], &mem["version"]), (&"mem".into(), &"state.in-memory".into(), &"v1".into()));
+    let capabilities: Vec<_> = mem["capabilities"].as_array().unwrap().iter().collect();
+    assert_eq!(capabilities.last().unwrap().as_str(), Some("ACTOR"));
+    assert!(capabilities.iter().any(|capability| *capability == "ETAG"));
+    assert_eq!(told["components"][1].get("capabilities"), None);
+    assert_eq!(
+        told["extended"],
+        serde_json::json!({ "cliPID": "123", "empty": "", "daprRuntimeVersion": "0.1.0" })
+    );
+    assert_eq!(
+        told["appConnectionProperties"],
+        serde_json::json!({ "protocol": "http", "channelAddress": "127.0.0.1" })
+    );
+    assert_eq!(
+        told["actorRuntime"],
+        serde_json::json!({
+            "runtimeStatus": "DISABLED", "hostReady": false, "placement": "placement: disconnected",
+        })
+    );
+    for absent in ["enabledFeatures", "actors", "subscriptions", "scheduler", "workflows"] {
+        assert_eq!(told.get(absent), None);
+    }
+}
+
+#[tokio::test]
+async fn health_follows_the_runtime() {
+    let registry = std::sync::Arc::new(replug_runtime::registry::Registry::new(APP_ID, ""));
+    let api = Api::serve(registry, support::settings()).await;
+    let (healthz, outbound) = ("/v1.0/healthz", "/v1.0/healthz/outbound");
+    let not_ready = plain("ERR_HEALTH_NOT_READY", "dapr is not ready: [runtime]");
+
+    let told = api.http("GET", healthz, "").await;
+    assert_eq!((told.status, &told.body), (500, &not_ready));
+    let told = api.http("GET", outbound, "").await;
+    let expected = plain("ERR_OUTBOUND_HEALTH_NOT_READY", "dapr outbound is not ready");
+    assert_eq!((told.status, told.body), (500, expected));
+
+    api.health.reached(Phase::OutboundReady);
+    assert_eq!(api.http("GET", healthz, "").await.body, not_ready);
+    assert_eq!(api.http("GET", outbound, "").await.status, 204);
+
+    api.health.reached(Phase::Ready);
+    assert_eq!(api.http("GET", healthz, "").await.status, 204);
+    assert_eq!(api.http("GET", "/v1.0/healthz?appid=shop", "").await.status, 204);
+    let told = api.http("GET", "/v1.0/healthz?appid=other", "").await;
+    let expected = plain("ERR_HEALTH_APPID_NOT_MATCH", "dapr app-id does not match");
+    assert_eq!((told.status, told.body), (500, expected));
+
+    api.health.reached(Phase::Stopping);
+    assert_eq!(api.http("GET", healthz, "").await.status, 500);
+    assert_eq!(api.http("GET", outbound, "").await.status, 204);
+}
+
+#[tokio::test]
+async fn shutdown_is_passed_on() {
+    let mut api = Api::start().await;
+    assert_eq!(api.http("POST", "/v1.0/shutdown", "").await.status, 204);
+    assert_eq!(api.shutdowns.recv().await, Some(ShutdownRequest::Graceful));
+    let forced = &["Dapr-Force-Shutdown: TRUE"];
+    assert_eq!(api.http_with("POST", "/v1.0/shutdown", forced, "").await.status, 204);
+    assert_eq!(api.shutdowns.recv().await, Some(ShutdownRequest::AtOnce));
+    // Nothing stops by itself.
+    assert_eq!(api.http("GET", "/v1.0/healthz", "").await.status, 204);
+}
