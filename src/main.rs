@@ -1,8 +1,8 @@
 //! The `replug` command: a thin line between a terminal and the crates that do the work.
 
+mod check;
 mod cli;
 mod exit;
-mod check;
 mod plugin;
 mod restart;
 mod run;

@@ -125,7 +125,7 @@ fn troubles(status: &pb::StatusResponse, out: &mut impl io::Write) -> io::Result
 
 fn empty<const N: usize>(heads: [&str; N], colour: bool) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(heads.map(|head| {
         let cell = Cell::new(head);
         if colour { cell.add_attribute(Attribute::Bold) } else { cell }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::task::Surroundings;
 use crate::connect::{Socket, SocketEvent, SocketSet};
-use crate::output::Output;
+use crate::output::{Output, Source};
 use crate::plan::PluginSpec;
 use crate::process::{Exit, Process, Signal};
 use crate::sockets::{Folder, FolderEvent, PrivateFolder, type_name};
@@ -59,8 +59,8 @@ pub(super) enum LifeEvent {
 pub(super) struct Ended {
     /// For how long it was ready, if it ever was.
     pub(super) ready_for: Option<Duration>,
-    /// What it printed last.
-    pub(super) last_lines: Vec<String>,
+    /// What it has printed, of which some may still be in the pipe.
+    pub(super) output: Output,
 }
 
 // === impl Life ===
@@ -87,8 +87,10 @@ impl Life {
         let launch = spec.process(&surroundings.replug, &private);
         let mut process =
             surroundings.spawner.spawn(launch).await.map_err(|error| error.to_string())?;
-        let output = Output::of(&mut process, &spec.name, generation);
         let pid = process.pid();
+        let source = Source { plugin: spec.name.as_str().into(), generation };
+        let pipes = process.take_output().expect("nobody has taken them from a new process");
+        let output = Output::read(&source, pipes, &surroundings.log);
         let life = Self {
             plugin: spec.name.as_str().into(),
             process,
@@ -170,7 +172,6 @@ impl Life {
     pub(super) async fn end(mut self) -> Ended {
         self.is_not_ready();
         self.sockets.shutdown().await;
-        let last_lines = self.output.end().await;
         if let Some(private) = self.private.take() {
             // Removing files may block, and nothing waits for it.
             tokio::task::spawn_blocking(move || drop(private));
@@ -180,7 +181,7 @@ impl Life {
                 Readiness::Was(ready_for) => Some(ready_for),
                 _ => None,
             },
-            last_lines,
+            output: self.output,
         }
     }
 }

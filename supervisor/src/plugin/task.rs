@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use super::life::{Birth, Life, LifeEvent};
 use super::{Effect, Event, State, Then};
 use crate::connect::{SocketEvent, complaint, listed};
+use crate::output::{Output, PluginLog};
 use crate::plan::PluginSpec;
 use crate::process::Spawner;
 use crate::restart::{Backoff, Decision, Ending};
@@ -28,6 +29,8 @@ pub struct Surroundings {
     pub registry: Arc<Registry>,
     /// Starts processes.
     pub spawner: Spawner,
+    /// Takes what plugins print.
+    pub log: PluginLog,
     /// Watches socket folders.
     pub watch: SocketWatch,
     /// Where private socket folders are made.
@@ -52,7 +55,7 @@ pub struct PluginTask {
     spec: PluginSpec,
     surroundings: Surroundings,
     commands: mpsc::Receiver<Command>,
-    status: watch::Sender<PluginStatus>,
+    status: Arc<watch::Sender<PluginStatus>>,
     state: State,
     backoff: Backoff,
     generation: u64,
@@ -85,7 +88,7 @@ impl PluginTask {
             spec,
             surroundings,
             commands,
-            status,
+            status: Arc::new(status),
             state: State::Stopped,
             backoff,
             generation: 0,
@@ -173,7 +176,6 @@ impl PluginTask {
                 self.status.send_modify(|status| {
                     status.process = None;
                     status.last_exit = Some(exit.to_string());
-                    status.last_lines = ended.last_lines;
                     if asked {
                         status.reason.clear();
                     } else if self.state != State::Stopping(Then::AsDecided) {
@@ -185,6 +187,7 @@ impl PluginTask {
                 } else {
                     tracing::warn!(plugin = self.spec.name, generation = self.generation, "ended: {exit}");
                 }
+                self.keep_last_lines(ended.output);
                 self.happened(Event::Ended(decision)).await;
             }
             LifeEvent::Refused(reason) => {
@@ -193,6 +196,15 @@ impl PluginTask {
             }
             LifeEvent::Socket(event) => self.socket(event).await,
         }
+    }
+
+    /// What the generation printed last is read to its end, which the next one does not wait for.
+    fn keep_last_lines(&mut self, output: Output) {
+        let status = self.status.clone();
+        self.background.spawn(async move {
+            let lines = output.finish().await;
+            status.send_modify(|status| status.last_lines = lines);
+        });
     }
 
     async fn socket(&mut self, event: SocketEvent) {

@@ -1,0 +1,179 @@
+//! `replug run`: everything together, from the plan to the last process reaped.
+//!
+//! The order of the start: what can fail without a process having been started comes first. The
+//! order of the end: callers, then plugins, then what everything stood on.
+
+mod addresses;
+mod signals;
+
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use replug_runtime::api::{ApiToken, Bound, Phase, ShutdownRequest};
+use replug_runtime::registry::Registry;
+use replug_supervisor::control::{About, ControlSocket};
+use replug_supervisor::output::PluginLog;
+use replug_supervisor::output::log::{Format, subscriber};
+use replug_supervisor::plan::Plan;
+use replug_supervisor::plugin::task::Surroundings;
+use replug_supervisor::process::Spawner;
+use replug_supervisor::process::warden::WardenCommand;
+use replug_supervisor::sockets::{RunFolder, SocketWatch};
+use replug_supervisor::supervisor::Supervisor;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tracing_subscriber::EnvFilter;
+
+use self::signals::Stop;
+use crate::check::load;
+use crate::cli::RunArgs;
+use crate::exit::Failure;
+
+/// How long calls under way have when replug is told to stop.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What `runtimeVersion` and `replug status` say.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Runs until told to stop.
+pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
+    let plan = load(&args.config.config)?;
+    let filter = EnvFilter::try_new(&args.log)
+        .map_err(|error| Failure::failed(format!("--log {}: {error}", args.log)))?;
+    let format = if args.log_json { Format::Json } else { Format::Text };
+    let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let (subscriber, guard) = subscriber(io::stderr, format, colours, filter);
+    tracing::subscriber::set_global_default(subscriber).map_err(Failure::failed)?;
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|error| Failure::failed(format!("cannot start its threads: {error}")))?;
+    let done = runtime.block_on(serve(&plan));
+    // What is left is blocking work without an owner who waits, such as a folder being removed.
+    runtime.shutdown_timeout(GRACE);
+    // Writes what waits to be written.
+    drop(guard);
+    done
+}
+
+async fn serve(plan: &Plan) -> Result<(), Failure> {
+    let mut stop = Stop::listen().map_err(Failure::failed)?;
+
+    let apis = Bound::bind(addresses::settings(plan, VERSION, api_token())).await;
+    let apis = apis.map_err(Failure::failed)?;
+    let run = RunFolder::open(plan.runtime.plugins_dir()).await.map_err(Failure::failed)?;
+    let control = ControlSocket::bind(&plan.runtime.control).await.map_err(Failure::failed)?;
+    let watch = SocketWatch::new().map_err(Failure::failed)?;
+    let (log, log_end) = PluginLog::start().map_err(Failure::failed)?;
+    let spawner = Spawner::start(WardenCommand::this_program()).await;
+    let spawner =
+        spawner.map_err(|error| Failure::failed(format!("cannot start processes: {error}")))?;
+    spawner.remove_on_death(run.path());
+
+    let listeners = addresses::listeners(&apis);
+    let registry = Arc::new(Registry::new(&plan.runtime.app_id, &namespace()));
+    let surroundings = Surroundings {
+        registry: registry.clone(),
+        spawner: spawner.clone(),
+        log,
+        watch,
+        run: Arc::new(run),
+        replug: this_program()?,
+    };
+    let supervisor = Arc::new(Supervisor::start(plan, &surroundings));
+    drop(surroundings);
+
+    let (end, ended) = watch::channel(false);
+    let (requests, mut requested) = mpsc::channel(1);
+    let health = apis.health();
+    let mut serving = JoinSet::new();
+    serving.spawn(apis.serve(registry.clone(), requests, told(ended.clone()), GRACE));
+    let (end_control, control_ended) = watch::channel(false);
+    let about = About {
+        version: VERSION.to_owned(),
+        app_id: plan.runtime.app_id.clone(),
+        listeners: listeners.clone(),
+    };
+    let (answering, known) = (supervisor.clone(), registry.clone());
+    let control = tokio::spawn(async move {
+        let served = control.serve(about, answering, known, told(control_ended)).await;
+        if let Err(error) = served {
+            tracing::error!("nobody can ask for the status any more: {error}");
+        }
+    });
+
+    declare(plan, &registry).await;
+    health.reached(Phase::OutboundReady);
+    health.reached(Phase::Ready);
+    tracing::info!(
+        "replug {VERSION} serves app {} on {}",
+        plan.runtime.app_id,
+        listeners.join(", ")
+    );
+
+    let at_once = tokio::select! {
+        signal = stop.asked() => {
+            tracing::info!("{signal}: stopping");
+            false
+        }
+        request = requested.recv() => {
+            tracing::info!("stopping: an application asked for it");
+            request == Some(ShutdownRequest::AtOnce)
+        }
+    };
+    if at_once {
+        return Err(Failure::failed("stopped at once, as an application asked"));
+    }
+    let stopping = async {
+        end.send_replace(true);
+        while serving.join_next().await.is_some() {}
+        supervisor.stop().await;
+        end_control.send_replace(true);
+        // Its error has been told by itself.
+        let _ = control.await;
+        drop(supervisor);
+        spawner.finish().await;
+        log_end.written().await;
+    };
+    tokio::select! {
+        () = stopping => {
+            tracing::info!("stopped");
+            Ok(())
+        }
+        // The kernel and the warden kill what is left.
+        signal = stop.asked() => Err(Failure::failed(format!("{signal} once more: stopped at once"))),
+    }
+}
+
+/// Declares every component of the plan. One that cannot be made is told of and left out; the
+/// others do not suffer for it.
+async fn declare(plan: &Plan, registry: &Arc<Registry>) {
+    let declared = plan.components.iter().map(|spec| registry.declare(spec.clone()));
+    for error in join_all(declared).await.into_iter().filter_map(Result::err) {
+        tracing::error!("{error}");
+    }
+}
+
+async fn told(mut ended: watch::Receiver<bool>) {
+    // An error means that whoever would tell is gone, which is an end as well.
+    let _ = ended.wait_for(|ended| *ended).await;
+}
+
+/// The token that applications have to show, as Dapr names its variable.
+fn api_token() -> Option<ApiToken> {
+    std::env::var("DAPR_API_TOKEN").ok().as_deref().and_then(ApiToken::new)
+}
+
+/// The namespace of `keyPrefix = "namespace"`, as Dapr names its variable.
+fn namespace() -> String {
+    std::env::var("NAMESPACE").unwrap_or_default()
+}
+
+/// The executable that serves built-ins in processes of their own.
+fn this_program() -> Result<PathBuf, Failure> {
+    std::env::current_exe()
+        .map_err(|error| Failure::failed(format!("cannot find replug's own executable: {error}")))
+}
