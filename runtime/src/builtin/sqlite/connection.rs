@@ -1,10 +1,11 @@
 //! One connection to the database, set up as the store needs it.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use replug_component::Error;
 use rusqlite::functions::FunctionFlags;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::failure::failed;
 use super::settings::Settings;
@@ -98,9 +99,27 @@ fn keep_safe(connection: &Connection, settings: &Settings) -> rusqlite::Result<(
     // Without a WAL the journal's removal is the commit: EXTRA flushes its folder too.
     let (mode, synchronous) =
         if settings.disable_wal { ("DELETE", "EXTRA") } else { ("WAL", "FULL") };
-    connection.pragma_update_and_check(None, "journal_mode", mode, |_| Ok(()))?;
+    set_journal_mode(connection, mode, settings.busy_timeout)?;
     if !settings.connection.pragmas.iter().any(|(name, _)| name == "synchronous") {
         connection.pragma_update(None, "synchronous", synchronous)?;
     }
     connection.pragma_update(None, "journal_size_limit", WAL_KEPT_BYTES)
+}
+
+/// Sets the journal mode, and waits for others at it, as when several stores open a new file.
+/// SQLite does not: to change the mode it fails at once where another connection has a lock.
+fn set_journal_mode(connection: &Connection, mode: &str, wait: Duration) -> rusqlite::Result<()> {
+    let begun = Instant::now();
+    loop {
+        match connection.pragma_update_and_check(None, "journal_mode", mode, |_| Ok(())) {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && begun.elapsed() < wait =>
+            {
+                // This SQLite does wait for, and whoever held the lock has let go after it.
+                connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
+            }
+            result => return result,
+        }
+    }
 }

@@ -9,7 +9,7 @@ use super::settings::Settings;
 pub(super) fn failed(settings: &Settings, doing: &str, error: &rusqlite::Error) -> Error {
     let hint = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => format!(
-            "; another process held it for longer than `busyTimeout` ({})",
+            "; another connection holds it, and is waited for up to `busyTimeout` ({})",
             humantime::format_duration(settings.busy_timeout)
         ),
         Some(ErrorCode::CannotOpen) => {
