@@ -213,14 +213,24 @@ async fn metadata_of_the_url_overrides_that_of_the_item() {
 }
 
 #[tokio::test]
-async fn a_store_that_cannot_search_says_so() {
+async fn a_query_answers_with_keys_as_applications_know_them() {
     let api = Api::start().await;
-    let told = api.http("POST", "/v1.0-alpha1/state/mem/query", r#"{"filter":{}}"#).await;
-    assert_eq!(told.status, 500);
-    let code = told.json()["errorCode"].as_str().map(str::to_owned);
-    assert_eq!(code.as_deref(), Some("ERR_STATE_STORE_NOT_SUPPORTED"));
-    let told = api.http("POST", "/v1.0-alpha1/state/mem/query", "").await;
-    assert_eq!((told.status, told.json()["errorCode"].as_str()), (500, Some("ERR_STATE_QUERY")));
+    let query = "/v1.0-alpha1/state/mem/query";
+    let body = r#"[{"key":"a","value":{"n":1,"s":"<"}},{"key":"b","value":{"n":2}}]"#;
+    api.http("POST", STATE, body).await;
+    let found = api.http("POST", query, r#"{"filter":{"EQ":{"n":1}}}"#).await;
+    assert_eq!(found.status, 200);
+    assert!(found.body.contains(r#"{"key":"a","data":{"n":1,"s":"\u003c"},"etag":"#), "{found:?}");
+    assert_eq!(found.json()["results"].as_array().unwrap().len(), 1);
+    assert_eq!(api.http("POST", query, r#"{"filter":{"EQ":{"n":3}}}"#).await.status, 204);
+    for wrong in ["", "{", r#"{"filter":{"NEAR":{"n":3}}}"#] {
+        let told = api.http("POST", query, wrong).await;
+        assert_eq!(told.status, 500, "{wrong}");
+        let told = told.json();
+        assert_eq!(told["errorCode"], "ERR_STATE_QUERY");
+        assert!(told["message"].as_str().unwrap().starts_with("state store mem query failed: "));
+        assert_eq!(told["details"][1]["reason"], "DAPR_STATE_QUERY_FAILED");
+    }
 }
 
 #[tokio::test]

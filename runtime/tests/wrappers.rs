@@ -1,0 +1,448 @@
+//! Wrappers and links against a plugin in this process that does what plugins do: answer, refuse,
+//! hang, die, and come back.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use replug_component::state::{DeleteRequest, GetRequest, SetRequest, StateStore};
+use replug_component::{Context, Error, Features};
+use replug_proto::dapr::components::v1 as pb;
+use replug_proto::dapr::components::v1::state_store_server::{StateStore as Service, StateStoreServer};
+use replug_runtime::plugin::{Connection, Contract, Contracts, probe};
+use replug_runtime::registry::{Attached, ComponentState, Offer, Registry};
+use support::{Api, settings, spec};
+use tokio::io::{copy_bidirectional, duplex};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tonic::transport::Server;
+use tonic::{Code, Request, Response, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+const PIPE: usize = 64 << 10;
+
+/// One life of a plugin that keeps nothing: the key of a call says what happens to it.
+#[derive(Debug)]
+struct Fake {
+    generation: usize,
+    /// What it was called, in order.
+    calls: Mutex<Vec<String>>,
+    /// Told of calls that hang.
+    hanging: mpsc::UnboundedSender<()>,
+    bulk_calls: AtomicUsize,
+}
+
+impl Fake {
+    fn note(&self, call: &str, key: &str) {
+        self.calls.lock().push(format!("{call} {key}"));
+    }
+
+    /// What becomes of a call on `key`.
+    async fn fate(&self, key: &str) -> Result<(), Status> {
+        let etag = |code| {
+            let details = ErrorDetails::with_bad_request_violation("etag", "the cause");
+            Status::with_error_details(code, "ignored", details)
+        };
+        match key {
+            "mismatch" => Err(etag(Code::FailedPrecondition)),
+            "invalid" => Err(etag(Code::InvalidArgument)),
+            "plain" => Err(Status::not_found("no such row")),
+            "kit" => {
+                let facts = [("kit_error", "true"), ("http_code", "418"), ("tag", "ERR_TEA")];
+                let facts = facts.map(|(name, value)| (name.to_owned(), value.to_owned()));
+                let details = ErrorDetails::with_error_info("TEAPOT", "tea.io", facts);
+                Err(Status::with_error_details(Code::OutOfRange, "short and stout", details))
+            }
+            "hang" if self.generation == 1 => {
+                self.hanging.send(()).ok();
+                std::future::pending().await
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+struct Served(Arc<Fake>);
+
+#[tonic::async_trait]
+impl Service for Served {
+    async fn init(
+        &self,
+        request: Request<pb::InitRequest>,
+    ) -> Result<Response<pb::InitResponse>, Status> {
+        assert_eq!(request.metadata().get("x-component-instance").unwrap(), "plug");
+        let properties = request.into_inner().metadata.unwrap_or_default().properties;
+        self.0.note("init", &properties["dsn"]);
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn features(
+        &self,
+        _: Request<pb::FeaturesRequest>,
+    ) -> Result<Response<pb::FeaturesResponse>, Status> {
+        let features = vec!["ETAG".to_owned(), "TRANSACTIONAL".to_owned()];
+        Ok(Response::new(pb::FeaturesResponse { features }))
+    }
+
+    async fn ping(&self, _: Request<pb::PingRequest>) -> Result<Response<pb::PingResponse>, Status> {
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn get(
+        &self,
+        request: Request<pb::GetRequest>,
+    ) -> Result<Response<pb::GetResponse>, Status> {
+        let key = request.into_inner().key;
+        self.0.note("get", &key);
+        self.0.fate(&key).await?;
+        let data = format!("of generation {}", self.0.generation).into();
+        Ok(Response::new(pb::GetResponse { data, ..Default::default() }))
+    }
+
+    async fn set(
+        &self,
+        request: Request<pb::SetRequest>,
+    ) -> Result<Response<pb::SetResponse>, Status> {
+        let key = request.into_inner().key;
+        self.0.note("set", &key);
+        self.0.fate(&key).await?;
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn delete(
+        &self,
+        request: Request<pb::DeleteRequest>,
+    ) -> Result<Response<pb::DeleteResponse>, Status> {
+        let key = request.into_inner().key;
+        self.0.note("delete", &key);
+        self.0.fate(&key).await?;
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn bulk_get(
+        &self,
+        _: Request<pb::BulkGetRequest>,
+    ) -> Result<Response<pb::BulkGetResponse>, Status> {
+        self.0.bulk_calls.fetch_add(1, Ordering::Relaxed);
+        Err(Status::unimplemented("no bulk here"))
+    }
+
+    async fn bulk_set(
+        &self,
+        _: Request<pb::BulkSetRequest>,
+    ) -> Result<Response<pb::BulkSetResponse>, Status> {
+        self.0.bulk_calls.fetch_add(1, Ordering::Relaxed);
+        Err(Status::unimplemented("no bulk here"))
+    }
+
+    async fn bulk_delete(
+        &self,
+        _: Request<pb::BulkDeleteRequest>,
+    ) -> Result<Response<pb::BulkDeleteResponse>, Status> {
+        self.0.bulk_calls.fetch_add(1, Ordering::Relaxed);
+        Err(Status::unimplemented("no bulk here"))
+    }
+}
+
+/// A life of the plugin, reached over a pipe.
+struct Life {
+    fake: Arc<Fake>,
+    connection: Connection,
+    hanging: mpsc::UnboundedReceiver<()>,
+    pipe: AbortHandle,
+}
+
+impl Life {
+    async fn begin(generation: usize) -> Self {
+        let (told, hanging) = mpsc::unbounded_channel();
+        let fake = Arc::new(Fake {
+            generation,
+            calls: Mutex::default(),
+            hanging: told,
+            bulk_calls: AtomicUsize::new(0),
+        });
+        let (ours, mut near) = duplex(PIPE);
+        let (mut far, theirs) = duplex(PIPE);
+        let pipe = tokio::spawn(async move {
+            copy_bidirectional(&mut near, &mut far).await.ok();
+        });
+        // As Dapr's SDKs: reflection in the old version alone.
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(replug_proto::FILE_DESCRIPTOR_SET)
+            .with_service_name("dapr.proto.components.v1.StateStore")
+            .build_v1alpha()
+            .unwrap();
+        let server = Server::builder()
+            .add_service(reflection)
+            .add_service(StateStoreServer::new(Served(fake.clone())))
+            .serve_with_incoming(tokio_stream::once(Ok::<_, std::io::Error>(theirs)));
+        tokio::spawn(server);
+        let connection = Connection::open(ours).await.unwrap();
+        Self { fake, connection, hanging, pipe: pipe.abort_handle() }
+    }
+
+    async fn attach(&self, registry: &Registry) -> Attached {
+        let contracts = probe(&self.connection).await.unwrap();
+        let connection = self.connection.clone();
+        let (plugin, socket) = ("fake".into(), "plug".into());
+        registry.attach(Offer { plugin, socket, contracts, connection }).await
+    }
+
+    /// The plugin is gone, in the middle of whatever it does.
+    async fn kill(&self) {
+        self.pipe.abort();
+        self.connection.closed().wait().await;
+    }
+
+    fn calls(&self) -> Vec<String> {
+        self.fake.calls.lock().clone()
+    }
+}
+
+async fn registry() -> Arc<Registry> {
+    let registry = Arc::new(Registry::new("shop", ""));
+    let metadata = [("keyPrefix", "none"), ("dsn", "db")];
+    registry.declare(spec("plug", "state.plug", &metadata)).await.unwrap();
+    registry
+}
+
+async fn store(registry: &Registry) -> Arc<dyn StateStore> {
+    registry.state("plug").unwrap().slot.component(&Context::default()).await.unwrap()
+}
+
+fn get(key: &str) -> GetRequest {
+    GetRequest { key: key.into(), ..GetRequest::default() }
+}
+
+fn set(key: &str) -> SetRequest {
+    SetRequest { key: key.into(), ..SetRequest::default() }
+}
+
+const CX: Context = Context { deadline: None };
+
+#[tokio::test]
+async fn reflection_and_ping_tell_what_a_plugin_serves() {
+    let life = Life::begin(1).await;
+    let contracts = probe(&life.connection).await.unwrap();
+    assert_eq!(contracts, Contracts::known_among([Contract::DaprState.service()]));
+}
+
+#[tokio::test]
+async fn a_component_is_initialised_and_keeps_only_features_that_the_plugin_serves() {
+    let registry = registry().await;
+    let life = Life::begin(1).await;
+    let attached = life.attach(&registry).await;
+    assert_eq!(attached.serves, ["state.plug".parse().unwrap()]);
+    assert!(attached.failed.is_empty(), "{attached:?}");
+    // It claims transactions and serves no such contract.
+    assert_eq!(store(&registry).await.features(), Features::new(["ETAG"]));
+    let status = registry.components().remove(0);
+    assert_eq!((status.state, status.served_by.as_deref()), (ComponentState::Ready, Some("fake")));
+    assert_eq!(life.calls(), ["init db"]);
+}
+
+#[tokio::test]
+async fn each_kind_of_error_is_told_apart() {
+    let registry = registry().await;
+    let life = Life::begin(1).await;
+    life.attach(&registry).await;
+    let store = store(&registry).await;
+    let error = store.set(&CX, set("mismatch")).await.unwrap_err();
+    assert!(matches!(&error, Error::EtagMismatch(cause) if cause == "the cause"), "{error:?}");
+    let error = store.delete(&CX, DeleteRequest { key: "invalid".into(), ..Default::default() });
+    let error = error.await.unwrap_err();
+    assert!(matches!(&error, Error::EtagInvalid(cause) if cause == "the cause"), "{error:?}");
+    let error = store.get(&CX, get("plain")).await.unwrap_err();
+    assert_eq!(error.to_string(), "rpc error: code = NotFound desc = no such row");
+    let Error::Kit(kit) = store.get(&CX, get("kit")).await.unwrap_err() else { panic!() };
+    assert_eq!((kit.http_status, kit.tag.as_str(), kit.code), (418, "ERR_TEA", Code::OutOfRange));
+}
+
+#[tokio::test]
+async fn a_plugins_errors_reach_applications_as_dapr_passes_them() {
+    let registry = registry().await;
+    let life = Life::begin(1).await;
+    life.attach(&registry).await;
+    let api = Api::serve(registry, settings()).await;
+
+    let told = api.http("GET", "/v1.0/state/plug/plain", "").await;
+    let message = "fail to get plain from state store plug: rpc error: code = NotFound desc = no \
+                   such row";
+    assert_eq!((told.status, told.json()["message"].as_str()), (500, Some(message)));
+    let told = api.http("GET", "/v1.0/state/plug/kit", "").await;
+    let message = "fail to get kit from state store plug: api error: code = OutOfRange desc = \
+                   short and stout";
+    assert_eq!(told.status, 418);
+    assert_eq!(told.json()["errorCode"], "ERR_STATE_GET");
+    assert_eq!(told.json()["message"], message);
+    let told = api.http("POST", "/v1.0/state/plug", r#"[{"key":"invalid","value":1}]"#).await;
+    assert_eq!((told.status, told.json()["errorCode"].as_str()), (400, Some("ERR_STATE_SAVE")));
+    // A transaction is refused by a store without the contract.
+    let told = api.http("POST", "/v1.0/state/plug/transaction", "{").await.json();
+    assert_eq!(told["details"][2]["reason"], "DAPR_STATE_TRANSACTIONS_NOT_SUPPORTED");
+    assert!(told["details"][0]["links"][0]["url"].is_string());
+    // A query is asked of the plugin, whatever it serves.
+    let told = api.http("POST", "/v1.0-alpha1/state/plug/query", "{}").await.json();
+    assert_eq!(told["errorCode"], "ERR_STATE_QUERY");
+    assert!(told["message"].as_str().unwrap().contains("code = Unimplemented"), "{told}");
+
+    use replug_proto::dapr::runtime::v1::GetStateRequest;
+    let mut client =
+        replug_proto::dapr::runtime::v1::dapr_client::DaprClient::new(api.channel());
+    let request = GetStateRequest {
+        store_name: "plug".into(),
+        key: "kit".into(),
+        ..GetStateRequest::default()
+    };
+    let status = client.get_state(request).await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::OutOfRange, "short and stout"));
+    assert_eq!(status.get_details_error_info().unwrap().reason, "TEAPOT");
+}
+
+#[tokio::test]
+async fn a_plugin_without_bulk_calls_is_asked_for_them_once() {
+    let registry = registry().await;
+    let life = Life::begin(1).await;
+    life.attach(&registry).await;
+    let store = store(&registry).await;
+    for _ in 0..2 {
+        store.bulk_set(&CX, vec![set("a"), set("b")], None).await.unwrap();
+    }
+    let items = store.bulk_get(&CX, vec![get("a"), get("plain")], None).await.unwrap();
+    assert_eq!(items[0].value.data, "of generation 1");
+    assert_eq!(items[1].error, "rpc error: code = NotFound desc = no such row");
+    let Error::Bulk(errors) =
+        store.bulk_set(&CX, vec![set("a"), set("mismatch")], None).await.unwrap_err()
+    else {
+        panic!()
+    };
+    assert!(matches!(errors[..], [Error::EtagMismatch(_)]), "{errors:?}");
+    // One for set, one for get.
+    assert_eq!(life.fake.bulk_calls.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn callers_from_before_the_first_life_are_served_after_init() {
+    let registry = registry().await;
+    let caller = tokio::spawn({
+        let registry = registry.clone();
+        async move { store(&registry).await.get(&CX, get("k")).await }
+    });
+    let life = Life::begin(1).await;
+    life.attach(&registry).await;
+    assert_eq!(caller.await.unwrap().unwrap().data, "of generation 1");
+    assert_eq!(life.calls(), ["init db", "get k"]);
+}
+
+#[tokio::test]
+async fn a_read_that_a_death_interrupts_is_replayed_after_init() {
+    let registry = registry().await;
+    let mut first = Life::begin(1).await;
+    first.attach(&registry).await;
+    let store = store(&registry).await;
+    let reader = tokio::spawn({
+        let store = store.clone();
+        async move { store.get(&CX, get("hang")).await }
+    });
+    first.hanging.recv().await.unwrap();
+    first.kill().await;
+    registry.suspend("fake", "killed");
+    // Comes while nobody is there.
+    let held = tokio::spawn({
+        let store = store.clone();
+        async move { store.set(&CX, set("held")).await }
+    });
+    let status = registry.components().remove(0);
+    assert_eq!(status.state, ComponentState::Suspended("killed".into()));
+
+    let second = Life::begin(2).await;
+    second.attach(&registry).await;
+    assert_eq!(reader.await.unwrap().unwrap().data, "of generation 2");
+    held.await.unwrap().unwrap();
+    let calls = second.calls();
+    assert_eq!(calls[0], "init db");
+    assert_eq!(calls.len(), 3, "{calls:?}");
+}
+
+#[tokio::test]
+async fn a_write_that_a_death_interrupts_has_an_unknown_outcome() {
+    let registry = registry().await;
+    let mut first = Life::begin(1).await;
+    first.attach(&registry).await;
+    let store = store(&registry).await;
+    let writer = tokio::spawn({
+        let store = store.clone();
+        async move { store.set(&CX, set("hang")).await }
+    });
+    first.hanging.recv().await.unwrap();
+    first.kill().await;
+    let Error::Unavailable(why) = writer.await.unwrap().unwrap_err() else { panic!() };
+    assert!(why.outcome_unknown);
+    assert_eq!(why.component, "plug");
+
+    // The link noticed by itself: nobody suspended the component.
+    let second = Life::begin(2).await;
+    let attached = second.attach(&registry).await;
+    assert!(attached.failed.is_empty(), "{attached:?}");
+    store.set(&CX, set("hang")).await.unwrap();
+    assert_eq!(second.calls(), ["init db", "set hang"]);
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_is_told_over_http() {
+    let registry = registry().await;
+    let mut life = Life::begin(1).await;
+    life.attach(&registry).await;
+    let api = Arc::new(Api::serve(registry, settings()).await);
+    let writer = tokio::spawn({
+        let api = api.clone();
+        async move { api.http("POST", "/v1.0/state/plug", r#"[{"key":"hang","value":1}]"#).await }
+    });
+    life.hanging.recv().await.unwrap();
+    life.kill().await;
+    let told = writer.await.unwrap();
+    assert_eq!((told.status, told.header("Retry-After")), (503, Some("1")), "{told:?}");
+    let told = told.json();
+    assert_eq!(told["errorCode"], "ERR_STATE_SAVE");
+    assert_eq!(told["details"][1]["metadata"]["outcome_unknown"], "true");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_lost_in_silence_holds_the_next_caller() {
+    let registry = registry().await;
+    let first = Life::begin(1).await;
+    first.attach(&registry).await;
+    let store = store(&registry).await;
+    first.kill().await;
+    let caller = tokio::spawn({
+        let store = store.clone();
+        async move { store.set(&CX, set("k")).await }
+    });
+    let second = Life::begin(2).await;
+    second.attach(&registry).await;
+    caller.await.unwrap().unwrap();
+    assert_eq!(second.calls(), ["init db", "set k"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_whose_patience_ends_is_told_why() {
+    let registry = registry().await;
+    let life = Life::begin(1).await;
+    life.attach(&registry).await;
+    let store = store(&registry).await;
+    registry.suspend("fake", "killed by SIGKILL");
+    let Error::Unavailable(why) = store.get(&CX, get("k")).await.unwrap_err() else { panic!() };
+    assert!(why.reason.starts_with("killed by SIGKILL (waited 5000 ms)"), "{why:?}");
+    assert!(!why.outcome_unknown);
+    // Retired: nobody serves it, callers wait at the slot.
+    registry.retire("fake", "removed from the plan").await;
+    let status = registry.components().remove(0);
+    assert_eq!(status.state, ComponentState::Waiting("removed from the plan".into()));
+    let soon = std::time::Instant::now() + Duration::from_millis(100);
+    let cx = Context::with_deadline(Some(soon));
+    let component = registry.state("plug").unwrap();
+    assert!(component.slot.component(&cx).await.is_err());
+}
