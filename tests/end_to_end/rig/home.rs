@@ -64,9 +64,18 @@ impl Home {
         self.path("sockets")
     }
 
-    /// The private socket folders that exist at this moment.
-    pub(crate) fn private_folders(&self) -> Vec<PathBuf> {
-        entries(&self.run_dir().join("plugins"))
+    /// The names of the private socket folders that exist at this moment, sorted. Each run of
+    /// replug has a folder for its own, which counts by itself where it is empty.
+    pub(crate) fn private_folders(&self) -> Vec<String> {
+        let runs = entries(&self.run_dir().join("plugins"));
+        let folders = runs.into_iter().flat_map(|run| {
+            let of_run = entries(&run);
+            if of_run.is_empty() { vec![run] } else { of_run }
+        });
+        let mut names: Vec<_> =
+            folders.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
     }
 }
 

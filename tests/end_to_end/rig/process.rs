@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Timespec;
+use rustix::io::retry_on_intr;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::PATIENCE;
@@ -88,5 +89,6 @@ impl Process {
 /// Waits until the process behind a pidfd has ended. False: it has not within `patience`.
 fn readable(pidfd: &OwnedFd, patience: Duration) -> bool {
     let mut waiting = [PollFd::new(pidfd, PollFlags::IN)];
-    poll(&mut waiting, Some(&Timespec::try_from(patience).unwrap())).unwrap() > 0
+    let patience = Timespec::try_from(patience).unwrap();
+    retry_on_intr(|| poll(&mut waiting, Some(&patience))).unwrap() > 0
 }

@@ -188,7 +188,7 @@ impl Replug {
         let status = self.ended().await;
         assert!(status.success(), "replug ended with {status}\n{}", self.log);
         self.assert_nothing_left();
-        assert_eq!(home.private_folders(), Vec::<PathBuf>::new());
+        assert_eq!(home.private_folders(), Vec::<String>::new());
         assert!(!home.run_dir().join("control.sock").exists(), "the control socket is still there");
     }
 
