@@ -234,7 +234,11 @@ mod tests {
                     self.told_to_end = true;
                 }
                 Effect::Suspend => self.suspended = true,
-                Effect::Retire => self.retired = true,
+                // Whatever takes a retired plugin's place, no caller reaches the plugin itself.
+                Effect::Retire => {
+                    self.retired = true;
+                    self.suspended = true;
+                }
                 Effect::Await => assert!(self.process, "nothing to wait for"),
                 Effect::Delay => {
                     assert!(!self.process, "a delay beside a process");

@@ -280,12 +280,6 @@ impl PluginTask {
                     life.is_ready();
                 }
                 self.timer.get_or_insert(now + self.spec.restart.stable_after);
-                tracing::info!(
-                    plugin = self.spec.name,
-                    generation = self.generation,
-                    "plugin ready, serves {}",
-                    listed(&self.status.borrow().serves)
-                );
             }
             State::Stopping(_) => {
                 self.timer.get_or_insert(now + self.spec.stop_timeout);
@@ -397,6 +391,15 @@ impl PluginTask {
                 _ => None,
             };
         });
+        // Told after it is shown: whoever reads the log and then asks finds it so.
+        if self.state == State::Ready {
+            tracing::info!(
+                plugin = self.spec.name,
+                generation = self.generation,
+                "plugin ready, serves {}",
+                listed(&self.status.borrow().serves)
+            );
+        }
         if let State::Backoff { delay } = self.state {
             let delay = humantime::format_duration(Duration::from_millis(
                 u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -134,6 +135,10 @@ impl Look {
     fn add(&mut self, name: OsString, path: PathBuf, scope: &Scope) {
         // A file that is gone by now was never here, as far as anybody can tell.
         if let Ok(metadata) = fs::symlink_metadata(path) {
+            if metadata.is_dir() && name.as_bytes().starts_with(b".") {
+                // Where somebody makes a socket before it gets its name; no news to anybody.
+                return;
+            }
             let found =
                 Found { identity: Identity::of(&metadata), refused: refuse(&metadata, scope) };
             self.files.insert(name, found);
