@@ -23,7 +23,7 @@ pub(crate) enum Mode {
     InitError,
     /// Serves, and goes on after SIGTERM.
     IgnoreSigterm,
-    /// Serves, and has children that ignore SIGTERM: one in its process group, one in its own.
+    /// Serves, and has children and grandchildren in its process group that ignore SIGTERM.
     ForkChildren,
     /// Serves, and prints 100 MB as fast as they are read.
     #[value(name = "print-100mb")]

@@ -1,7 +1,6 @@
 //! What some modes do besides serving: print, and have children.
 
 use std::io::Write as _;
-use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 use crate::mode::Mode;
@@ -17,23 +16,18 @@ pub(crate) fn begin(mode: Mode) -> std::io::Result<()> {
         Mode::Print100mb => drop(std::thread::spawn(print_100_mb)),
         Mode::PrintBinary => drop(std::thread::spawn(print_binary)),
         Mode::ForkChildren => {
-            child(None)?;
-            child(Some(0))?;
+            child()?;
+            child()?;
         }
         _ => {}
     }
     Ok(())
 }
 
-/// A child that only SIGKILL ends within the time of a test. In the process group of this process,
-/// or in one of its own.
-fn child(group: Option<i32>) -> std::io::Result<()> {
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", "trap '' TERM; sleep 600 & wait; wait"]).stdin(Stdio::null());
-    if let Some(group) = group {
-        command.process_group(group);
-    }
-    command.spawn().map(drop)
+/// A child, with a child of its own, that only SIGKILL ends within the time of a test.
+fn child() -> std::io::Result<()> {
+    let script = "trap '' TERM; sleep 600 & wait; wait";
+    Command::new("/bin/sh").args(["-c", script]).stdin(Stdio::null()).spawn().map(drop)
 }
 
 fn print_100_mb() -> std::io::Result<()> {
