@@ -27,19 +27,21 @@ const NURSERY_PREFIX: &str = ".";
 const NURSERY_RANDOM: usize = 3;
 
 /// A socket that was made at `path`, and its file.
+///
+/// The calls on the folder are made right here, not on threads for blocking calls: they are few, as
+/// short as the bind among them, and a plugin's start does not wait for threads. A caller that gives
+/// up leaves no half-made socket behind.
 pub(crate) async fn listen(path: PathBuf) -> Result<(UnixListener, SocketFile), Error> {
     let bytes = path.as_os_str().as_bytes().len();
     if bytes > PATH_LIMIT {
         return Err(Error::PathTooLong { path, bytes, limit: PATH_LIMIT });
     }
     let folder = path.parent().unwrap_or(Path::new(".")).to_path_buf();
-    if let Err(source) = tokio::fs::create_dir_all(&folder).await {
+    if let Err(source) = fs::create_dir_all(&folder) {
         return Err(Error::Folder { folder, source });
     }
     remove_stale(&path).await?;
 
-    // Not on a thread for blocking calls: they are a few calls like the bind among them, and a
-    // caller that gives up then leaves no half-made socket behind.
     let listening = make(&folder, &path).and_then(|(listener, file)| {
         listener.set_nonblocking(true)?;
         Ok((UnixListener::from_std(listener)?, file))
@@ -53,7 +55,7 @@ pub(crate) async fn listen(path: PathBuf) -> Result<(UnixListener, SocketFile), 
 /// Removes a socket that nobody listens on; fails on anything else of that name.
 async fn remove_stale(path: &Path) -> Result<(), Error> {
     let unclear = |source| Error::Unclear { path: path.to_owned(), source };
-    match tokio::fs::symlink_metadata(path).await {
+    match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(unclear(error)),
         Ok(metadata) if !metadata.file_type().is_socket() => {
@@ -71,7 +73,7 @@ async fn remove_stale(path: &Path) -> Result<(), Error> {
         }
         Err(error) => return Err(unclear(error)),
     }
-    match tokio::fs::remove_file(path).await {
+    match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(unclear(error)),
         _ => Ok(()),
     }
