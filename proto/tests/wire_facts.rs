@@ -43,7 +43,8 @@ fn told() -> Rows {
         let mut package = String::new();
         for line in table.lines() {
             if let Some(heading) = line.strip_prefix('#') {
-                package = heading.split("package ").nth(1).unwrap().trim().to_owned();
+                let name = heading.split("package ").nth(1).unwrap().trim();
+                name.clone_into(&mut package);
                 continue;
             }
             let mut cells = line.split('\t').map(|cell| cell.trim().to_owned());

@@ -186,6 +186,7 @@ mod tests {
     /// What the world looks like from outside: whether there is a process, whether somebody wants
     /// one, and whether a delay runs.
     #[derive(Debug, Default)]
+    #[allow(clippy::struct_excessive_bools, reason = "facts that are independent of each other")]
     struct World {
         process: bool,
         told_to_end: bool,

@@ -319,8 +319,8 @@ impl From<pb::QueryResponse> for QueryResponse {
 /// The field of a `BadRequest` violation that makes a status an etag error.
 const ETAG_FIELD: &str = "etag";
 
-/// What a state plugin's status means. Dapr's rules: an etag error is FAILED_PRECONDITION (mismatch)
-/// or INVALID_ARGUMENT (invalid) with one `BadRequest` of one violation on the field `etag`; an
+/// What a state plugin's status means. Dapr's rules: an etag error is `FAILED_PRECONDITION` (mismatch)
+/// or `INVALID_ARGUMENT` (invalid) with one `BadRequest` of one violation on the field `etag`; an
 /// `ErrorInfo` with `kit_error` carries its own statuses; any other status is passed on as text.
 #[must_use]
 pub fn error_from_status(status: Status) -> Error {

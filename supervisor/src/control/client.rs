@@ -6,7 +6,7 @@ use replug_proto::replug::control::v1 as pb;
 use replug_proto::replug::control::v1::control_client::ControlClient;
 use replug_runtime::plugin::{Connection, Direct};
 use tokio::net::UnixStream;
-use tonic::{Code, Status};
+use tonic::Status;
 
 /// Asks a running replug.
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ impl Client {
 
 fn refused(status: Status) -> ClientError {
     ClientError::Refused(match (status.code(), status.message()) {
-        (Code::Unknown, "") | (_, "") => format!("replug answered {:?}", status.code()),
+        (_, "") => format!("replug answered {:?}", status.code()),
         (_, message) => message.to_owned(),
     })
 }
