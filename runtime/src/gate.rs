@@ -173,6 +173,17 @@ impl<T: Clone> Gate<T> {
         }
     }
 
+    /// Sets the gate to `state`, unless what is behind it at this moment is `newer` than whoever
+    /// asks for this.
+    pub fn set_unless(&self, newer: impl Fn(&T) -> bool, state: GateState<T>) {
+        let state = Arc::new(state);
+        self.state.rcu(|current| match &**current {
+            GateState::Open(behind) if newer(behind) => current.clone(),
+            _ => state.clone(),
+        });
+        self.changed.notify_waiters();
+    }
+
     fn set(&self, state: GateState<T>) {
         self.state.store(Arc::new(state));
         self.changed.notify_waiters();

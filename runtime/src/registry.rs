@@ -21,7 +21,7 @@ use self::desk::{Desk, Task};
 pub use self::status::{ComponentState, ComponentStatus};
 use crate::component::ComponentSpec;
 use crate::key_prefix::KeyPrefix;
-use crate::plugin::{Connection, Contracts};
+use crate::plugin::{Connection, Contracts, LinkState};
 use crate::slot::Slot;
 
 /// A state store component: its slot, and under which keys it keeps what applications store.
@@ -199,22 +199,20 @@ impl Registry {
         let result = match &task {
             Task::Nothing => return None,
             Task::Init { component, wrapper, connection } => {
-                match wrapper.init(connection).await {
-                    Ok(()) => {
-                        wrapper.link().open(connection.clone());
-                        Ok(())
-                    }
+                let (state, result) = match wrapper.init(connection).await {
+                    Ok(()) => (LinkState::Open, Ok(())),
                     // The plugin went away meanwhile; its next life initialises again.
                     Err(error) if connection.is_closed() => {
-                        wrapper.link().hold(&error.to_string());
-                        Ok(())
+                        (LinkState::Held(error.to_string().into()), Ok(()))
                     }
                     Err(error) => {
                         let reason = init_failed(component, &error);
-                        wrapper.link().shut(&reason);
-                        Err((component.clone(), error.to_string()))
+                        let failure = (component.clone(), error.to_string());
+                        (LinkState::Shut(reason.into()), Err(failure))
                     }
-                }
+                };
+                wrapper.link().settle(connection, state);
+                result
             }
             Task::Open { component, builtin, place, metadata } => {
                 let opened = place.open(builtin, metadata.clone()).await;

@@ -35,8 +35,8 @@ fn get(key: &str) -> dapr::GetStateRequest {
     dapr::GetStateRequest { store_name: "mem".into(), key: key.into(), ..Default::default() }
 }
 
-fn etag(value: &str) -> Option<Etag> {
-    Some(Etag { value: value.into() })
+fn etag(value: &str) -> Etag {
+    Etag { value: value.into() }
 }
 
 /// The one detail of an error that has nothing but its code to say.
@@ -79,10 +79,13 @@ async fn statuses_carry_codes_and_details_as_daprs_do() {
     client.save_state(save(vec![item("k", "1")])).await.unwrap();
 
     let status = client.save_state(save(vec![item("", "1")])).await.unwrap_err();
-    assert_eq!((status.code(), status.message()), (Code::InvalidArgument, "state key cannot be empty"));
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::InvalidArgument, "state key cannot be empty")
+    );
     assert_eq!(reason(&status), "ERR_STATE_SAVE");
 
-    let stale = StateItem { etag: etag("77"), ..item("k", "2") };
+    let stale = StateItem { etag: Some(etag("77")), ..item("k", "2") };
     let status = client.save_state(save(vec![stale.clone()])).await.unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::Aborted, "ERR_STATE_SAVE"));
     // Several at once: the others are saved.
@@ -93,7 +96,7 @@ async fn statuses_carry_codes_and_details_as_daprs_do() {
     let delete = dapr::DeleteStateRequest {
         store_name: "mem".into(),
         key: "k".into(),
-        etag: etag("77"),
+        etag: Some(etag("77")),
         ..Default::default()
     };
     let status = client.delete_state(delete).await.unwrap_err();
@@ -105,7 +108,10 @@ async fn statuses_carry_codes_and_details_as_daprs_do() {
 
     let unknown = dapr::GetStateRequest { store_name: "nope".into(), ..get("k") };
     let status = client.get_state(unknown).await.unwrap_err();
-    assert_eq!((status.code(), status.message()), (Code::InvalidArgument, "state store nope is not found"));
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::InvalidArgument, "state store nope is not found")
+    );
     assert_eq!(reason(&status), "DAPR_STATE_NOT_FOUND");
 
     let status = client.get_state(get("a||b")).await.unwrap_err();
@@ -164,16 +170,22 @@ async fn a_transaction_that_fails_is_internal_and_an_unknown_operation_unimpleme
     assert_eq!(client.get_state(get("k")).await.unwrap().into_inner().data, "");
     client.execute_state_transaction(transaction(vec![])).await.unwrap();
 
-    let stale = StateItem { etag: etag("77"), ..item("new", "2") };
+    let stale = StateItem { etag: Some(etag("77")), ..item("new", "2") };
     let failed = transaction(vec![("upsert", item("other", "1")), ("upsert", stale)]);
     let status = client.execute_state_transaction(failed).await.unwrap_err();
-    assert_eq!((status.code(), reason(&status).as_str()), (Code::Internal, "ERR_STATE_TRANSACTION"));
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::Internal, "ERR_STATE_TRANSACTION")
+    );
     assert!(status.message().starts_with("error while executing state transaction: "));
     assert_eq!(client.get_state(get("other")).await.unwrap().into_inner().data, "");
 
     let unknown = transaction(vec![("merge", item("k", "1"))]);
     let status = client.execute_state_transaction(unknown).await.unwrap_err();
-    assert_eq!((status.code(), status.message()), (Code::Unimplemented, "operation type merge not supported"));
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::Unimplemented, "operation type merge not supported")
+    );
     assert_eq!(reason(&status), "ERR_NOT_SUPPORTED_STATE_OPERATION");
 }
 
@@ -232,8 +244,7 @@ async fn the_token_is_asked_for_by_every_call() {
 async fn a_callers_deadline_ends_its_waiting_with_the_reason() {
     let api = Api::start().await;
     api.registry.declare(spec("away", "state.nobody-serves-this", &[])).await.unwrap();
-    let mut request =
-        Request::new(dapr::GetStateRequest { store_name: "away".into(), ..get("k") });
+    let mut request = Request::new(dapr::GetStateRequest { store_name: "away".into(), ..get("k") });
     request.set_timeout(Duration::from_millis(300));
     let status = client(&api).get_state(request).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
@@ -287,7 +298,7 @@ async fn shutdown_is_passed_on() {
 async fn layottos_greeting_echoes_data_and_names_no_details() {
     let api = Api::start().await;
     let mut client = RuntimeClient::new(api.channel());
-    let data = prost_types::Any { type_url: "t".into(), value: vec![1].into() };
+    let data = prost_types::Any { type_url: "t".into(), value: vec![1] };
     let request = |service: &str| layotto::SayHelloRequest {
         service_name: service.into(),
         name: "you".into(),
@@ -325,10 +336,10 @@ async fn health_is_serving_from_ready_to_stopping() {
 /// The two versions of reflection differ in nothing but their package.
 macro_rules! reflected {
     ($api:expr, $version:ident) => {{
+        use tonic_reflection::pb::$version::ServerReflectionRequest;
         use tonic_reflection::pb::$version::server_reflection_client::ServerReflectionClient;
         use tonic_reflection::pb::$version::server_reflection_request::MessageRequest;
         use tonic_reflection::pb::$version::server_reflection_response::MessageResponse;
-        use tonic_reflection::pb::$version::ServerReflectionRequest;
 
         let ask = |message| ServerReflectionRequest {
             host: String::new(),

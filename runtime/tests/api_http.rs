@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{Api, APP_ID};
+use support::{APP_ID, Api};
 
 use replug_runtime::api::{ApiToken, Phase, ShutdownRequest};
 
@@ -83,7 +83,10 @@ async fn an_etag_that_is_stale_is_a_conflict_and_an_invalid_one_a_bad_request() 
     assert_eq!(told.get("details"), None);
 
     let answer = api.http_with("DELETE", "/v1.0/state/mem/k", &["If-Match: 77"], "").await;
-    assert_eq!((answer.status, answer.json()["errorCode"].as_str()), (409, Some("ERR_STATE_DELETE")));
+    assert_eq!(
+        (answer.status, answer.json()["errorCode"].as_str()),
+        (409, Some("ERR_STATE_DELETE"))
+    );
     let etag = api.http("GET", "/v1.0/state/mem/k", "").await;
     let matching = format!("If-Match: {}", etag.header("Etag").unwrap());
     let answer = api.http_with("DELETE", "/v1.0/state/mem/k", &[&matching], "").await;
@@ -185,14 +188,25 @@ async fn a_transaction_happens_whole_or_not_at_all() {
         {"operation":"upsert","request":{"key":"other","value":3}},
         {"operation":"upsert","request":{"key":"new","value":3,"etag":"77"}}]}"#;
     let told = api.http("POST", transaction, stale).await;
-    assert_eq!((told.status, told.json()["errorCode"].as_str()), (500, Some("ERR_STATE_TRANSACTION")));
+    assert_eq!(
+        (told.status, told.json()["errorCode"].as_str()),
+        (500, Some("ERR_STATE_TRANSACTION"))
+    );
     assert_eq!(api.http("GET", "/v1.0/state/mem/other", "").await.status, 204);
 
     let cases = [
         ("{}", 204, ""),
         ("", 400, "ERR_MALFORMED_REQUEST"),
-        (r#"{"operations":[{"operation":"Upsert","request":{}}]}"#, 400, "ERR_NOT_SUPPORTED_STATE_OPERATION"),
-        (r#"{"operations":[{"operation":"upsert","request":{"key":"k","etag":1}}]}"#, 400, "ERR_MALFORMED_REQUEST"),
+        (
+            r#"{"operations":[{"operation":"Upsert","request":{}}]}"#,
+            400,
+            "ERR_NOT_SUPPORTED_STATE_OPERATION",
+        ),
+        (
+            r#"{"operations":[{"operation":"upsert","request":{"key":"k","etag":1}}]}"#,
+            400,
+            "ERR_MALFORMED_REQUEST",
+        ),
     ];
     for (body, status, code) in cases {
         let told = api.http("POST", transaction, body).await;
@@ -260,9 +274,24 @@ async fn a_body_over_the_limit_is_the_routes_own_error_and_ends_the_connection()
     let large = format!("[{{\"key\":\"k\",\"value\":\"{}\"}}]", "x".repeat(64));
     let cases = [
         (STATE, "POST", "ERR_MALFORMED_REQUEST", "stream too large"),
-        ("/v1.0/state/mem/bulk", "POST", "ERR_MALFORMED_REQUEST", "failed deserializing HTTP body: stream too large"),
-        ("/v1.0-alpha1/state/mem/query", "POST", "ERR_BODY_READ", "failed to read request body: stream too large"),
-        ("/v1.0/metadata/k", "PUT", "ERR_BODY_READ", "failed to read request body: stream too large"),
+        (
+            "/v1.0/state/mem/bulk",
+            "POST",
+            "ERR_MALFORMED_REQUEST",
+            "failed deserializing HTTP body: stream too large",
+        ),
+        (
+            "/v1.0-alpha1/state/mem/query",
+            "POST",
+            "ERR_BODY_READ",
+            "failed to read request body: stream too large",
+        ),
+        (
+            "/v1.0/metadata/k",
+            "PUT",
+            "ERR_BODY_READ",
+            "failed to read request body: stream too large",
+        ),
     ];
     for (path, method, code, message) in cases {
         let request = format!(
@@ -310,10 +339,16 @@ async fn the_metadata_api_shows_components_and_what_was_written_down() {
     assert_eq!(api.http("PUT", "/v1.0/metadata/empty", "").await.status, 204);
     let told = api.http("GET", "/v1.0/metadata", "").await;
     assert_eq!(told.status, 200);
-    assert!(told.body.starts_with(r#"{"id":"shop","runtimeVersion":"0.1.0","components":["#), "{told:?}");
+    assert!(
+        told.body.starts_with(r#"{"id":"shop","runtimeVersion":"0.1.0","components":["#),
+        "{told:?}"
+    );
     let told = told.json();
     let mem = &told["components"][0];
-    assert_eq!((&mem["name"], &mem["type"], &mem["version"]), (&"mem".into(), &"state.in-memory".into(), &"v1".into()));
+    assert_eq!(
+        (&mem["name"], &mem["type"], &mem["version"]),
+        (&"mem".into(), &"state.in-memory".into(), &"v1".into())
+    );
     let capabilities: Vec<_> = mem["capabilities"].as_array().unwrap().iter().collect();
     assert_eq!(capabilities.last().unwrap().as_str(), Some("ACTOR"));
     assert!(capabilities.iter().any(|capability| *capability == "ETAG"));

@@ -139,7 +139,8 @@ async fn what_is_under_way_after_the_grace_is_cut_off() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_begin_is_not_served() {
     let api = Api::start().await;
-    let starts: [&[u8]; 4] = [b"", b"P", b"GET /v1.0/healthz HTTP/1.1\r\nHost: x\r\n", b"PRI * HTTP/2.0\r\n"];
+    let starts: [&[u8]; 4] =
+        [b"", b"P", b"GET /v1.0/healthz HTTP/1.1\r\nHost: x\r\n", b"PRI * HTTP/2.0\r\n"];
     for start in starts {
         let mut stream = TcpStream::connect(&api.http).await.unwrap();
         stream.write_all(start).await.unwrap();

@@ -11,7 +11,17 @@ use parking_lot::Mutex;
 use replug_component::state::{DeleteRequest, GetRequest, SetRequest, StateStore};
 use replug_component::{Context, Error, Features};
 use replug_proto::dapr::components::v1 as pb;
-use replug_proto::dapr::components::v1::state_store_server::{StateStore as Service, StateStoreServer};
+use replug_proto::dapr::components::v1::state_store_server::{
+    StateStore as Service, StateStoreServer,
+};
+use replug_proto::dapr::components::v1::transactional_state_store_server::{
+    TransactionalStateStore, TransactionalStateStoreServer,
+};
+use replug_proto::dapr::components::v1::transactional_store_multi_max_size_server::{
+    TransactionalStoreMultiMaxSize, TransactionalStoreMultiMaxSizeServer,
+};
+use replug_proto::dapr::runtime::v1::GetStateRequest;
+use replug_proto::dapr::runtime::v1::dapr_client::DaprClient;
 use replug_runtime::plugin::{Connection, Contract, Contracts, probe};
 use replug_runtime::registry::{Attached, ComponentState, Offer, Registry};
 use support::{Api, settings, spec};
@@ -20,6 +30,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tonic::transport::Server;
 use tonic::{Code, Request, Response, Status};
+use tonic_reflection::server::Builder;
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 const PIPE: usize = 64 << 10;
@@ -76,7 +87,7 @@ impl Service for Served {
         assert_eq!(request.metadata().get("x-component-instance").unwrap(), "plug");
         let properties = request.into_inner().metadata.unwrap_or_default().properties;
         self.0.note("init", &properties["dsn"]);
-        Ok(Response::new(Default::default()))
+        Ok(Response::new(pb::InitResponse::default()))
     }
 
     async fn features(
@@ -87,8 +98,11 @@ impl Service for Served {
         Ok(Response::new(pb::FeaturesResponse { features }))
     }
 
-    async fn ping(&self, _: Request<pb::PingRequest>) -> Result<Response<pb::PingResponse>, Status> {
-        Ok(Response::new(Default::default()))
+    async fn ping(
+        &self,
+        _: Request<pb::PingRequest>,
+    ) -> Result<Response<pb::PingResponse>, Status> {
+        Ok(Response::new(pb::PingResponse::default()))
     }
 
     async fn get(
@@ -109,7 +123,7 @@ impl Service for Served {
         let key = request.into_inner().key;
         self.0.note("set", &key);
         self.0.fate(&key).await?;
-        Ok(Response::new(Default::default()))
+        Ok(Response::new(pb::SetResponse::default()))
     }
 
     async fn delete(
@@ -119,7 +133,7 @@ impl Service for Served {
         let key = request.into_inner().key;
         self.0.note("delete", &key);
         self.0.fate(&key).await?;
-        Ok(Response::new(Default::default()))
+        Ok(Response::new(pb::DeleteResponse::default()))
     }
 
     async fn bulk_get(
@@ -147,6 +161,29 @@ impl Service for Served {
     }
 }
 
+#[tonic::async_trait]
+impl TransactionalStateStore for Served {
+    async fn transact(
+        &self,
+        request: Request<pb::TransactionalStateRequest>,
+    ) -> Result<Response<pb::TransactionalStateResponse>, Status> {
+        let operations = request.into_inner().operations.len();
+        self.0.note("transact", &operations.to_string());
+        Ok(Response::new(pb::TransactionalStateResponse::default()))
+    }
+}
+
+#[tonic::async_trait]
+impl TransactionalStoreMultiMaxSize for Served {
+    async fn multi_max_size(
+        &self,
+        _: Request<pb::MultiMaxSizeRequest>,
+    ) -> Result<Response<pb::MultiMaxSizeResponse>, Status> {
+        self.0.note("size", "2");
+        Ok(Response::new(pb::MultiMaxSizeResponse { max_size: 2 }))
+    }
+}
+
 /// A life of the plugin, reached over a pipe.
 struct Life {
     fake: Arc<Fake>,
@@ -157,6 +194,11 @@ struct Life {
 
 impl Life {
     async fn begin(generation: usize) -> Self {
+        Self::begin_serving(generation, &["StateStore"]).await
+    }
+
+    /// Reflection names these services of Dapr's package; all of them are served.
+    async fn begin_serving(generation: usize, services: &[&str]) -> Self {
         let (told, hanging) = mpsc::unbounded_channel();
         let fake = Arc::new(Fake {
             generation,
@@ -170,14 +212,18 @@ impl Life {
             copy_bidirectional(&mut near, &mut far).await.ok();
         });
         // As Dapr's SDKs: reflection in the old version alone.
-        let reflection = tonic_reflection::server::Builder::configure()
+        let reflection = services
+            .iter()
+            .map(|service| format!("dapr.proto.components.v1.{service}"))
+            .fold(tonic_reflection::server::Builder::configure(), Builder::with_service_name)
             .register_encoded_file_descriptor_set(replug_proto::FILE_DESCRIPTOR_SET)
-            .with_service_name("dapr.proto.components.v1.StateStore")
             .build_v1alpha()
             .unwrap();
         let server = Server::builder()
             .add_service(reflection)
             .add_service(StateStoreServer::new(Served(fake.clone())))
+            .add_service(TransactionalStateStoreServer::new(Served(fake.clone())))
+            .add_service(TransactionalStoreMultiMaxSizeServer::new(Served(fake.clone())))
             .serve_with_incoming(tokio_stream::once(Ok::<_, std::io::Error>(theirs)));
         tokio::spawn(server);
         let connection = Connection::open(ours).await.unwrap();
@@ -289,9 +335,7 @@ async fn a_plugins_errors_reach_applications_as_dapr_passes_them() {
     assert_eq!(told["errorCode"], "ERR_STATE_QUERY");
     assert!(told["message"].as_str().unwrap().contains("code = Unimplemented"), "{told}");
 
-    use replug_proto::dapr::runtime::v1::GetStateRequest;
-    let mut client =
-        replug_proto::dapr::runtime::v1::dapr_client::DaprClient::new(api.channel());
+    let mut client = DaprClient::new(api.channel());
     let request = GetStateRequest {
         store_name: "plug".into(),
         key: "kit".into(),
@@ -322,6 +366,39 @@ async fn a_plugin_without_bulk_calls_is_asked_for_them_once() {
     assert!(matches!(errors[..], [Error::EtagMismatch(_)]), "{errors:?}");
     // One for set, one for get.
     assert_eq!(life.fake.bulk_calls.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_transaction_waits_for_the_first_life_and_is_bounded_by_the_plugin() {
+    let registry = registry().await;
+    let api = Arc::new(Api::serve(registry.clone(), settings()).await);
+    let transaction = |operations: usize| {
+        let operation = r#"{"operation":"upsert","request":{"key":"k","value":1}}"#;
+        let body = format!("{{\"operations\":[{}]}}", vec![operation; operations].join(","));
+        let api = api.clone();
+        async move { api.http("POST", "/v1.0/state/plug/transaction", &body).await }
+    };
+    let early = tokio::spawn(transaction(1));
+    let contracts = ["StateStore", "TransactionalStateStore", "TransactionalStoreMultiMaxSize"];
+    let life = Life::begin_serving(1, &contracts).await;
+    life.attach(&registry).await;
+    assert_eq!(early.await.unwrap().status, 204);
+    assert_eq!(transaction(2).await.status, 204);
+    let told = transaction(3).await;
+    assert_eq!(told.status, 400);
+    let told = told.json();
+    assert_eq!(told["errorCode"], "ERR_STATE_STORE_TOO_MANY_TRANSACTIONS");
+    assert_eq!(
+        told["message"],
+        "the transaction contains 3 operations, which is more than what the state store \
+         supports: 2"
+    );
+    assert_eq!(told["details"][0]["resource_name"], "plug");
+    assert_eq!(
+        told["details"][1]["metadata"],
+        serde_json::json!({ "currentOpsTransaction": "3", "maxOpsPerTransaction": "2" })
+    );
+    assert_eq!(life.calls(), ["init db", "size 2", "transact 1", "transact 2"]);
 }
 
 #[tokio::test]
@@ -425,6 +502,19 @@ async fn a_connection_that_is_lost_in_silence_holds_the_next_caller() {
     second.attach(&registry).await;
     caller.await.unwrap().unwrap();
     assert_eq!(second.calls(), ["init db", "set k"]);
+}
+
+#[tokio::test]
+async fn an_initialisation_that_ends_late_does_not_undo_a_newer_one() {
+    let registry = registry().await;
+    let first = Life::begin(1).await;
+    let second = Life::begin(2).await;
+    second.attach(&registry).await;
+    first.attach(&registry).await;
+    let store = store(&registry).await;
+    first.kill().await;
+    assert_eq!(store.get(&CX, get("k")).await.unwrap().data, "of generation 2");
+    assert_eq!(registry.components().remove(0).state, ComponentState::Ready);
 }
 
 #[tokio::test(start_paused = true)]

@@ -107,7 +107,9 @@ impl hyper::service::Service<Request<Incoming>> for GrpcPort {
                 None => answer.await,
                 Some(deadline) => match tokio::time::timeout_at(deadline.into(), answer).await {
                     Ok(answer) => answer,
-                    Err(_) => Ok(Status::deadline_exceeded("context deadline exceeded").into_http()),
+                    Err(_) => {
+                        Ok(Status::deadline_exceeded("context deadline exceeded").into_http())
+                    }
                 },
             };
             answer.map(statuses::told)
@@ -131,7 +133,9 @@ fn reflection(routes: Routes) -> Routes {
             .register_encoded_file_descriptor_set(replug_proto::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(
+                tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+            )
             .include_reflection_service(false)
     };
     // The descriptors are compiled in; a test asks for them.

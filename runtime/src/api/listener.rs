@@ -27,7 +27,9 @@ pub enum ListenAddress {
 
 /// Why a text is no address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no address to listen on: write HOST:PORT, such as `127.0.0.1:3500`, or unix:/PATH")]
+#[error(
+    "`{0}` is no address to listen on: write HOST:PORT, such as `127.0.0.1:3500`, or unix:/PATH"
+)]
 pub struct ListenAddressError(String);
 
 impl FromStr for ListenAddress {

@@ -21,7 +21,8 @@ use crate::registry::Registry;
 pub enum ShutdownRequest {
     /// The runtime is to end as after a signal.
     Graceful,
-    /// The process is to end at once, without a graceful stop, and to say so by its exit code.
+    /// The process is to end at once, without a graceful stop, and to say so by its exit code. The
+    /// answer to this is still on its way: Dapr gives it 100 ms.
     AtOnce,
 }
 

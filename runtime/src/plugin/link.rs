@@ -83,9 +83,17 @@ impl Link {
         }))
     }
 
-    /// Releases the callers onto `connection`, over which the component is initialised.
-    pub fn open(&self, connection: Connection) {
-        self.0.gate.open(connection);
+    /// What comes of an initialisation over `connection`: callers are released onto it, made to
+    /// wait, or turned away. A newer connection that is of use stays in place, so that an
+    /// initialisation that ends late undoes nothing.
+    pub fn settle(&self, connection: &Connection, state: LinkState) {
+        let id = connection.id();
+        let state = match state {
+            LinkState::Open => GateState::Open(connection.clone()),
+            LinkState::Held(reason) => GateState::Held(reason),
+            LinkState::Shut(reason) => GateState::Shut(reason),
+        };
+        self.0.gate.set_unless(|behind| behind.id() > id && !behind.is_closed(), state);
     }
 
     /// Makes callers wait.
@@ -125,13 +133,12 @@ impl Shared {
         let mut patience = None;
         let mut refusals = 0;
         loop {
-            let connection = match self.gate.try_pass() {
-                Some(connection) => connection,
-                None => {
-                    let patience = patience.get_or_insert_with(|| Patience::new(&self.policy, &cx));
-                    let passed = self.gate.pass(patience).await;
-                    passed.map_err(|turned| unavailable(&self.component, turned))?
-                }
+            let connection = if let Some(connection) = self.gate.try_pass() {
+                connection
+            } else {
+                let patience = patience.get_or_insert_with(|| Patience::new(&self.policy, &cx));
+                let passed = self.gate.pass(patience).await;
+                passed.map_err(|turned| unavailable(&self.component, turned))?
             };
             let error = match call.over(&connection, &cx).await {
                 Ok(answer) => return Ok(answer),

@@ -16,7 +16,7 @@ pub trait Wrapper: Send + Sync + 'static {
     fn set_contracts(&self, _contracts: &Contracts) {}
 
     /// Initialises the component over `connection`, as after every start of its plugin, and learns
-    /// its features. Callers are not released by this: that is [`Link::open`].
+    /// its features. Callers are not released by this: that is [`Link::settle`].
     async fn init(&self, connection: &Connection) -> Result<(), Error>;
 
     /// What the component says it can do, as of its last initialisation; empty before the first.

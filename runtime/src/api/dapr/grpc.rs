@@ -10,6 +10,7 @@ use std::sync::Arc;
 use replug_component::Context;
 use replug_proto::dapr::runtime::v1 as pb;
 use replug_proto::dapr::runtime::v1::dapr_server::Dapr as Service;
+use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};
 
 use super::{Dapr, FORCE_SHUTDOWN};
@@ -27,7 +28,10 @@ type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl Service for DaprGrpc {
-    async fn get_state(&self, request: Request<pb::GetStateRequest>) -> Answer<pb::GetStateResponse> {
+    async fn get_state(
+        &self,
+        request: Request<pb::GetStateRequest>,
+    ) -> Answer<pb::GetStateResponse> {
         let cx = context(&request);
         self.0.get_state(&cx, request.into_inner()).await.map(Response::new)
     }
@@ -86,7 +90,7 @@ impl Service for DaprGrpc {
 
     async fn shutdown(&self, request: Request<pb::ShutdownRequest>) -> Answer<()> {
         let force = request.metadata().get(FORCE_SHUTDOWN);
-        self.0.request_shutdown(force.map(|value| value.as_encoded_bytes()));
+        self.0.request_shutdown(force.map(MetadataValue::as_encoded_bytes));
         Ok(Response::new(()))
     }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
 
 use self::answer::{Answer, no_content, plain_text};
@@ -87,7 +87,7 @@ impl Dapr {
             Route::HealthzOutbound => Ok(self.http_healthz_outbound()?),
             Route::Shutdown => {
                 let force = head.headers.get(FORCE_SHUTDOWN);
-                self.request_shutdown(force.map(|value| value.as_bytes()));
+                self.request_shutdown(force.map(HeaderValue::as_bytes));
                 Ok(no_content())
             }
             Route::NotYet => Err(ApiError::unimplemented().into()),

@@ -14,8 +14,8 @@ use replug_component::state::{
 };
 use replug_component::{Context, Error, Metadata};
 
-pub(super) use self::failure::{key_required, operation_not_supported};
 use self::failure::{Doing, illegal_key, missing, query_not_supported};
+pub(super) use self::failure::{key_required, operation_not_supported};
 use super::Dapr;
 use super::error::{ApiError, Front};
 use crate::key_prefix;

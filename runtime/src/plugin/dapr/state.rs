@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use replug_component::state::{
     BulkGetItem, DeleteRequest, GetRequest, GetResponse, Parallelism, QueryRequest, QueryResponse,
     SetRequest, StateStore, TransactRequest, each,
@@ -29,6 +30,9 @@ pub struct DaprStateStore {
     features: ArcSwap<Features>,
     /// The plugin said that it has no bulk calls; single calls are made at once from then on.
     singly: Singly,
+    /// How large a transaction may be, once the plugin was asked; asked again in its next life.
+    /// Zero: as large as one likes.
+    transaction_bound: Mutex<Option<usize>>,
     link: Link,
     store: StateStoreClient<Link>,
     transactions: TransactionalStateStoreClient<Link>,
@@ -54,6 +58,7 @@ impl DaprStateStore {
             contracts: ArcSwap::default(),
             features: ArcSwap::default(),
             singly: Singly::default(),
+            transaction_bound: Mutex::default(),
             store: StateStoreClient::new(link.clone()),
             transactions: TransactionalStateStoreClient::new(link.clone()),
             transaction_size: TransactionalStoreMultiMaxSizeClient::new(link.clone()),
@@ -97,6 +102,7 @@ impl Wrapper for DaprStateStore {
         client.init(pb::InitRequest { metadata }).await.map_err(failure)?;
         let features = client.features(pb::FeaturesRequest {}).await.map_err(failure)?;
         self.features.store(Arc::new(self.usable(features.into_inner().features)));
+        *self.transaction_bound.lock() = None;
         for singly in [&self.singly.get, &self.singly.set, &self.singly.delete] {
             singly.store(false, Ordering::Relaxed);
         }
@@ -221,21 +227,25 @@ impl StateStore for DaprStateStore {
         Ok(())
     }
 
-    /// Asked only where the plugin serves the contract. Zero, less, or an error of the plugin's
+    /// Asked once in each life, and only where the plugin serves the contract. Zero, less, or an error of the plugin's
     /// means that there is no bound, as in Dapr.
     async fn max_transaction_size(&self, cx: &Context) -> Result<Option<usize>, Error> {
         if !self.contracts.load().has(Contract::DaprStateTransactionSize) {
             return Ok(None);
         }
-        let request = request(cx, CallKind::Read, pb::MultiMaxSizeRequest {});
-        match self.transaction_size.clone().multi_max_size(request).await.map_err(failure) {
-            Ok(answer) => {
-                let size = usize::try_from(answer.into_inner().max_size).unwrap_or(0);
-                Ok((size > 0).then_some(size))
-            }
-            Err(error @ Error::Unavailable(_)) => Err(error),
-            Err(_) => Ok(None),
+        let known = *self.transaction_bound.lock();
+        if let Some(bound) = known {
+            return Ok((bound > 0).then_some(bound));
         }
+        let request = request(cx, CallKind::Read, pb::MultiMaxSizeRequest {});
+        let answer = self.transaction_size.clone().multi_max_size(request).await;
+        let bound = match answer.map_err(failure) {
+            Ok(answer) => usize::try_from(answer.into_inner().max_size).unwrap_or(0),
+            Err(error @ Error::Unavailable(_)) => return Err(error),
+            Err(_) => 0,
+        };
+        *self.transaction_bound.lock() = Some(bound);
+        Ok((bound > 0).then_some(bound))
     }
 
     async fn query(&self, cx: &Context, query: QueryRequest) -> Result<QueryResponse, Error> {

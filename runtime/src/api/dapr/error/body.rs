@@ -42,7 +42,10 @@ fn detail(detail: &ErrorDetail) -> Option<Value> {
         ),
         ErrorDetail::BadRequest(bad) => {
             let violations = bad.field_violations.iter().map(|violation| {
-                without_empty([("field", &violation.field), ("description", &violation.description)])
+                without_empty([
+                    ("field", &violation.field),
+                    ("description", &violation.description),
+                ])
             });
             ("BadRequest", json!({ "field_violations": violations.collect::<Vec<_>>() }))
         }

@@ -83,8 +83,7 @@ impl Dapr {
         request: pb::DeleteStateRequest,
     ) -> Result<(), Status> {
         let store = self.store(&request.store_name, Front::Grpc)?;
-        let delete =
-            delete_request(String::new(), request.etag, request.metadata, request.options);
+        let delete = delete_request(String::new(), request.etag, request.metadata, request.options);
         Ok(store.delete(cx, &request.key, delete).await?)
     }
 

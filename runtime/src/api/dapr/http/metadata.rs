@@ -28,7 +28,7 @@ struct Metadata<'a> {
 struct Component {
     name: String,
     #[serde(rename = "type")]
-    component_type: String,
+    kind: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     version: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -63,7 +63,7 @@ impl From<Shown> for Component {
     fn from(shown: Shown) -> Self {
         Self {
             name: shown.name,
-            component_type: shown.component_type,
+            kind: shown.component_type,
             version: shown.version,
             capabilities: shown.capabilities,
         }

@@ -7,14 +7,30 @@ use super::path::{BadEscape, segments, unescaped};
 /// What a request is about, names unescaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Route {
-    GetState { store: String, key: String },
-    SaveState { store: String },
-    DeleteState { store: String, key: String },
-    BulkState { store: String },
-    Transaction { store: String },
-    Query { store: String },
+    GetState {
+        store: String,
+        key: String,
+    },
+    SaveState {
+        store: String,
+    },
+    DeleteState {
+        store: String,
+        key: String,
+    },
+    BulkState {
+        store: String,
+    },
+    Transaction {
+        store: String,
+    },
+    Query {
+        store: String,
+    },
     GetMetadata,
-    PutMetadata { key: String },
+    PutMetadata {
+        key: String,
+    },
     Healthz,
     HealthzOutbound,
     Shutdown,

@@ -166,7 +166,10 @@ mod tests {
             ("1e21", "1e+21"),
             ("1.5e300", "1.5e+300"),
             ("-0.0", "-0"),
-            (r#""<a href='x'>&\u2028\ud83d\ude00é\u0001""#, "\"\\u003ca href='x'\\u003e\\u0026\\u2028😀é\\u0001\""),
+            (
+                r#""<a href='x'>&\u2028\ud83d\ude00é\u0001""#,
+                "\"\\u003ca href='x'\\u003e\\u0026\\u2028😀é\\u0001\"",
+            ),
         ];
         for (text, written) in cases {
             let value: serde_json::Value = serde_json::from_str(text).unwrap();

@@ -8,9 +8,7 @@ use replug_component::{Error, KitError, Unavailable};
 use tonic::{Code, Status};
 use tonic_types::{BadRequest, ErrorDetail, FieldViolation, Help, ResourceInfo};
 
-use crate::api::dapr::error::{
-    ApiError, Details, Front, Kind, MALFORMED, error_info, unavailable,
-};
+use crate::api::dapr::error::{ApiError, Details, Front, Kind, MALFORMED, error_info, unavailable};
 use crate::key_prefix::IllegalKey;
 use crate::registry::Missing;
 
@@ -96,11 +94,8 @@ pub(super) fn transactions_not_supported(store: &str) -> ApiError {
         "Check the list of state stores and the features they support",
         "https://docs.dapr.io/reference/components-reference/supported-state-stores/",
     );
-    let details = vec![
-        help.into(),
-        resource(store),
-        error_info("DAPR_STATE_TRANSACTIONS_NOT_SUPPORTED", []),
-    ];
+    let details =
+        vec![help.into(), resource(store), error_info("DAPR_STATE_TRANSACTIONS_NOT_SUPPORTED", [])];
     let message = format!("state store {store} doesn't support transactions");
     ApiError::with(TRANSACTIONS_NOT_SUPPORTED, message, Details::These(details))
 }
@@ -108,8 +103,7 @@ pub(super) fn transactions_not_supported(store: &str) -> ApiError {
 pub(super) fn too_many_operations(store: &str, count: usize, most: usize) -> ApiError {
     let counts =
         [("currentOpsTransaction", count.to_string()), ("maxOpsPerTransaction", most.to_string())];
-    let details =
-        vec![resource(store), error_info("DAPR_STATE_TOO_MANY_TRANSACTIONS", counts)];
+    let details = vec![resource(store), error_info("DAPR_STATE_TOO_MANY_TRANSACTIONS", counts)];
     let message = format!(
         "the transaction contains {count} operations, which is more than what the state store \
          supports: {most}"
@@ -185,9 +179,7 @@ impl Doing<'_> {
             _ => internal(code),
         };
         match self {
-            Self::BulkGet => {
-                ApiError::plain(status, message).over_grpc(unwrapped(error))
-            }
+            Self::BulkGet => ApiError::plain(status, message).over_grpc(unwrapped(error)),
             Self::Query => {
                 let details = vec![resource(store), error_info("DAPR_STATE_QUERY_FAILED", [])];
                 ApiError::with(status, message, Details::These(details))
@@ -265,8 +257,8 @@ impl<'a> Meaning<'a> {
 mod tests {
     use super::*;
 
-    fn told(error: Error) -> (u16, Code, String) {
-        let error = Doing::Save.failed("s", &error);
+    fn told(error: &Error) -> (u16, Code, String) {
+        let error = Doing::Save.failed("s", error);
         let http = error.http_status().as_u16();
         let status = Status::from(error);
         (http, status.code(), status.message().to_owned())
@@ -277,16 +269,16 @@ mod tests {
         let invalid = || Error::EtagInvalid("x".into());
         let stale = || Error::EtagMismatch("old".into());
         let failed = || Error::Failed("disk full".into());
-        assert_eq!(told(Error::Bulk(vec![stale(), invalid()])).0, 400);
-        assert_eq!(told(Error::Bulk(vec![failed(), stale(), invalid()])).0, 409);
-        let (http, code, message) = told(Error::Bulk(vec![failed(), failed()]));
+        assert_eq!(told(&Error::Bulk(vec![stale(), invalid()])).0, 400);
+        assert_eq!(told(&Error::Bulk(vec![failed(), stale(), invalid()])).0, 409);
+        let (http, code, message) = told(&Error::Bulk(vec![failed(), failed()]));
         assert_eq!((http, code), (500, Code::Internal));
         assert_eq!(message, "failed saving state in state store s: disk full\ndisk full");
     }
 
     #[test]
     fn the_words_of_an_etag_mismatch_are_daprs() {
-        let (http, code, message) = told(Error::EtagMismatch("stale".into()));
+        let (http, code, message) = told(&Error::EtagMismatch("stale".into()));
         assert_eq!((http, code), (409, Code::Aborted));
         assert_eq!(
             message,

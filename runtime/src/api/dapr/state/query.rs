@@ -23,7 +23,10 @@ fn sorting(value: Value) -> Result<Sorting, JsonError> {
     let key = sorting.text("key")?.unwrap_or_default();
     let order = sorting.text("order")?.unwrap_or_default();
     let descending = order.eq_ignore_ascii_case("desc");
-    Ok(Sorting { key, order: if descending { SortOrder::Descending } else { SortOrder::Ascending } })
+    Ok(Sorting {
+        key,
+        order: if descending { SortOrder::Descending } else { SortOrder::Ascending },
+    })
 }
 
 fn page(value: Value) -> Result<Page, JsonError> {

@@ -1,7 +1,8 @@
 //! Answers of the state routes.
 
-use replug_component::state::{BulkGetItem, QueryItem, QueryResponse};
 use std::collections::BTreeMap;
+
+use replug_component::state::{BulkGetItem, QueryItem, QueryResponse};
 
 use crate::api::dapr::json::{Fields, compacted, list};
 
@@ -52,13 +53,12 @@ fn query_item(item: QueryItem) -> Vec<u8> {
     let mut fields = Fields::new();
     fields.field("key", &item.key);
     let mut error = item.error;
-    match compacted(&item.data) {
-        Some(data) => fields.text("data", data.as_bytes()),
-        None => {
-            fields.text("data", b"null");
-            if !item.data.is_empty() && error.is_empty() {
-                NOT_JSON.clone_into(&mut error);
-            }
+    if let Some(data) = compacted(&item.data) {
+        fields.text("data", data.as_bytes());
+    } else {
+        fields.text("data", b"null");
+        if !item.data.is_empty() && error.is_empty() {
+            NOT_JSON.clone_into(&mut error);
         }
     }
     if let Some(etag) = item.etag.filter(|etag| !etag.is_empty()) {
