@@ -35,6 +35,9 @@ use crate::exit::Failure;
 /// How long calls under way have when replug is told to stop.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How long the answer to a request to stop at once has to leave, as in Dapr.
+const LAST_ANSWER: Duration = Duration::from_millis(100);
+
 /// What `runtimeVersion` and `replug status` say.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -125,6 +128,8 @@ async fn serve(plan: &Plan) -> Result<(), Failure> {
         }
     };
     if at_once {
+        // The application's own answer is on its way; nothing tells when it has left.
+        tokio::time::sleep(LAST_ANSWER).await;
         return Err(Failure::failed("stopped at once, as an application asked"));
     }
     let stopping = async {
