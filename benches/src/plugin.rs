@@ -1,0 +1,168 @@
+//! The plugins that are measured: how each is started, declared and reached.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use tokio::process::Command;
+
+use crate::Failure;
+use crate::home::{Home, text};
+
+/// The repository.
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// How the plugin and the component of every plan are called.
+pub(crate) const PLUGIN: &str = "store";
+pub(crate) const COMPONENT: &str = "kv";
+
+/// A plugin by its name on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Name {
+    /// The built-in SQLite store in a process of its own
+    Sqlite,
+    /// samples/rust
+    RustSample,
+    /// samples/python
+    Python,
+    /// tests/plugins/go-state, on Dapr's SDK for Go
+    Go,
+}
+
+/// A plugin that is there and can be started.
+#[derive(Debug)]
+pub(crate) struct Plugin {
+    pub(crate) name: &'static str,
+    command: Vec<OsString>,
+    /// The name of its component type and of its socket.
+    served: &'static str,
+    /// The metadatum that names the file in which it keeps its data; none: it keeps it in memory.
+    file: Option<&'static str>,
+}
+
+// === impl Plugin ===
+
+impl Plugin {
+    /// The plugin of that name. The error says what is missing.
+    pub(crate) async fn find(name: Name, replug: &Path) -> Result<Self, Failure> {
+        match name {
+            Name::Sqlite => Ok(Self {
+                name: "sqlite",
+                command: vec![replug.into(), "plugin".into(), "state.sqlite".into()],
+                served: "sqlite",
+                file: Some("connectionString"),
+            }),
+            Name::RustSample => {
+                let program = there(
+                    replug.with_file_name("notebook"),
+                    "`cargo build --release -p notebook` builds it",
+                )?;
+                Ok(Self {
+                    name: "rust-sample",
+                    command: vec![program.into()],
+                    served: "notebook",
+                    file: Some("path"),
+                })
+            }
+            Name::Python => {
+                let root = Path::new(ROOT);
+                let python = there(
+                    root.join("target/python/plugin/bin/python"),
+                    "samples/python/setup.sh makes it",
+                )?;
+                let script = root.join("samples/python/plugin.py").canonicalize()?;
+                Ok(Self {
+                    name: "python",
+                    command: vec![python.into(), script.into()],
+                    served: "python-sqlite",
+                    file: Some("database"),
+                })
+            }
+            Name::Go => Ok(Self {
+                name: "go",
+                command: vec![build_go().await?.into()],
+                served: "go-memory",
+                file: None,
+            }),
+        }
+    }
+
+    /// Its process as it is started by hand, with its sockets in `folder`.
+    pub(crate) fn command(&self, folder: &Path) -> Command {
+        let mut command = Command::new(&self.command[0]);
+        command.args(&self.command[1..]);
+        for variable in [
+            "REPLUG_SOCKET_FOLDER",
+            "DAPR_COMPONENTS_SOCKETS_FOLDER",
+            "DAPR_COMPONENT_SOCKETS_FOLDER",
+        ] {
+            command.env(variable, folder);
+        }
+        command
+    }
+
+    /// The socket that it makes in `folder`.
+    pub(crate) fn socket(&self, folder: &Path) -> PathBuf {
+        folder.join(self.served).with_extension("sock")
+    }
+
+    /// The metadata of its component, with its data in `folder`.
+    pub(crate) fn metadata(&self, folder: &Path) -> Vec<(String, String)> {
+        let file = folder.join(self.served).with_extension("data");
+        let named = |name: &str| (name.to_owned(), text(&file));
+        self.file.map(named).into_iter().collect()
+    }
+
+    /// Whether what it has stored outlives its process.
+    pub(crate) fn keeps_data(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// The plan that declares it, with these restart delays, and one component on it.
+    pub(crate) fn plan(&self, home: &Home, backoff: &str) -> String {
+        let command: Vec<_> =
+            self.command.iter().map(|part| format!("{:?}", text(Path::new(part)))).collect();
+        let mut plan = format!(
+            "[plugins.{PLUGIN}]\n\
+             command = [{}]\n\
+             backoff = {backoff}\n\
+             [components.{COMPONENT}]\n\
+             type = \"state.{}\"\n",
+            command.join(", "),
+            self.served
+        );
+        for (name, value) in self.metadata(&home.path("")) {
+            let _ = writeln!(plan, "metadata = {{ {name} = {value:?} }}");
+        }
+        plan
+    }
+}
+
+/// The path, if something is there.
+fn there(path: PathBuf, remedy: &str) -> Result<PathBuf, Failure> {
+    if path.exists() {
+        // Not canonicalised: an interpreter in an environment is a link that has to stay one.
+        Ok(path)
+    } else {
+        Err(format!("{} is not there: {remedy}", path.display()).into())
+    }
+}
+
+async fn build_go() -> Result<PathBuf, Failure> {
+    let root = Path::new(ROOT).canonicalize()?;
+    let program = root.join("target/go/go-memory");
+    let built = Command::new("go")
+        .current_dir(root.join("tests/plugins/go-state"))
+        .args(["build", "-buildvcs=false", "-mod=readonly", "-o"])
+        .arg(&program)
+        .arg(".")
+        .output()
+        .await
+        .map_err(|error| format!("go: {error}"))?;
+    if built.status.success() {
+        Ok(program)
+    } else {
+        Err(format!("go build: {}", String::from_utf8_lossy(&built.stderr).trim()).into())
+    }
+}
