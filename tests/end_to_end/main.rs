@@ -14,3 +14,4 @@ mod go_plugin;
 mod plan;
 mod python_sample;
 mod stopping;
+mod storm;
