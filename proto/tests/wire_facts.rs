@@ -10,8 +10,7 @@ use prost_types::{
     FileDescriptorSet, ServiceDescriptorProto,
 };
 
-const TABLES: [&str; 2] =
-    [include_str!("facts/dapr.tsv"), include_str!("facts/layotto.tsv")];
+const TABLES: [&str; 2] = [include_str!("facts/dapr.tsv"), include_str!("facts/layotto.tsv")];
 
 /// A row: what it is, full name, number, name, label, type, and what is left to say.
 type Row = [String; 7];

@@ -158,9 +158,7 @@ async fn tell(events: &mpsc::Sender<SocketEvent>, event: SocketEvent) {
     let _ = events.send(event).await;
 }
 
-async fn connect(
-    path: &Path,
-) -> Result<(Connection, replug_runtime::plugin::Contracts), Trouble> {
+async fn connect(path: &Path) -> Result<(Connection, replug_runtime::plugin::Contracts), Trouble> {
     let dial = |cause| Trouble::Dial { path: path.to_owned(), cause };
     let stream = UnixStream::connect(path).await.map_err(dial)?;
     let peer = stream.peer_cred().map_err(dial)?.uid();

@@ -6,4 +6,4 @@ mod convert;
 mod server;
 
 pub use client::{Client, ClientError};
-pub use server::{BindError, ControlSocket, About};
+pub use server::{About, BindError, ControlSocket};

@@ -140,10 +140,7 @@ impl State {
                 | Event::DelayOver,
             )
             | (Self::Starting, Event::Start | Event::Unusable | Event::DelayOver)
-            | (
-                Self::Ready,
-                Event::Start | Event::Usable | Event::TimedOut | Event::DelayOver,
-            )
+            | (Self::Ready, Event::Start | Event::Usable | Event::TimedOut | Event::DelayOver)
             | (
                 Self::Stopping(_),
                 Event::Usable | Event::Unusable | Event::TimedOut | Event::DelayOver,

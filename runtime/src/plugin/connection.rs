@@ -154,8 +154,7 @@ impl Connection {
             sender.send_request(head, false).map_err(|error| self.unsent(error))?;
         request.send_data(body, true).map_err(|error| self.failed(error))?;
 
-        let (head, mut incoming) =
-            response.await.map_err(|error| self.failed(error))?.into_parts();
+        let (head, mut incoming) = response.await.map_err(|error| self.failed(error))?.into_parts();
         let mut chunks = Vec::new();
         let mut received = 0;
         while let Some(chunk) = incoming.data().await {

@@ -49,9 +49,9 @@ impl Contract {
         match self {
             Self::DaprState => Some(BuildingBlock::State),
             Self::LayottoHello => Some(BuildingBlock::Hello),
-            Self::DaprStateTransactions
-            | Self::DaprStateQuery
-            | Self::DaprStateTransactionSize => None,
+            Self::DaprStateTransactions | Self::DaprStateQuery | Self::DaprStateTransactionSize => {
+                None
+            }
         }
     }
 }
@@ -103,8 +103,7 @@ mod tests {
 
     #[test]
     fn a_contract_that_only_adds_to_another_makes_no_component() {
-        let alone =
-            Contracts::known_among(["dapr.proto.components.v1.TransactionalStateStore"]);
+        let alone = Contracts::known_among(["dapr.proto.components.v1.TransactionalStateStore"]);
         assert!(alone.is_empty());
     }
 }

@@ -76,9 +76,18 @@ pub(super) enum Place {
 pub(super) enum Task {
     Nothing,
     /// Initialise a plugin's component, then release its callers.
-    Init { component: String, wrapper: Arc<dyn Wrapper>, connection: Connection },
+    Init {
+        component: String,
+        wrapper: Arc<dyn Wrapper>,
+        connection: Connection,
+    },
     /// Make a component from a built-in type.
-    Open { component: String, builtin: Builtin, place: Place, metadata: Metadata },
+    Open {
+        component: String,
+        builtin: Builtin,
+        place: Place,
+        metadata: Metadata,
+    },
 }
 
 // === impl Desk ===
@@ -133,9 +142,7 @@ impl Desk {
                 let slot = Slot::new(spec.clone(), &waiting);
                 Ok(Place::State(Arc::new(StateComponent { slot, keys })))
             }
-            BuildingBlock::Hello => {
-                Ok(Place::Hello(Arc::new(Slot::new(spec.clone(), &waiting))))
-            }
+            BuildingBlock::Hello => Ok(Place::Hello(Arc::new(Slot::new(spec.clone(), &waiting)))),
             block => Err(DeclareError::UnsupportedBlock { name: spec.name.clone(), block }),
         }
     }
@@ -153,7 +160,8 @@ impl Desk {
             .map(|(known, _)| known.clone())
             .collect();
         for component_type in gone {
-            let reason = format!("plugin {} does not serve {component_type} any more", offer.plugin);
+            let reason =
+                format!("plugin {} does not serve {component_type} any more", offer.plugin);
             tasks.extend(self.withdraw(&component_type, |o| o.is_same_socket(&offer), &reason));
             attached.retired.push(component_type);
         }

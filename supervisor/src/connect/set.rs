@@ -78,7 +78,9 @@ impl SocketSet {
             let event = self.events.recv().await.expect("the set holds a sender itself");
             let (socket, served) = match &event {
                 SocketEvent::Served { socket, .. } => (socket, true),
-                SocketEvent::Lost { socket } | SocketEvent::Trouble { socket, .. } => (socket, false),
+                SocketEvent::Lost { socket } | SocketEvent::Trouble { socket, .. } => {
+                    (socket, false)
+                }
                 SocketEvent::Retried { .. } => return event,
             };
             let path = socket.path.clone();
