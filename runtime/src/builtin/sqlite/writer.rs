@@ -2,7 +2,7 @@
 //! answer. One that fails does not fail the others.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use replug_component::Error;
 use rusqlite::ErrorCode;
@@ -18,6 +18,10 @@ const MAX_GROUP: usize = 512;
 
 /// How many expired entries are removed at once, before requests get their turn.
 const CLEANUP_AT_ONCE: u32 = 1000;
+
+/// For how long SQLite tries to begin before it is told to start over. It pauses longer from try to
+/// try, up to 100 ms, and a process that writes without end takes the lock again in every pause.
+const ONE_TRY: Duration = Duration::from_millis(5);
 
 /// What became of each change; of a write whose changes belong together, one result for all.
 pub(super) type Results = Vec<Result<(), Error>>;
@@ -134,7 +138,7 @@ impl Writer {
 
     fn try_commit(&self, group: &[Write]) -> Result<Vec<Results>, Lost> {
         let connection = &self.database.connection;
-        connection.execute_batch("BEGIN IMMEDIATE").map_err(Lost::All)?;
+        self.begin().map_err(Lost::All)?;
         let now = SystemTime::now();
         let mut results = Vec::with_capacity(group.len());
         for write in group {
@@ -150,6 +154,23 @@ impl Writer {
         }
         connection.execute_batch("COMMIT").map_err(|error| self.give_up(error))?;
         Ok(results)
+    }
+
+    /// Begins a transaction that may write, and waits for other processes' until `busyTimeout`.
+    fn begin(&self) -> rusqlite::Result<()> {
+        let Database { connection, settings } = &self.database;
+        connection.busy_timeout(settings.busy_timeout.min(ONE_TRY))?;
+        let begun = Instant::now();
+        let result = loop {
+            match connection.execute_batch("BEGIN IMMEDIATE") {
+                Err(error)
+                    if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                        && begun.elapsed() < settings.busy_timeout => {}
+                result => break result,
+            }
+        };
+        connection.busy_timeout(settings.busy_timeout)?;
+        result
     }
 
     /// Makes one change. An error is one that has undone the whole group.
