@@ -15,6 +15,7 @@ use futures_util::future::join_all;
 use replug_runtime::api::{ApiToken, Bound, Phase, ShutdownRequest};
 use replug_runtime::registry::Registry;
 use replug_supervisor::control::{About, ControlSocket};
+use replug_supervisor::notify::Notify;
 use replug_supervisor::output::PluginLog;
 use replug_supervisor::output::log::{Format, subscriber};
 use replug_supervisor::plan::Plan;
@@ -116,6 +117,8 @@ async fn serve(plan: &Plan) -> Result<(), Failure> {
         plan.runtime.app_id,
         listeners.join(", ")
     );
+    let notify = Notify::from_env();
+    notify.ready(&supervisor).await;
 
     let at_once = tokio::select! {
         signal = stop.asked() => {
@@ -126,7 +129,9 @@ async fn serve(plan: &Plan) -> Result<(), Failure> {
             tracing::info!("stopping: an application asked for it");
             request == Some(ShutdownRequest::AtOnce)
         }
+        never = notify.keep(&supervisor) => match never {},
     };
+    notify.stopping().await;
     if at_once {
         // The application's own answer is on its way; nothing tells when it has left.
         tokio::time::sleep(LAST_ANSWER).await;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use replug_runtime::registry::Registry;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -66,12 +66,15 @@ impl FoundTask {
         (task, seen)
     }
 
-    /// Runs until the sender of `end` is dropped.
-    pub(crate) async fn run(mut self, mut end: watch::Receiver<()>) {
+    /// Runs until the sender of `asked` is dropped. What comes over it is answered at once.
+    pub(crate) async fn run(mut self, mut asked: mpsc::Receiver<oneshot::Sender<()>>) {
         let mut folder = match self.watch.watch_shared(&self.folder).await {
             Ok(folder) => folder,
             Err(error) => {
                 tracing::error!("plugins that somebody else runs are not found: {error}");
+                while let Some(asked) = asked.recv().await {
+                    let _ = asked.send(());
+                }
                 return;
             }
         };
@@ -82,7 +85,14 @@ impl FoundTask {
                 event = sockets.next() => self.at_socket(event),
                 () = passes(self.next_forgetting()) => self.forget(),
                 Some(_) = self.background.join_next() => continue,
-                _ = end.changed() => break,
+                asked = asked.recv() => match asked {
+                    Some(asked) => {
+                        // Whoever asked may have stopped waiting.
+                        let _ = asked.send(());
+                        continue;
+                    }
+                    None => break,
+                },
             }
             self.show();
         }

@@ -1,22 +1,27 @@
 //! Runs every declared plugin and connects to every found one: a task each, started and stopped
 //! together.
 
+mod pulse;
 
 use parking_lot::Mutex;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::found::FoundTask;
 use crate::plan::{Launch, Plan};
 use crate::plugin::task::{Command, PluginTask, Surroundings};
+use crate::process::Spawner;
 use crate::status::{Phase, PluginStatus};
+
+pub use self::pulse::{Changes, Silent};
 
 /// All plugins of one plan, running.
 #[derive(Debug)]
 pub struct Supervisor {
     /// In the order of the plan.
     plugins: Vec<Handle>,
-    found: Option<watch::Receiver<Vec<PluginStatus>>>,
+    found: Option<Finding>,
+    spawner: Spawner,
     /// Ended by [`Supervisor::stop`].
     running: Mutex<Option<Tasks>>,
 }
@@ -29,12 +34,18 @@ struct Handle {
 }
 
 #[derive(Debug)]
+struct Finding {
+    asked: mpsc::WeakSender<oneshot::Sender<()>>,
+    status: watch::Receiver<Vec<PluginStatus>>,
+}
+
+#[derive(Debug)]
 struct Tasks {
     tasks: JoinSet<()>,
     /// The plugins run while these are held.
     commanders: Vec<mpsc::Sender<Command>>,
     /// Found plugins are connected while this is held.
-    finding: watch::Sender<()>,
+    finding: mpsc::Sender<oneshot::Sender<()>>,
 }
 
 /// Why a plugin was not restarted.
@@ -71,10 +82,7 @@ impl Supervisor {
     ///
     /// Returns before any of them is ready; the folder of found plugins is looked through by then.
     #[must_use]
-    pub fn start(
-        plan: &Plan,
-        surroundings: &Surroundings,
-    ) -> Self {
+    pub fn start(plan: &Plan, surroundings: &Surroundings) -> Self {
         let registry = &surroundings.registry;
         let mut tasks = JoinSet::new();
         let mut plugins = Vec::new();
@@ -93,7 +101,7 @@ impl Supervisor {
             });
             commanders.push(commander);
         }
-        let (finding, end) = watch::channel(());
+        let (finding, asked) = mpsc::channel(1);
         let found = plan.runtime.socket_dir.clone().map(|folder| {
             let names = plan.plugins.iter().map(|plugin| plugin.name.clone()).collect();
             let (task, status) = FoundTask::new(
@@ -103,11 +111,11 @@ impl Supervisor {
                 registry.clone(),
                 surroundings.watch.clone(),
             );
-            tasks.spawn(task.run(end));
-            status
+            tasks.spawn(task.run(asked));
+            Finding { asked: finding.downgrade(), status }
         });
         let running = Mutex::new(Some(Tasks { tasks, commanders, finding }));
-        Self { plugins, found, running }
+        Self { plugins, found, spawner: surroundings.spawner.clone(), running }
     }
 
     /// Every plugin as it stands, the declared ones first.
@@ -116,7 +124,7 @@ impl Supervisor {
         let mut all: Vec<_> =
             self.plugins.iter().map(|plugin| plugin.status.borrow().clone()).collect();
         if let Some(found) = &self.found {
-            all.extend(found.borrow().iter().cloned());
+            all.extend(found.status.borrow().iter().cloned());
         }
         all
     }
@@ -146,10 +154,7 @@ impl Supervisor {
         let status = status.wait_for(settled).await.map_err(|_| RestartError::Stopping)?;
         match status.phase {
             Phase::Ready => Ok(status.clone()),
-            _ => Err(RestartError::Failed {
-                name: name.to_owned(),
-                reason: status.reason.clone(),
-            }),
+            _ => Err(RestartError::Failed { name: name.to_owned(), reason: status.reason.clone() }),
         }
     }
 

@@ -15,3 +15,4 @@ mod plan;
 mod python_sample;
 mod stopping;
 mod storm;
+mod systemd;

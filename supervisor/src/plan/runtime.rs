@@ -152,9 +152,16 @@ fn listens(
     entries.into_iter().filter_map(read).collect()
 }
 
-/// `/run/replug/APP_ID` for root, below `XDG_RUNTIME_DIR` for others, below `/tmp` where there is
-/// none.
+/// Below `RUNTIME_DIRECTORY`, which a service manager sets; else `/run/replug/APP_ID` for root, below
+/// `XDG_RUNTIME_DIR` for others, below `/tmp` where there is none.
+///
+/// A service whose unit says `RuntimeDirectory=replug` so has the folder that root looks in.
 fn default_run_dir(app_id: &str, surroundings: &Surroundings) -> PathBuf {
+    // The variable is a list where the unit has several; the first counts.
+    let given = surroundings.filled("RUNTIME_DIRECTORY").and_then(|list| list.split(':').next());
+    if let Some(folder) = given.map(Path::new).filter(|folder| folder.is_absolute()) {
+        return folder.join(app_id);
+    }
     if surroundings.uid == 0 {
         return Path::new("/run/replug").join(app_id);
     }

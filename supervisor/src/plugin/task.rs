@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use replug_runtime::registry::Registry;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
@@ -40,7 +40,7 @@ pub struct Surroundings {
 }
 
 /// What others ask of a plugin's task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Command {
     /// Have it run.
     Start,
@@ -48,6 +48,8 @@ pub enum Command {
     Stop,
     /// Have its next generation run.
     Restart,
+    /// Say that the task is there and does its work.
+    Answer(oneshot::Sender<()>),
 }
 
 /// The task of one declared plugin.
@@ -110,6 +112,10 @@ impl PluginTask {
                     Some(Command::Start) => self.happened(Event::Start).await,
                     Some(Command::Restart) => self.happened(Event::Restart).await,
                     Some(Command::Stop) => self.happened(Event::Stop).await,
+                    Some(Command::Answer(asked)) => {
+                        // Whoever asked may have stopped waiting.
+                        let _ = asked.send(());
+                    }
                     None => {
                         commanded = false;
                         self.happened(Event::Stop).await;

@@ -32,6 +32,8 @@ pub(super) enum Request {
     Signal(Serial, Signal),
     /// Have a folder removed when replug dies.
     RemoveOnDeath(PathBuf),
+    /// Say that the thread is there and does its work.
+    Answer(oneshot::Sender<()>),
     /// Kill every process, start none any more, and answer when all are reaped.
     Finish(oneshot::Sender<()>),
 }
@@ -130,6 +132,10 @@ impl Keeper {
             }
             Request::Signal(serial, signal) => self.signal(serial, signal),
             Request::RemoveOnDeath(folder) => self.ward.remove_on_death(folder),
+            Request::Answer(asked) => {
+                // Whoever asked may have stopped waiting.
+                let _ = asked.send(());
+            }
             Request::Finish(finished) => {
                 self.finished.push(finished);
                 self.finish();

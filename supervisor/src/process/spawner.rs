@@ -74,6 +74,14 @@ impl Spawner {
         self.send(Request::RemoveOnDeath(folder.into()));
     }
 
+    /// Whether the thread does its work: returns when it has served everything that was asked of
+    /// it before. False: it has ended.
+    pub async fn answers(&self) -> bool {
+        let (asked, answered) = oneshot::channel();
+        self.send(Request::Answer(asked));
+        answered.await.is_ok()
+    }
+
     /// Kills every process that is left, with its group, and returns when all are reaped and the
     /// warden has ended. From then on nothing can be started.
     pub async fn finish(&self) {

@@ -181,6 +181,21 @@ fn the_run_folder_depends_on_the_user() {
 }
 
 #[test]
+fn a_service_has_its_run_folder_in_the_one_that_its_manager_made() {
+    let run_dir = |folders: &str| {
+        let mut surroundings = surroundings();
+        surroundings.uid = 7;
+        surroundings.env.insert("RUNTIME_DIRECTORY".to_owned(), folders.to_owned());
+        let text = "runtime.app_id = 'shop'".to_owned();
+        Plan::check(text, Path::new("plugins.toml"), &surroundings).plan.unwrap().runtime.run_dir
+    };
+    assert_eq!(run_dir("/run/replug"), Path::new("/run/replug/shop"));
+    assert_eq!(run_dir("/run/replug:/run/other"), Path::new("/run/replug/shop"));
+    assert_eq!(run_dir("relative"), Path::new("/run/user/7/replug/shop"));
+    assert_eq!(run_dir(""), Path::new("/run/user/7/replug/shop"));
+}
+
+#[test]
 fn the_socket_folder_comes_from_the_file_then_from_dapr_then_from_layotto() {
     let socket_dir = |text: &str, dapr: &str, layotto: &str| {
         let mut surroundings = surroundings();
