@@ -14,5 +14,5 @@ mod wrapper;
 pub use connection::{Closed, Connection, ConnectionError};
 pub use contract::{Contract, Contracts};
 pub use link::{CallKind, Direct, Link, LinkState};
-pub use probe::{ProbeError, probe};
+pub use probe::{ProbeError, ping, probe};
 pub use wrapper::Wrapper;

@@ -13,13 +13,14 @@ use std::time::Duration;
 
 use nix::unistd::Uid;
 use replug_component::ComponentType;
-use replug_runtime::plugin::{Connection, ConnectionError, ProbeError, probe};
+use replug_runtime::plugin::{Connection, ConnectionError, Contracts, ProbeError, probe};
 use replug_runtime::registry::{Attached, Offer, Registry};
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
 pub use self::set::SocketSet;
+use crate::health::{self, HealthPolicy};
 use crate::restart::{dial_backoff, init_backoff};
 
 /// How long a plugin may take to say what it serves before the connection is tried anew. A peer
@@ -35,6 +36,8 @@ pub struct Socket {
     pub path: PathBuf,
     /// The name part of its component types: the file's name without its last extension.
     pub name: Arc<str>,
+    /// How it is seen whether the plugin behind it hangs.
+    pub health: HealthPolicy,
 }
 
 /// What happens to a socket that is kept connected.
@@ -58,6 +61,18 @@ pub enum SocketEvent {
         socket: Socket,
         /// Why.
         reason: String,
+    },
+    /// The plugin behind it hangs: it does not say that it is alive.
+    Hung {
+        /// Which one.
+        socket: Socket,
+        /// What was asked, and what came of it.
+        reason: String,
+    },
+    /// It does not hang any more.
+    Stirs {
+        /// Which one.
+        socket: Socket,
     },
     /// Components of it that had failed to be initialised were tried again.
     Retried {
@@ -102,7 +117,7 @@ pub async fn keep_connected(
                 let offer = Offer {
                     plugin: socket.plugin.clone(),
                     socket: socket.name.clone(),
-                    contracts,
+                    contracts: contracts.clone(),
                     connection: connection.clone(),
                 };
                 let mut closed = connection.closed();
@@ -110,9 +125,16 @@ pub async fn keep_connected(
                 let failed = !attached.failed.is_empty();
                 if !connection.is_closed() {
                     tell(&events, SocketEvent::Served { socket: socket.clone(), attached }).await;
+                    let again = async {
+                        if failed {
+                            retry_failed(&socket, &registry, &events).await;
+                        }
+                        std::future::pending().await
+                    };
                     tokio::select! {
                         () = closed.wait() => {}
-                        () = retry_failed(&socket, &registry, &events), if failed => closed.wait().await,
+                        () = again => {}
+                        () = watch_health(&socket, &connection, &contracts, &events) => {}
                     }
                 }
                 registry.suspend_socket(
@@ -153,12 +175,27 @@ async fn retry_failed(socket: &Socket, registry: &Registry, events: &mpsc::Sende
     }
 }
 
+/// Tells when the plugin hangs and when it stirs again, for ever.
+async fn watch_health(
+    socket: &Socket,
+    connection: &Connection,
+    contracts: &Contracts,
+    events: &mpsc::Sender<SocketEvent>,
+) {
+    loop {
+        let reason = health::hangs(connection, contracts, &socket.health).await;
+        tell(events, SocketEvent::Hung { socket: socket.clone(), reason }).await;
+        health::stirs(connection, contracts, &socket.health).await;
+        tell(events, SocketEvent::Stirs { socket: socket.clone() }).await;
+    }
+}
+
 /// A receiver that is gone has no use for the event; its owner is about to end this task.
 async fn tell(events: &mpsc::Sender<SocketEvent>, event: SocketEvent) {
     let _ = events.send(event).await;
 }
 
-async fn connect(path: &Path) -> Result<(Connection, replug_runtime::plugin::Contracts), Trouble> {
+async fn connect(path: &Path) -> Result<(Connection, Contracts), Trouble> {
     let dial = |cause| Trouble::Dial { path: path.to_owned(), cause };
     let stream = UnixStream::connect(path).await.map_err(dial)?;
     let peer = stream.peer_cred().map_err(dial)?.uid();

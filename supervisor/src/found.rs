@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::connect::{Socket, SocketEvent, SocketSet, complaint, listed};
+use crate::health::HealthPolicy;
 use crate::plugin::nameless;
 use crate::sockets::{FolderEvent, SocketWatch, type_name};
 use crate::status::{Kind, Phase, PluginStatus};
@@ -108,7 +109,8 @@ impl FoundTask {
                     return;
                 };
                 let plugin = self.appeared(&path, &name);
-                sockets.appeared(Socket { plugin, name: name.into(), path });
+                let (name, health) = (name.into(), HealthPolicy::default());
+                sockets.appeared(Socket { plugin, path, name, health });
             }
             FolderEvent::Removed(path) => {
                 sockets.removed(&path);
@@ -133,8 +135,7 @@ impl FoundTask {
         status.socket = Some(path.to_owned());
         status.enter(Phase::Starting);
         tracing::info!(plugin = &*name, "found {}", path.display());
-        self.plugins
-            .insert(path.to_owned(), Found { name: name.clone(), status, forget_at: None });
+        self.plugins.insert(path.to_owned(), Found { name: name.clone(), status, forget_at: None });
         name
     }
 
@@ -160,7 +161,9 @@ impl FoundTask {
         let (SocketEvent::Served { socket, .. }
         | SocketEvent::Lost { socket }
         | SocketEvent::Trouble { socket, .. }
-        | SocketEvent::Retried { socket, .. }) = &event;
+        | SocketEvent::Retried { socket, .. }
+        | SocketEvent::Hung { socket, .. }
+        | SocketEvent::Stirs { socket }) = &event;
         let Some(found) = self.plugins.get_mut(&socket.path) else { return };
         let status = &mut found.status;
         match event {
@@ -195,6 +198,14 @@ impl FoundTask {
                 status.reason = reason;
             }
             SocketEvent::Retried { failed, .. } => status.reason = complaint(&failed),
+            SocketEvent::Hung { reason, .. } => {
+                tracing::warn!(plugin = status.name, "{reason}");
+                status.reason = reason;
+            }
+            SocketEvent::Stirs { .. } => {
+                tracing::info!(plugin = status.name, "answers again");
+                status.reason.clear();
+            }
         }
     }
 

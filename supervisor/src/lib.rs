@@ -7,6 +7,7 @@
 pub mod connect;
 pub mod control;
 mod found;
+pub mod health;
 pub mod notify;
 pub mod output;
 pub mod plan;

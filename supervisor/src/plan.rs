@@ -32,6 +32,7 @@ use nix::sys::signal::Signal;
 use replug_component::ComponentType;
 use replug_runtime::component::ComponentSpec;
 
+use crate::health::HealthPolicy;
 use crate::restart::RestartPolicy;
 
 pub use diagnostic::{At, Checked, Diagnostic, Related, Severity};
@@ -103,6 +104,8 @@ pub struct PluginSpec {
     pub stop_timeout: Duration,
     /// What asks it to stop.
     pub stop_signal: Signal,
+    /// How it is seen whether it hangs, and what follows.
+    pub health: HealthPolicy,
     /// The path of its socket, where it does not take the one that replug tells it.
     pub socket: Option<PathBuf>,
 }

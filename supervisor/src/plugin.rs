@@ -3,7 +3,7 @@
 //! ```text
 //!             start                 socket, reflection, ping
 //!  Stopped ──────────▶ Starting ───────────────────────────▶ Ready
-//!     ▲ ▲                 │ exit, or start_timeout             │ exit
+//!     ▲ ▲                 │ exit, or start_timeout             │ exit, or hung
 //!     │ └──── stop ────── ▼                                    ▼
 //!     │                Backoff ◀───────────────────────────────┘
 //!     │ exit              │ the delay has passed: Starting, next generation
@@ -65,6 +65,8 @@ pub enum Event {
     Unusable,
     /// It has not become usable in time.
     TimedOut,
+    /// It hangs: it does not say that it is alive.
+    Hung,
     /// Its process has ended, or could not be started at all.
     Ended(Decision),
     /// The delay before its next start has passed.
@@ -101,7 +103,7 @@ impl State {
             | (Self::Stopping(Then::Start), Event::Ended(_)) => (Self::Starting, &[Launch]),
 
             (Self::Starting, Event::Usable) => (Self::Ready, &[]),
-            (Self::Starting, Event::TimedOut) => {
+            (Self::Starting, Event::TimedOut) | (Self::Starting | Self::Ready, Event::Hung) => {
                 (Self::Stopping(Then::AsDecided), &[Suspend, Kill])
             }
             (Self::Ready, Event::Unusable) => (Self::Starting, &[Suspend, Await]),
@@ -136,6 +138,7 @@ impl State {
                 | Event::Usable
                 | Event::Unusable
                 | Event::TimedOut
+                | Event::Hung
                 | Event::Ended(_)
                 | Event::DelayOver,
             )
@@ -143,11 +146,19 @@ impl State {
             | (Self::Ready, Event::Start | Event::Usable | Event::TimedOut | Event::DelayOver)
             | (
                 Self::Stopping(_),
-                Event::Usable | Event::Unusable | Event::TimedOut | Event::DelayOver,
+                Event::Usable
+                | Event::Unusable
+                | Event::TimedOut
+                | Event::Hung
+                | Event::DelayOver,
             )
             | (
                 Self::Backoff { .. },
-                Event::Usable | Event::Unusable | Event::TimedOut | Event::Ended(_),
+                Event::Usable
+                | Event::Unusable
+                | Event::TimedOut
+                | Event::Hung
+                | Event::Ended(_),
             ) => (self, &[]),
         }
     }
@@ -173,6 +184,7 @@ mod tests {
             Just(Event::Usable),
             Just(Event::Unusable),
             Just(Event::TimedOut),
+            Just(Event::Hung),
             Just(Event::Ended(Decision::Stay)),
             Just(Event::Ended(Decision::RestartAfter(Duration::ZERO))),
             Just(Event::Ended(Decision::RestartAfter(Duration::from_secs(1)))),
@@ -197,7 +209,7 @@ mod tests {
         /// Whether the event can happen at all: a process that is not there does not end.
         fn allows(&self, event: Event) -> bool {
             match event {
-                Event::Ended(_) | Event::Usable | Event::Unusable => self.process,
+                Event::Ended(_) | Event::Usable | Event::Unusable | Event::Hung => self.process,
                 Event::DelayOver => self.delay,
                 _ => true,
             }

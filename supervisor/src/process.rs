@@ -7,6 +7,7 @@
 //! - No process outlives replug, kill -9 of replug included: the kernel kills the process, the
 //!   [`warden`] its group.
 //! - An exit is known when it happens, through a pidfd.
+//! - Where replug is the first process of its container, no orphan stays a zombie.
 //! - No signal ever reaches a stranger to whom the kernel gave the number of a dead process, and no
 //!   zombie stays.
 //!
@@ -15,6 +16,7 @@
 mod exit;
 mod keeper;
 mod launch;
+mod orphans;
 mod pidfd;
 mod pre_exec;
 mod spawn_error;

@@ -5,13 +5,13 @@
 //! components, gRPC messages or what comes after the connection's end.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{HeaderMap, Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// Bytes that a plugin may send on one stream before it has to wait for the reader. Large enough
 /// that usual answers never wait for a window update.
@@ -36,6 +36,12 @@ struct Life {
     id: u64,
     /// True once the connection is of no use for new calls.
     ended: watch::Sender<bool>,
+    /// Calls under way.
+    calls: AtomicUsize,
+    /// Calls that were answered so far.
+    answers: AtomicU64,
+    /// Rung by the first of the calls that are under way.
+    used: Notify,
     /// Drives the connection; ended with the last clone.
     driver: tokio::task::AbortHandle,
 }
@@ -118,7 +124,14 @@ impl Connection {
             tell.send_replace(true);
         });
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        let life = Life { id, ended, driver: driver.abort_handle() };
+        let life = Life {
+            id,
+            ended,
+            calls: AtomicUsize::new(0),
+            answers: AtomicU64::new(0),
+            used: Notify::new(),
+            driver: driver.abort_handle(),
+        };
         Ok(Self { sender, life: Arc::new(life) })
     }
 
@@ -140,6 +153,25 @@ impl Connection {
         Closed(self.life.ended.subscribe())
     }
 
+    /// Waits until a call is under way, which may be so at once. For one who waits at a time.
+    pub async fn in_use(&self) {
+        while !self.is_in_use() {
+            self.life.used.notified().await;
+        }
+    }
+
+    /// Whether a call is under way.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        self.life.calls.load(Ordering::Relaxed) > 0
+    }
+
+    /// How many calls were answered so far, whatever the answer. While it grows, somebody is there.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        self.life.answers.load(Ordering::Relaxed)
+    }
+
     /// Makes a call whose request is `body`, and waits for the whole answer, `limit` bytes at the
     /// most. Dropping the future cancels the call at the plugin.
     pub(crate) async fn unary(
@@ -148,6 +180,7 @@ impl Connection {
         body: Bytes,
         limit: usize,
     ) -> Result<Answer, ConnectionError> {
+        let _under_way = UnderWay::begin(&self.life);
         let ready = self.sender.clone().ready().await;
         let mut sender = ready.map_err(|error| self.unsent(error))?;
         let (response, mut request) =
@@ -170,6 +203,7 @@ impl Connection {
             chunks.push(chunk);
         }
         let trailers = incoming.trailers().await.map_err(|error| self.failed(error))?;
+        self.life.answers.fetch_add(1, Ordering::Relaxed);
         Ok(Answer { head: Response::from_parts(head, ()), chunks, trailers })
     }
 
@@ -193,5 +227,23 @@ impl Connection {
             return ConnectionError::Unsent(error);
         }
         ConnectionError::Lost(error)
+    }
+}
+
+/// A call that is under way, until this is dropped.
+struct UnderWay<'a>(&'a Life);
+
+impl<'a> UnderWay<'a> {
+    fn begin(life: &'a Life) -> Self {
+        if life.calls.fetch_add(1, Ordering::Relaxed) == 0 {
+            life.used.notify_one();
+        }
+        Self(life)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.calls.fetch_sub(1, Ordering::Relaxed);
     }
 }

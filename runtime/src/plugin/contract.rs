@@ -17,16 +17,19 @@ pub enum Contract {
     DaprStateTransactionSize,
     /// Layotto's greeting.
     LayottoHello,
+    /// gRPC's own health service, beside any other contract.
+    GrpcHealth,
 }
 
 impl Contract {
     /// Every contract that replug knows.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::DaprState,
         Self::DaprStateTransactions,
         Self::DaprStateQuery,
         Self::DaprStateTransactionSize,
         Self::LayottoHello,
+        Self::GrpcHealth,
     ];
 
     /// The service's full name.
@@ -40,6 +43,7 @@ impl Contract {
                 "dapr.proto.components.v1.TransactionalStoreMultiMaxSize"
             }
             Self::LayottoHello => "spec.proto.pluggable.v1.hello.Hello",
+            Self::GrpcHealth => "grpc.health.v1.Health",
         }
     }
 
@@ -49,9 +53,10 @@ impl Contract {
         match self {
             Self::DaprState => Some(BuildingBlock::State),
             Self::LayottoHello => Some(BuildingBlock::Hello),
-            Self::DaprStateTransactions | Self::DaprStateQuery | Self::DaprStateTransactionSize => {
-                None
-            }
+            Self::DaprStateTransactions
+            | Self::DaprStateQuery
+            | Self::DaprStateTransactionSize
+            | Self::GrpcHealth => None,
         }
     }
 }

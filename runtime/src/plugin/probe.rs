@@ -3,6 +3,9 @@
 use replug_proto::dapr::components::v1::PingRequest;
 use replug_proto::dapr::components::v1::state_store_client::StateStoreClient;
 use tonic::{Code, Status};
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_health::pb::HealthCheckRequest;
 use tonic_reflection::pb::{v1, v1alpha};
 
 use super::connection::Connection;
@@ -51,16 +54,46 @@ pub async fn probe(connection: &Connection) -> Result<Contracts, ProbeError> {
     if contracts.is_empty() {
         return Err(ProbeError::NothingKnown { services });
     }
-    if contracts.has(Contract::DaprState) {
-        let ping = StateStoreClient::new(Direct::new(connection)).ping(PingRequest {}).await;
-        match ping {
-            Err(status) if status.code() != Code::Unimplemented => {
-                return Err(ProbeError::Ping { contract: Contract::DaprState, status });
-            }
-            _ => {}
-        }
-    }
+    ping_state(connection, &contracts).await?;
     Ok(contracts)
+}
+
+/// Asks the plugin behind `connection` whether it is still there and fit for calls: by its
+/// contract's Ping, by `grpc.health.v1` where it serves that, and by reflection where it has neither.
+///
+/// Waits as long as the plugin takes; the caller bounds it.
+pub async fn ping(connection: &Connection, contracts: &Contracts) -> Result<(), ProbeError> {
+    ping_state(connection, contracts).await?;
+    if contracts.has(Contract::GrpcHealth) {
+        check_health(connection).await
+    } else if contracts.has(Contract::DaprState) {
+        Ok(())
+    } else {
+        services(connection).await.map(drop)
+    }
+}
+
+/// The Ping of Dapr's state store. Dapr itself never calls it, so it may be unimplemented.
+async fn ping_state(connection: &Connection, contracts: &Contracts) -> Result<(), ProbeError> {
+    if !contracts.has(Contract::DaprState) {
+        return Ok(());
+    }
+    match StateStoreClient::new(Direct::new(connection)).ping(PingRequest {}).await {
+        Err(status) if status.code() != Code::Unimplemented => {
+            Err(ProbeError::Ping { contract: Contract::DaprState, status })
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn check_health(connection: &Connection) -> Result<(), ProbeError> {
+    let failed = |status| ProbeError::Ping { contract: Contract::GrpcHealth, status };
+    let request = HealthCheckRequest::default();
+    let answer = HealthClient::new(Direct::new(connection)).check(request).await.map_err(failed)?;
+    match answer.into_inner().status() {
+        ServingStatus::NotServing => Err(failed(Status::unavailable("it says NOT_SERVING"))),
+        _ => Ok(()),
+    }
 }
 
 /// The full names of all services, by reflection v1, else v1alpha.

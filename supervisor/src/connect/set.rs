@@ -81,7 +81,9 @@ impl SocketSet {
                 SocketEvent::Lost { socket } | SocketEvent::Trouble { socket, .. } => {
                     (socket, false)
                 }
-                SocketEvent::Retried { .. } => return event,
+                SocketEvent::Retried { .. }
+                | SocketEvent::Hung { .. }
+                | SocketEvent::Stirs { .. } => return event,
             };
             let path = socket.path.clone();
             // An event of a task that was ended meanwhile is no news.

@@ -7,6 +7,7 @@ use toml::de::{DeInteger, DeValue};
 use super::nearest::nearest;
 use super::place::{Fault, Findings, Place};
 use super::plugin::one_of;
+use super::value;
 use super::reader::{Context, Entry, Section, kind};
 
 /// Keys that later versions of replug know.
@@ -101,7 +102,9 @@ fn component_type(text: &str) -> Result<ComponentType, Fault> {
 fn hold(section: &mut Section<'_>, findings: &mut Findings<'_>) -> HoldPolicy {
     let default = HoldPolicy::default();
     let hold = section.get("hold").and_then(|entry| entry.duration(findings));
-    let limit = section.get("hold_limit").and_then(|entry| count(&entry, findings));
+    let limit = section.get("hold_limit").and_then(|entry| {
+        entry.count("a number of callers, such as 10000", 0, findings)
+    });
     let replay = section.get("replay").and_then(|entry| {
         entry.parsed("\"reads\" or \"all\"", findings, |text| one_of(text, &REPLAYS))
     });
@@ -110,19 +113,6 @@ fn hold(section: &mut Section<'_>, findings: &mut Findings<'_>) -> HoldPolicy {
         limit: limit.unwrap_or(default.limit),
         replay: replay.unwrap_or(default.replay),
     }
-}
-
-fn count(entry: &Entry<'_>, findings: &mut Findings<'_>) -> Option<usize> {
-    let DeValue::Integer(written) = entry.value else {
-        entry.mistyped("a number of callers, such as 10000", findings);
-        return None;
-    };
-    let count = integer(written).and_then(|number| usize::try_from(number).ok());
-    if count.is_none() {
-        let fault = Fault::new(format!("is {written}"), "write a number from 0 on");
-        findings.error(&entry.place, fault);
-    }
-    count
 }
 
 fn metadata(table: &Section<'_>, context: &Context<'_>, findings: &mut Findings<'_>) -> Metadata {
@@ -214,16 +204,12 @@ fn json(value: &DeValue<'_>) -> Result<serde_json::Value, Fault> {
 }
 
 fn whole(number: &DeInteger<'_>) -> Result<i64, Fault> {
-    integer(number).ok_or_else(|| {
+    value::integer(number).ok_or_else(|| {
         Fault::new(
             format!("has the number {number}, which does not fit into 64 bits"),
             "write it in quotes",
         )
     })
-}
-
-fn integer(number: &DeInteger<'_>) -> Option<i64> {
-    i64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
 /// That the prefix of stored keys does not hold what parts it from them.

@@ -12,6 +12,7 @@ use super::nearest::nearest;
 use super::place::{Fault, Findings, Place};
 use super::reader::{Context, Entry, Section};
 use super::{Launch, PluginSpec, program, value};
+use crate::health::{HealthPolicy, OnUnhealthy};
 use crate::restart::{Restart, RestartPolicy};
 
 const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -22,11 +23,14 @@ const DEFAULT_STOP_SIGNAL: Signal = Signal::SIGTERM;
 pub(super) const NAME_LIMIT: usize = 64;
 
 /// Keys that later versions of replug know.
-const LATER: [&str; 9] =
-    ["after", "enabled", "group", "health", "instances", "limits", "max_restarts", "user", "watch"];
+const LATER: [&str; 8] =
+    ["after", "enabled", "group", "instances", "limits", "max_restarts", "user", "watch"];
 
 const RESTARTS: [(&str, Restart); 3] =
     [("always", Restart::Always), ("on-failure", Restart::OnFailure), ("never", Restart::Never)];
+
+const ON_UNHEALTHY: [(&str, OnUnhealthy); 2] =
+    [("restart", OnUnhealthy::Restart), ("report", OnUnhealthy::Report)];
 
 /// The variables by which replug tells a plugin where its socket goes.
 const SOCKET_VARIABLES: [&str; 6] = [
@@ -68,6 +72,11 @@ pub(super) fn read(
         .and_then(|entry| entry.table("a table, such as { initial = \"100ms\" }", findings))
         .map(|table| backoff(table, findings))
         .unwrap_or_default();
+    let health = section
+        .get("health")
+        .and_then(|entry| entry.table("a table, such as { interval = \"5s\" }", findings))
+        .map(|table| health(table, findings))
+        .unwrap_or_default();
     let start_timeout = section.get("start_timeout").and_then(|entry| entry.some_time(findings));
     let stop_timeout = section.get("stop_timeout").and_then(|entry| entry.duration(findings));
     let stop_signal = section.get("stop_signal").and_then(|entry| {
@@ -82,6 +91,7 @@ pub(super) fn read(
         start_timeout: start_timeout.unwrap_or(DEFAULT_START_TIMEOUT),
         stop_timeout: stop_timeout.unwrap_or(DEFAULT_STOP_TIMEOUT),
         stop_signal: stop_signal.unwrap_or(DEFAULT_STOP_SIGNAL),
+        health,
         socket,
     };
     let socket = section.place_of("socket");
@@ -267,6 +277,26 @@ pub(super) fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Faul
         |word| format!("did you mean {word:?}?"),
     );
     Err(Fault::new(format!("is {text:?}"), help))
+}
+
+/// How it is seen whether a plugin hangs. An empty table is one too: it asks for the defaults.
+fn health(mut table: Section<'_>, findings: &mut Findings<'_>) -> HealthPolicy {
+    let default = HealthPolicy::DECLARED;
+    let interval = table.get("interval").and_then(|entry| entry.some_time(findings));
+    let timeout = table.get("timeout").and_then(|entry| entry.some_time(findings));
+    let failures = table.get("failures").and_then(|entry| entry.count("a number of failures, such as 3", 1, findings));
+    let on_unhealthy = table.get("on_unhealthy").and_then(|entry| {
+        entry.parsed("\"restart\" or \"report\"", findings, |text| one_of(text, &ON_UNHEALTHY))
+    });
+    table.finish(&[], findings);
+    HealthPolicy {
+        interval: interval.unwrap_or(default.interval),
+        timeout: timeout.unwrap_or(default.timeout),
+        failures: failures
+            .map_or(default.failures, |count| u32::try_from(count).unwrap_or(u32::MAX)),
+        on_unhealthy: on_unhealthy.unwrap_or(default.on_unhealthy),
+        ..default
+    }
 }
 
 /// The delays of a policy.

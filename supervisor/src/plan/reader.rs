@@ -256,6 +256,28 @@ impl<'t> Entry<'t> {
         Some(duration)
     }
 
+    /// The value as a number that counts something, `least` or more.
+    pub(super) fn count(
+        &self,
+        wanted: &str,
+        least: usize,
+        findings: &mut Findings<'_>,
+    ) -> Option<usize> {
+        let DeValue::Integer(written) = self.value else {
+            self.mistyped(wanted, findings);
+            return None;
+        };
+        let count = value::integer(written)
+            .and_then(|number| usize::try_from(number).ok())
+            .filter(|count| *count >= least);
+        if count.is_none() {
+            let fault =
+                Fault::new(format!("is {written}"), format!("write a number from {least} on"));
+            findings.error(&self.place, fault);
+        }
+        count
+    }
+
     /// The value as an array.
     pub(super) fn array(
         &self,

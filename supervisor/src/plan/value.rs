@@ -6,6 +6,7 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use toml::de::DeInteger;
 
 use super::nearest::nearest;
 use super::place::Fault;
@@ -13,6 +14,11 @@ use super::{Listen, SOCKET_PATH_LIMIT};
 
 /// The longest duration that a plan may ask for. More is a slip, and would overflow clocks.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// An integer in any of TOML's notations.
+pub(super) fn integer(number: &DeInteger<'_>) -> Option<i64> {
+    i64::from_str_radix(number.as_str(), number.radix()).ok()
+}
 
 /// `500ms`, `30s`, `1h30m`.
 pub(super) fn duration(text: &str) -> Result<Duration, Fault> {

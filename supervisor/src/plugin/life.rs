@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::task::Surroundings;
 use crate::connect::{Socket, SocketEvent, SocketSet};
+use crate::health::HealthPolicy;
 use crate::output::{Output, Source};
 use crate::plan::PluginSpec;
 use crate::process::{Exit, Process, Signal};
@@ -25,6 +26,7 @@ pub(super) struct Life {
     /// Where its sockets appear.
     folder: Folder,
     sockets: SocketSet,
+    health: HealthPolicy,
     any_socket: bool,
     readiness: Readiness,
     /// Removed, with what is in it, when the life is over.
@@ -97,6 +99,7 @@ impl Life {
             output,
             folder,
             sockets: SocketSet::new(Arc::<Registry>::clone(&surroundings.registry)),
+            health: spec.health,
             any_socket: false,
             readiness: Readiness::NotYet,
             private: Some(private),
@@ -117,7 +120,8 @@ impl Life {
                         };
                         self.any_socket = true;
                         let (plugin, name) = (self.plugin.clone(), name.into());
-                        self.sockets.appeared(Socket { plugin, path, name });
+                        let health = self.health;
+                        self.sockets.appeared(Socket { plugin, path, name, health });
                     }
                     FolderEvent::Removed(path) => self.sockets.removed(&path),
                     FolderEvent::Refused { path, reason } => {

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use super::life::{Birth, Life, LifeEvent};
 use super::{Effect, Event, State, Then};
 use crate::connect::{SocketEvent, complaint, listed};
+use crate::health::OnUnhealthy;
 use crate::output::{Output, PluginLog};
 use crate::plan::PluginSpec;
 use crate::process::Spawner;
@@ -189,9 +190,17 @@ impl PluginTask {
                     }
                 });
                 if asked {
-                    tracing::info!(plugin = self.spec.name, generation = self.generation, "ended: {exit}");
+                    tracing::info!(
+                        plugin = self.spec.name,
+                        generation = self.generation,
+                        "ended: {exit}"
+                    );
                 } else {
-                    tracing::warn!(plugin = self.spec.name, generation = self.generation, "ended: {exit}");
+                    tracing::warn!(
+                        plugin = self.spec.name,
+                        generation = self.generation,
+                        "ended: {exit}"
+                    );
                 }
                 self.keep_last_lines(ended.output);
                 self.happened(Event::Ended(decision)).await;
@@ -247,6 +256,17 @@ impl PluginTask {
                 if self.state == State::Starting {
                     self.status.send_modify(|status| status.reason = reason);
                 }
+            }
+            SocketEvent::Hung { reason, .. } => {
+                tracing::warn!(plugin = self.spec.name, "{reason}");
+                self.status.send_modify(|status| status.reason = reason);
+                if self.spec.health.on_unhealthy == OnUnhealthy::Restart {
+                    self.happened(Event::Hung).await;
+                }
+            }
+            SocketEvent::Stirs { .. } => {
+                tracing::info!(plugin = self.spec.name, "answers again");
+                self.status.send_modify(|status| status.reason.clear());
             }
             SocketEvent::Retried { failed, .. } => {
                 self.status.send_modify(|status| status.reason = complaint(&failed));

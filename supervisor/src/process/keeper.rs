@@ -20,6 +20,7 @@ use rustix::process::{WaitId, WaitIdOptions, waitid};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
+use super::orphans::Orphans;
 use super::pidfd::Pidfd;
 use super::ward::Ward;
 use super::{Exit, Launch, SpawnError, pre_exec};
@@ -55,6 +56,7 @@ pub(super) struct Started {
 pub(super) struct Keeper {
     requests: mpsc::UnboundedReceiver<Request>,
     ward: Ward,
+    orphans: Orphans,
     living: HashMap<Serial, Living>,
     /// One task per living process, which ends when the process does.
     exits: JoinSet<Serial>,
@@ -73,10 +75,15 @@ struct Living {
 }
 
 impl Keeper {
-    pub(super) fn new(requests: mpsc::UnboundedReceiver<Request>, ward: Ward) -> Self {
+    pub(super) fn new(
+        requests: mpsc::UnboundedReceiver<Request>,
+        ward: Ward,
+        orphans: Orphans,
+    ) -> Self {
         Self {
             requests,
             ward,
+            orphans,
             living: HashMap::new(),
             exits: JoinSet::new(),
             last: 0,
@@ -101,6 +108,7 @@ impl Keeper {
                         tracing::error!(%error, "the warden cannot be started");
                     }
                 }
+                () = self.orphans.may_have_ended() => {}
                 request = self.requests.recv(), if self.asked => {
                     if let Some(request) = request {
                         self.serve(request);
@@ -110,6 +118,13 @@ impl Keeper {
                     }
                 }
             }
+            // After whatever happened: a child of the thread's own that was reaped just now may
+            // have hidden orphans.
+            let living = &self.living;
+            let ward = &self.ward;
+            self.orphans.reap(|pid| {
+                ward.is_warden(pid) || living.values().any(|living| living.pid == pid)
+            });
         }
         self.ward.dismiss().await;
         for waiting in self.finished {

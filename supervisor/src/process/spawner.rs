@@ -9,6 +9,7 @@ use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
 
 use super::keeper::{Keeper, Request, Serial, Started};
+use super::orphans::Orphans;
 use super::ward::Ward;
 use super::warden::WardenCommand;
 use super::{Launch, Process, SpawnError};
@@ -36,15 +37,16 @@ impl Spawner {
             let prepared =
                 runtime::Builder::new_current_thread().enable_all().build().and_then(|runtime| {
                     let entered = runtime.enter();
+                    let orphans = Orphans::listen()?;
                     let ward = Ward::start(warden)?;
                     drop(entered);
-                    Ok((runtime, ward))
+                    Ok((runtime, ward, orphans))
                 });
             match prepared {
                 // If nobody waits any more, the requests have no sender and the run is over at once.
-                Ok((runtime, ward)) => {
+                Ok((runtime, ward, orphans)) => {
                     let _ = up.send(Ok(()));
-                    runtime.block_on(Keeper::new(receiver, ward).run());
+                    runtime.block_on(Keeper::new(receiver, ward, orphans).run());
                 }
                 Err(error) => {
                     let _ = up.send(Err(error));

@@ -70,6 +70,11 @@ impl Ward {
         }
     }
 
+    /// Whether the process is the warden in office.
+    pub(super) fn is_warden(&self, pid: u32) -> bool {
+        self.warden.as_ref().is_some_and(|warden| warden.child.id() == pid)
+    }
+
     /// The group that announced itself last runs its program.
     pub(super) fn begun(&mut self, group: u32) {
         self.groups.insert(group);

@@ -43,7 +43,7 @@ port = 8080
 [plugins.a]
 command = ["sh"]
 after = ["b"]
-health = { interval = "5s" }
+watch = ["a.py"]
 [components.c]
 type = "state.sqlite"
 scopes = []
@@ -52,7 +52,7 @@ scopes = []
             "2:1: error: `runtime.resources` is not supported by this version of replug; take it out until a version that knows it is installed",
             "3:2: error: `app` is not supported by this version of replug; take it out until a version that knows it is installed",
             "7:1: error: `plugins.a.after` is not supported by this version of replug; take it out until a version that knows it is installed",
-            "8:1: error: `plugins.a.health` is not supported by this version of replug; take it out until a version that knows it is installed",
+            "8:1: error: `plugins.a.watch` is not supported by this version of replug; take it out until a version that knows it is installed",
             "11:1: error: `components.c.scopes` is not supported by this version of replug; take it out until a version that knows it is installed",
         ],
     );
@@ -138,6 +138,7 @@ start_timeout = "0s"
 stop_timeout = 10.5
 stop_signal = "SIGTREM"
 socket = "a.sock"
+health = { interval = "0s", failures = 0, on_unhealthy = "kill", period = "1s" }
 "#,
         &[
             r#"2:11: error: `plugins.a.command` is a string; write an array of strings: ["python3", "main.py"]"#,
@@ -152,6 +153,10 @@ socket = "a.sock"
             r#"8:16: error: `plugins.a.stop_timeout` is a float; write a duration in quotes, such as "30s""#,
             r#"9:15: error: `plugins.a.stop_signal` is "SIGTREM", which is no signal; did you mean "SIGTERM"?"#,
             r#"10:10: error: `plugins.a.socket` is "a.sock"; write an absolute path, or take the key out: then the plugin is told a folder"#,
+            r#"11:23: error: `plugins.a.health.interval` is zero; write a duration above zero, such as "100ms""#,
+            "11:40: error: `plugins.a.health.failures` is 0; write a number from 1 on",
+            r#"11:58: error: `plugins.a.health.on_unhealthy` is "kill"; write one of "restart", "report""#,
+            "11:66: error: `plugins.a.health.period` is no key that replug knows; there are `interval`, `timeout`, `failures`, `on_unhealthy`",
         ],
     );
     says(

@@ -6,6 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use replug_runtime::component::{HoldPolicy, Replay};
 use replug_supervisor::plan::{Launch, Listen, Plan};
+use replug_supervisor::health::{HealthPolicy, OnUnhealthy, Watch};
 use replug_supervisor::restart::{Restart, RestartPolicy};
 
 use crate::{plan, surroundings};
@@ -71,6 +72,7 @@ fn every_key_of_a_plugin_counts() {
         start_timeout = "500ms"
         stop_timeout = "0s"
         stop_signal = "INT"
+        health = { interval = "1s", timeout = "300ms", failures = 5, on_unhealthy = "report" }
         socket = "/fixed/path.sock"
 
         [plugins."a.b"]
@@ -95,6 +97,14 @@ fn every_key_of_a_plugin_counts() {
     assert_eq!(z.start_timeout, Duration::from_millis(500));
     assert_eq!(z.stop_timeout, Duration::ZERO);
     assert_eq!(z.stop_signal, Signal::SIGINT);
+    let health = HealthPolicy {
+        interval: Duration::from_secs(1),
+        timeout: Duration::from_millis(300),
+        failures: 5,
+        watch: Watch::Always,
+        on_unhealthy: OnUnhealthy::Report,
+    };
+    assert_eq!(z.health, health);
     assert_eq!(z.socket.as_deref(), Some(Path::new("/fixed/path.sock")));
 
     assert_eq!(dotted.name, "a.b");
@@ -108,6 +118,7 @@ fn every_key_of_a_plugin_counts() {
     assert_eq!(dotted.start_timeout, Duration::from_secs(30));
     assert_eq!(dotted.stop_timeout, Duration::from_secs(10));
     assert_eq!(dotted.stop_signal, Signal::SIGTERM);
+    assert_eq!(dotted.health, HealthPolicy::default());
     assert_eq!(dotted.socket, None);
     assert_eq!(plan.plugin("a.b"), Some(dotted));
     assert_eq!(plan.plugin("c"), None);
