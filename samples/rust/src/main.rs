@@ -5,6 +5,8 @@ mod batch;
 mod greeting;
 mod journal;
 mod notebook;
+mod place;
+mod query;
 mod record;
 mod writer;
 

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use replug_sdk::async_trait;
 use replug_sdk::component::state::{
-    DeleteRequest, GetRequest, GetResponse, Operation, SetRequest, StateStore, StateStoreType,
-    TransactRequest,
+    DeleteRequest, GetRequest, GetResponse, Operation, QueryItem, QueryRequest, QueryResponse,
+    SetRequest, StateStore, StateStoreType, TransactRequest,
 };
 use replug_sdk::component::{Context, Error, Features, Metadata};
 
+use crate::query::Search;
 use crate::writer::{Shared, Writer};
 
 /// Opens notebooks, by the `path` of the metadata. Components of the same path share one, and it
@@ -58,7 +59,7 @@ struct Notebook {
 #[async_trait]
 impl StateStore for Notebook {
     fn features(&self) -> Features {
-        Features::new([Features::ETAG, Features::TRANSACTIONAL])
+        Features::new([Features::ETAG, Features::TRANSACTIONAL, Features::QUERY_API])
     }
 
     async fn get(&self, _cx: &Context, request: GetRequest) -> Result<GetResponse, Error> {
@@ -81,5 +82,27 @@ impl StateStore for Notebook {
 
     async fn transact(&self, _cx: &Context, request: TransactRequest) -> Result<(), Error> {
         self.writer.write(request.operations).await
+    }
+
+    async fn query(&self, _cx: &Context, request: QueryRequest) -> Result<QueryResponse, Error> {
+        let shared = self.entries.clone();
+        let searched = tokio::task::spawn_blocking(move || {
+            let search = Search::new(&request.query)?;
+            // Writers wait for the list alone, not for the search. The values are not copied.
+            let entries: Vec<_> = {
+                let entries = shared.read().unwrap_or_else(PoisonError::into_inner);
+                entries.iter().map(|(key, entry)| (key.clone(), entry.clone())).collect()
+            };
+            let (found, token) = search.page(entries);
+            let items = found.into_iter().map(|(key, entry)| QueryItem {
+                key,
+                data: entry.value.data,
+                etag: Some(entry.version.to_string()),
+                error: String::new(),
+                content_type: entry.value.content_type,
+            });
+            Ok(QueryResponse { items: items.collect(), token, metadata: Metadata::default() })
+        });
+        searched.await.map_err(|panicked| Error::Failed(panicked.to_string()))?
     }
 }
