@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::rig::{Home, Led, Replug, python_sample, require_tool};
+use crate::rig::{Home, Led, Replug, notebook, python_sample, require_tool};
 
 #[derive(Debug, Deserialize)]
 struct State {
@@ -34,6 +34,22 @@ async fn the_dapr_sdk_works_on_through_kills_of_the_python_plugin() {
         python_sample()
     );
     use_every_state_call_between_kills(&plan, "python-sqlite").await;
+}
+
+#[tokio::test]
+async fn the_dapr_sdk_works_on_through_kills_of_the_rust_sample() {
+    if !require_tool("python3", &["--version"]) {
+        return;
+    }
+    let plan = format!(
+        "[plugins.notebook]\n\
+         command = [{:?}]\n\
+         [components.orders]\n\
+         type = \"state.notebook\"\n\
+         metadata = {{ path = \"orders.journal\" }}\n",
+        notebook()
+    );
+    use_every_state_call_between_kills(&plan, "notebook").await;
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Plugins that are made for the tests: built on their first use.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -45,18 +46,36 @@ pub(crate) fn run(command: &mut Command) {
 /// this test alone.
 pub(crate) fn misbehave() -> &'static str {
     static BUILT: OnceLock<String> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let binary = target().join("examples/misbehave");
-        let sources = Path::new(ROOT).join("tests/plugins/misbehave");
-        if modified(&binary) < newest_in(&sources) {
-            run(Command::new(env!("CARGO")).current_dir(ROOT).args([
-                "build",
-                "--package=replug",
-                "--example=misbehave",
-            ]));
-        }
-        text(&binary)
-    })
+    BUILT.get_or_init(|| built("examples/misbehave", "tests/plugins/misbehave"))
+}
+
+/// The sample plugin in Rust. Cargo has built it with the tests of the whole workspace, but not
+/// with those of this package.
+pub(crate) fn notebook() -> &'static str {
+    static BUILT: OnceLock<String> = OnceLock::new();
+    BUILT.get_or_init(|| built("notebook", "samples/rust/src"))
+}
+
+/// A binary of this build. Cargo is asked for it unless it is younger than its sources.
+fn built(binary: &str, sources: &str) -> String {
+    let target = target();
+    let binary = target.join(binary);
+    if modified(&binary) < newest_in(&Path::new(ROOT).join(sources)) {
+        // The folder of the profile `dev` is the only one that has another name.
+        let profile = match target.file_name().and_then(OsStr::to_str).unwrap() {
+            "debug" => "dev",
+            profile => profile,
+        };
+        run(Command::new(env!("CARGO"))
+            .current_dir(ROOT)
+            .args(["build", "--profile", profile, "--target-dir"])
+            .arg(target.parent().unwrap())
+            // All at once, as for the tests: alone, each would have its dependencies built anew,
+            // with other features.
+            .args(["--package=replug", "--package=notebook"])
+            .args(["--example=misbehave", "--bin=notebook"]));
+    }
+    text(&binary)
 }
 
 /// The Go plugin, on Dapr's SDK as it comes.
