@@ -16,8 +16,8 @@ Exit codes:
   1  a requirement was missed, or it could not be measured
   2  the command line is wrong
 
-The figures count on a release build of replug and a machine with nothing else to do:
-  cargo build --release -p replug -p replug-bench -p notebook";
+The figures count on a build as it is packaged, and a machine with nothing else to do:
+  cargo build --profile dist -p replug -p replug-bench -p notebook";
 
 /// Measures a running replug from outside, against the numbers that it has to meet.
 #[derive(Debug, Parser)]
@@ -65,7 +65,7 @@ impl Common {
         };
         path.canonicalize().map_err(|error| {
             format!(
-                "{}: {error}\n  `cargo build --release -p replug` builds it; --replug says where it is",
+                "{}: {error}\n  `cargo build --profile dist -p replug` builds it; --replug says where it is",
                 path.display()
             )
             .into()

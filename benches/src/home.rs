@@ -1,4 +1,5 @@
-//! A folder of its own for every run of replug: plugins.toml, sockets, data. Gone with its value.
+//! Folders of its own for every run of replug: for plugins.toml and data, and for sockets. Gone with
+//! their value.
 
 use std::path::{Path, PathBuf};
 
@@ -6,18 +7,24 @@ use tempfile::TempDir;
 
 use crate::Failure;
 
-/// Where one replug runs. Its path is short, as socket paths have to be.
+/// Sockets are in memory here, as they are below `/run` on a machine in use: a disk that is busy
+/// makes even an empty folder's removal wait.
+const IN_MEMORY: &str = "/dev/shm";
+
+/// Where one replug runs. Its paths are short, as socket paths have to be.
 #[derive(Debug)]
 pub(crate) struct Home {
     folder: TempDir,
+    sockets: TempDir,
 }
 
 impl Home {
     /// An empty home.
     pub(crate) fn new() -> Result<Self, Failure> {
         let folder = tempfile::Builder::new().prefix("rpb").tempdir()?;
-        std::fs::create_dir(folder.path().join("sockets"))?;
-        Ok(Self { folder })
+        let sockets = socket_folder()?;
+        std::fs::create_dir(sockets.path().join("found"))?;
+        Ok(Self { folder, sockets })
     }
 
     /// Writes plugins.toml: a `[runtime]` with free ports, then `plan`.
@@ -29,8 +36,8 @@ impl Home {
              http = \"127.0.0.1:0\"\n\
              run_dir = {:?}\n\
              socket_dir = {:?}\n\n",
-            text(&self.path("run")),
-            text(&self.path("sockets")),
+            text(&self.run_dir()),
+            text(&self.sockets.path().join("found")),
         );
         Ok(std::fs::write(self.plan(), runtime + plan)?)
     }
@@ -43,10 +50,22 @@ impl Home {
         self.folder.path().join(name)
     }
 
+    fn run_dir(&self) -> PathBuf {
+        self.sockets.path().join("run")
+    }
+
     /// How many private socket folders there are at this moment, of all replugs that ran here.
     pub(crate) fn private_folders(&self) -> usize {
-        entries(&self.path("run/plugins")).iter().map(|run| entries(run).len()).sum()
+        entries(&self.run_dir().join("plugins")).iter().map(|run| entries(run).len()).sum()
     }
+}
+
+/// A folder for sockets, gone with its value.
+pub(crate) fn socket_folder() -> Result<TempDir, Failure> {
+    let mut folder = tempfile::Builder::new();
+    folder.prefix("rpb");
+    let in_memory = Path::new(IN_MEMORY);
+    Ok(if in_memory.is_dir() { folder.tempdir_in(in_memory)? } else { folder.tempdir()? })
 }
 
 /// A path as text for plugins.toml.

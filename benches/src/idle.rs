@@ -64,9 +64,10 @@ pub(crate) async fn measure(program: &Path, args: &IdleArgs) -> Result<Report, F
         let figures = [of.rss, of.pss, of.private, of.anonymous].map(|bytes| (bytes / 1024).into());
         memory.row([name.into()].into_iter().chain(figures));
     };
-    row("replug", own);
+    row("replug itself", own);
     for child in others {
-        row(&child.name, Memory::of(child.pid)?);
+        let name = if child.name.contains("warden") { "its warden" } else { "its plugin" };
+        row(name, Memory::of(child.pid)?);
     }
     report.table(memory);
 

@@ -11,7 +11,10 @@ use crate::Failure;
 use crate::home::{Home, text};
 
 /// The repository.
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}
 
 /// How the plugin and the component of every plan are called.
 pub(crate) const PLUGIN: &str = "store";
@@ -56,7 +59,7 @@ impl Plugin {
             Name::RustSample => {
                 let program = there(
                     replug.with_file_name("notebook"),
-                    "`cargo build --release -p notebook` builds it",
+                    "`cargo build --profile dist -p notebook` builds it",
                 )?;
                 Ok(Self {
                     name: "rust-sample",
@@ -66,12 +69,12 @@ impl Plugin {
                 })
             }
             Name::Python => {
-                let root = Path::new(ROOT);
+                let root = root();
                 let python = there(
                     root.join("target/python/plugin/bin/python"),
                     "samples/python/setup.sh makes it",
                 )?;
-                let script = root.join("samples/python/plugin.py").canonicalize()?;
+                let script = root.join("samples/python/plugin.py");
                 Ok(Self {
                     name: "python",
                     command: vec![python.into(), script.into()],
@@ -150,7 +153,7 @@ fn there(path: PathBuf, remedy: &str) -> Result<PathBuf, Failure> {
 }
 
 async fn build_go() -> Result<PathBuf, Failure> {
-    let root = Path::new(ROOT).canonicalize()?;
+    let root = root();
     let program = root.join("target/go/go-memory");
     let built = Command::new("go")
         .current_dir(root.join("tests/plugins/go-state"))

@@ -14,6 +14,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::time::timeout;
 use tonic::transport::{Channel, Endpoint};
 
+use crate::home::socket_folder;
 use crate::plugin::Plugin;
 use crate::{Failure, PATIENCE};
 
@@ -28,7 +29,7 @@ pub(super) struct OwnStart {
 
 /// Starts the plugin's process, with its data in `data`, asks it and kills it.
 pub(super) async fn own_start(plugin: &Plugin, data: &Path) -> Result<OwnStart, Failure> {
-    let folder = tempfile::Builder::new().prefix("rpo").tempdir()?;
+    let folder = socket_folder()?;
     let socket = plugin.socket(folder.path());
     let watch = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
     inotify::add_watch(&watch, folder.path(), WatchFlags::CREATE | WatchFlags::MOVED_TO)?;
