@@ -47,7 +47,7 @@ impl Orphans {
         }
         while let Some(pid) = ended_child().filter(|pid| !is_own(pid.as_raw().unsigned_abs())) {
             match waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG) {
-                Ok(status) => tracing::debug!(pid = pid.as_raw(), "reaped an orphan: {status:?}"),
+                Ok(_) => tracing::debug!("reaped the orphan {pid}"),
                 Err(error) => {
                     tracing::warn!(pid = pid.as_raw(), %error, "an orphan cannot be reaped");
                     return;

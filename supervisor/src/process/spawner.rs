@@ -29,6 +29,10 @@ impl Spawner {
     ///
     /// Fails where either cannot be started: without a warden no promise is kept about children
     /// that outlive replug.
+    ///
+    /// In a process to which the kernel gives orphans (the first of its container, or a subreaper)
+    /// the thread reaps every child that it has not started itself: nothing else there may start
+    /// and wait for any.
     pub async fn start(warden: WardenCommand) -> io::Result<Self> {
         let (requests, receiver) = mpsc::unbounded_channel();
         let (up, is_up) = oneshot::channel();
