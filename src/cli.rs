@@ -38,6 +38,10 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Show the plugins and components of a running replug
     Status(StatusArgs),
+    /// Start a plugin that is stopped
+    Start(PluginNameArgs),
+    /// Stop a plugin, until it is started again
+    Stop(PluginNameArgs),
     /// Stop a plugin and start its next generation
     Restart(RestartArgs),
     /// Serve a built-in component type as a plugin process
@@ -105,6 +109,16 @@ pub(crate) struct StatusArgs {
     /// Write everything there is to know as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Which plugin of a running replug.
+#[derive(Debug, Args)]
+pub(crate) struct PluginNameArgs {
+    /// The plugin, as plugins.toml calls it
+    pub(crate) plugin: String,
+
+    #[command(flatten)]
+    pub(crate) control: ControlArgs,
 }
 
 /// Stop a plugin and start its next generation.

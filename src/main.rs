@@ -4,7 +4,7 @@ mod check;
 mod cli;
 mod exit;
 mod plugin;
-mod restart;
+mod lifecycle;
 mod run;
 mod status;
 
@@ -30,7 +30,9 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Status(args) => status::status(&args),
-        Command::Restart(args) => restart::restart(&args),
+        Command::Start(args) => lifecycle::start(&args),
+        Command::Stop(args) => lifecycle::stop(&args),
+        Command::Restart(args) => lifecycle::restart(&args),
         Command::Plugin(args) => plugin::serve(&args),
     };
     match done {

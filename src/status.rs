@@ -12,6 +12,7 @@ use crate::block_on;
 use crate::check::load;
 use crate::cli::{ControlArgs, StatusArgs};
 use crate::exit::Failure;
+pub(crate) use table::plugin_state;
 
 /// Asks and shows.
 pub(crate) fn status(args: &StatusArgs) -> Result<(), Failure> {

@@ -165,7 +165,7 @@ pub(super) fn kind(kind: pb::plugin::Kind) -> &'static str {
 }
 
 /// A plugin's state as status names it.
-pub(super) fn plugin_state(state: pb::plugin::State) -> &'static str {
+pub(crate) fn plugin_state(state: pb::plugin::State) -> &'static str {
     use pb::plugin::State;
     match state {
         State::Unspecified => "unknown",

@@ -11,6 +11,7 @@
 mod component;
 mod diagnostic;
 mod nearest;
+mod order;
 mod place;
 mod plugin;
 mod program;
@@ -92,6 +93,10 @@ pub struct PluginSpec {
     pub name: String,
     /// What is started.
     pub launch: Launch,
+    /// Plugins that have to be ready before it is started, and that are stopped after it.
+    pub after: Vec<String>,
+    /// When it is started for the first time.
+    pub start: Start,
     /// Variables that it gets besides replug's own environment.
     pub env: BTreeMap<String, String>,
     /// The folder that it starts in; the one of `plugins.toml` unless told.
@@ -108,6 +113,16 @@ pub struct PluginSpec {
     pub health: HealthPolicy,
     /// The path of its socket, where it does not take the one that replug tells it.
     pub socket: Option<PathBuf>,
+}
+
+/// When a plugin is started for the first time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Start {
+    /// With replug.
+    #[default]
+    Auto,
+    /// When somebody asks for it.
+    Manual,
 }
 
 /// What is started for a plugin.

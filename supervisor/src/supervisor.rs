@@ -1,14 +1,16 @@
 //! Runs every declared plugin and connects to every found one: a task each, started and stopped
 //! together.
 
+mod order;
 mod pulse;
 
+use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::found::FoundTask;
-use crate::plan::{Launch, Plan};
+use crate::plan::{Launch, Plan, Start};
 use crate::plugin::task::{Command, PluginTask, Surroundings};
 use crate::process::Spawner;
 use crate::status::{Phase, PluginStatus};
@@ -29,6 +31,8 @@ pub struct Supervisor {
 #[derive(Debug)]
 struct Handle {
     name: String,
+    /// Those that have to be ready before it is started.
+    after: Vec<String>,
     commands: mpsc::WeakSender<Command>,
     status: watch::Receiver<PluginStatus>,
 }
@@ -48,9 +52,9 @@ struct Tasks {
     finding: mpsc::Sender<oneshot::Sender<()>>,
 }
 
-/// Why a plugin was not restarted.
+/// Why what was asked of a plugin was not done.
 #[derive(Debug, thiserror::Error)]
-pub enum RestartError {
+pub enum PluginError {
     /// There is none of that name.
     #[error("there is no plugin `{name}`{}", nearest.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
     Unknown {
@@ -60,11 +64,11 @@ pub enum RestartError {
         nearest: Option<String>,
     },
     /// It is found: somebody else runs it.
-    #[error("plugin `{0}` is found, not declared: restart it where it is run")]
+    #[error("plugin `{0}` is found, not declared: replug does not run it")]
     Found(String),
-    /// Its next generation has not become ready.
-    #[error("plugin `{name}` was restarted and is not ready: {reason}")]
-    Failed {
+    /// It was started and has not become ready.
+    #[error("plugin `{name}` was started and is not ready: {reason}")]
+    NotReady {
         /// The plugin.
         name: String,
         /// Why it is not.
@@ -93,13 +97,20 @@ impl Supervisor {
             }
             let (task, commander, status) = PluginTask::new(spec.clone(), surroundings.clone());
             tasks.spawn(task.run());
-            commander.try_send(Command::Start).expect("a new channel has room");
             plugins.push(Handle {
                 name: spec.name.clone(),
+                after: spec.after.clone(),
                 commands: commander.downgrade(),
                 status,
             });
             commanders.push(commander);
+        }
+        for (spec, plugin) in plan.plugins.iter().zip(&plugins) {
+            if spec.start == Start::Auto {
+                let before = plugins.iter().filter(|before| spec.after.contains(&before.name));
+                let before = before.map(|before| before.status.clone()).collect();
+                tasks.spawn(order::start_after(before, plugin.commands.clone()));
+            }
         }
         let (finding, asked) = mpsc::channel(1);
         let found = plan.runtime.socket_dir.clone().map(|folder| {
@@ -131,39 +142,91 @@ impl Supervisor {
 
     /// Stops a declared plugin and starts its next generation; returns when that is ready, or has
     /// failed to become so.
-    pub async fn restart(&self, name: &str) -> Result<PluginStatus, RestartError> {
-        let Some(plugin) = self.plugins.iter().find(|plugin| plugin.name == name) else {
-            if self.status().iter().any(|found| found.name == name) {
-                return Err(RestartError::Found(name.to_owned()));
-            }
-            let names = self.plugins.iter().map(|plugin| plugin.name.as_str());
-            return Err(RestartError::Unknown {
-                name: name.to_owned(),
-                nearest: crate::plan::nearest(name, names).map(str::to_owned),
-            });
-        };
+    pub async fn restart(&self, name: &str) -> Result<PluginStatus, PluginError> {
+        self.launch(name, Command::Restart).await
+    }
+
+    /// Starts a declared plugin that is stopped or waits for its next try; returns when it is ready,
+    /// or has failed to become so.
+    pub async fn start_plugin(&self, name: &str) -> Result<PluginStatus, PluginError> {
+        let plugin = self.declared(name)?;
+        if plugin.status.borrow().phase == Phase::Ready {
+            return Ok(plugin.status.borrow().clone());
+        }
+        self.launch(name, Command::Start).await
+    }
+
+    /// Stops a declared plugin, and returns when its process is gone. Its components wait for
+    /// somebody to serve them.
+    pub async fn stop_plugin(&self, name: &str) -> Result<PluginStatus, PluginError> {
+        let plugin = self.declared(name)?;
+        plugin.command(Command::Stop).await?;
         let mut status = plugin.status.clone();
-        let before = status.borrow_and_update().generation;
-        let commands = plugin.commands.upgrade().ok_or(RestartError::Stopping)?;
-        commands.send(Command::Restart).await.map_err(|_| RestartError::Stopping)?;
-        drop(commands);
+        let stopped = status.wait_for(|status| status.phase == Phase::Stopped).await;
+        Ok(stopped.map_err(|_| PluginError::Stopping)?.clone())
+    }
+
+    /// Gives a command that leads to a start, and waits for what comes of that.
+    async fn launch(&self, name: &str, command: Command) -> Result<PluginStatus, PluginError> {
+        let plugin = self.declared(name)?;
+        let mut status = plugin.status.clone();
+        let before = {
+            let status = status.borrow_and_update();
+            // A start that is under way is the one that was asked for.
+            let under_way =
+                matches!(command, Command::Start) && status.phase == Phase::Starting;
+            status.generation - u64::from(under_way)
+        };
+        plugin.command(command).await?;
         let settled = |status: &PluginStatus| {
             status.generation > before
                 && matches!(status.phase, Phase::Ready | Phase::Backoff | Phase::Stopped)
         };
-        let status = status.wait_for(settled).await.map_err(|_| RestartError::Stopping)?;
+        let status = status.wait_for(settled).await.map_err(|_| PluginError::Stopping)?;
         match status.phase {
             Phase::Ready => Ok(status.clone()),
-            _ => Err(RestartError::Failed { name: name.to_owned(), reason: status.reason.clone() }),
+            _ => {
+                let (name, reason) = (name.to_owned(), status.reason.clone());
+                Err(PluginError::NotReady { name, reason })
+            }
         }
+    }
+
+    fn declared(&self, name: &str) -> Result<&Handle, PluginError> {
+        if let Some(plugin) = self.plugins.iter().find(|plugin| plugin.name == name) {
+            return Ok(plugin);
+        }
+        if self.status().iter().any(|found| found.name == name) {
+            return Err(PluginError::Found(name.to_owned()));
+        }
+        let names = self.plugins.iter().map(|plugin| plugin.name.as_str());
+        Err(PluginError::Unknown {
+            name: name.to_owned(),
+            nearest: crate::plan::nearest(name, names).map(str::to_owned),
+        })
     }
 
     /// Stops every plugin, and returns when their processes are gone. Asked again, it does nothing.
     pub async fn stop(&self) {
         let Some(running) = self.running.lock().take() else { return };
         let Tasks { mut tasks, commanders, finding } = running;
-        drop(commanders);
         drop(finding);
+        // Each goes when those that were started after it are gone.
+        let leaving = join_all(self.plugins.iter().zip(commanders).map(async |(plugin, commander)| {
+            let later = self.plugins.iter().filter(|later| later.after.contains(&plugin.name));
+            join_all(later.map(|later| order::is_gone(later.status.clone()))).await;
+            drop(commander);
+        }));
+        leaving.await;
         while tasks.join_next().await.is_some() {}
+    }
+}
+
+// === impl Handle ===
+
+impl Handle {
+    async fn command(&self, command: Command) -> Result<(), PluginError> {
+        let commands = self.commands.upgrade().ok_or(PluginError::Stopping)?;
+        commands.send(command).await.map_err(|_| PluginError::Stopping)
     }
 }

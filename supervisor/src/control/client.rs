@@ -50,6 +50,20 @@ impl Client {
         let answer = self.0.clone().restart(request).await.map_err(refused)?;
         Ok(answer.into_inner().plugin.unwrap_or_default())
     }
+
+    /// Starts a plugin that is stopped; returns when it is ready.
+    pub async fn start(&self, plugin: &str) -> Result<pb::Plugin, ClientError> {
+        let request = pb::StartRequest { plugin: plugin.to_owned() };
+        let answer = self.0.clone().start(request).await.map_err(refused)?;
+        Ok(answer.into_inner().plugin.unwrap_or_default())
+    }
+
+    /// Stops a plugin; returns when its process is gone.
+    pub async fn stop(&self, plugin: &str) -> Result<pb::Plugin, ClientError> {
+        let request = pb::StopRequest { plugin: plugin.to_owned() };
+        let answer = self.0.clone().stop(request).await.map_err(refused)?;
+        Ok(answer.into_inner().plugin.unwrap_or_default())
+    }
 }
 
 fn refused(status: Status) -> ClientError {

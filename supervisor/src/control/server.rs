@@ -18,7 +18,7 @@ use tokio_stream::wrappers::UnixListenerStream;
 use tonic::{Request, Response, Status};
 
 use super::convert;
-use crate::supervisor::{RestartError, Supervisor};
+use crate::supervisor::{PluginError, Supervisor};
 
 /// What status tells of replug itself.
 #[derive(Debug, Clone)]
@@ -149,13 +149,35 @@ impl Control for Desk {
         &self,
         request: Request<pb::RestartRequest>,
     ) -> Result<Response<pb::RestartResponse>, Status> {
-        let plugin = request.into_inner().plugin;
-        let status = self.supervisor.restart(&plugin).await.map_err(|error| match error {
-            RestartError::Unknown { .. } => Status::not_found(error.to_string()),
-            RestartError::Found(_) => Status::invalid_argument(error.to_string()),
-            RestartError::Failed { .. } => Status::failed_precondition(error.to_string()),
-            RestartError::Stopping => Status::unavailable(error.to_string()),
-        })?;
-        Ok(Response::new(pb::RestartResponse { plugin: Some(convert::plugin(&status)) }))
+        let status = self.supervisor.restart(&request.into_inner().plugin).await;
+        let plugin = Some(convert::plugin(&status.map_err(refusal)?));
+        Ok(Response::new(pb::RestartResponse { plugin }))
+    }
+
+    async fn start(
+        &self,
+        request: Request<pb::StartRequest>,
+    ) -> Result<Response<pb::StartResponse>, Status> {
+        let status = self.supervisor.start_plugin(&request.into_inner().plugin).await;
+        let plugin = Some(convert::plugin(&status.map_err(refusal)?));
+        Ok(Response::new(pb::StartResponse { plugin }))
+    }
+
+    async fn stop(
+        &self,
+        request: Request<pb::StopRequest>,
+    ) -> Result<Response<pb::StopResponse>, Status> {
+        let status = self.supervisor.stop_plugin(&request.into_inner().plugin).await;
+        let plugin = Some(convert::plugin(&status.map_err(refusal)?));
+        Ok(Response::new(pb::StopResponse { plugin }))
+    }
+}
+
+fn refusal(error: PluginError) -> Status {
+    match error {
+        PluginError::Unknown { .. } => Status::not_found(error.to_string()),
+        PluginError::Found(_) => Status::invalid_argument(error.to_string()),
+        PluginError::NotReady { .. } => Status::failed_precondition(error.to_string()),
+        PluginError::Stopping => Status::unavailable(error.to_string()),
     }
 }

@@ -11,7 +11,7 @@ use toml::de::DeValue;
 use super::nearest::nearest;
 use super::place::{Fault, Findings, Place};
 use super::reader::{Context, Entry, Section};
-use super::{Launch, PluginSpec, program, value};
+use super::{Launch, PluginSpec, Start, program, value};
 use crate::health::{HealthPolicy, OnUnhealthy};
 use crate::restart::{Restart, RestartPolicy};
 
@@ -23,11 +23,13 @@ const DEFAULT_STOP_SIGNAL: Signal = Signal::SIGTERM;
 pub(super) const NAME_LIMIT: usize = 64;
 
 /// Keys that later versions of replug know.
-const LATER: [&str; 8] =
-    ["after", "enabled", "group", "instances", "limits", "max_restarts", "user", "watch"];
+const LATER: [&str; 6] =
+    ["group", "instances", "limits", "max_restarts", "user", "watch"];
 
 const RESTARTS: [(&str, Restart); 3] =
     [("always", Restart::Always), ("on-failure", Restart::OnFailure), ("never", Restart::Never)];
+
+const STARTS: [(&str, Start); 2] = [("auto", Start::Auto), ("manual", Start::Manual)];
 
 const ON_UNHEALTHY: [(&str, OnUnhealthy); 2] =
     [("restart", OnUnhealthy::Restart), ("report", OnUnhealthy::Report)];
@@ -46,6 +48,10 @@ const SOCKET_VARIABLES: [&str; 6] = [
 pub(super) struct Declared {
     pub(super) spec: PluginSpec,
     pub(super) socket: Place,
+    /// What `after` names, and where.
+    pub(super) after: Vec<(String, Place)>,
+    /// Whether it is run at all.
+    pub(super) enabled: bool,
 }
 
 /// Reads `[plugins.NAME]`.
@@ -82,9 +88,22 @@ pub(super) fn read(
     let stop_signal = section.get("stop_signal").and_then(|entry| {
         entry.parsed("a signal's name, such as \"SIGTERM\"", findings, value::signal)
     });
+    let enabled = section.get("enabled").and_then(|entry| entry.boolean(findings));
+    let start = section.get("start").and_then(|entry| {
+        entry.parsed("\"auto\" or \"manual\"", findings, |text| one_of(text, &STARTS))
+    });
+    let after: Vec<_> = section
+        .get("after")
+        .and_then(|entry| entry.arguments(findings))
+        .unwrap_or_default()
+        .iter()
+        .map(|name| (name.known_text(), name.place.clone()))
+        .collect();
     let spec = PluginSpec {
         name: section.name.to_owned(),
         launch,
+        after: after.iter().map(|(name, _)| name.clone()).collect(),
+        start: start.unwrap_or_default(),
         env,
         cwd,
         restart: RestartPolicy { restart: restart.unwrap_or_default(), ..backoff },
@@ -96,7 +115,7 @@ pub(super) fn read(
     };
     let socket = section.place_of("socket");
     section.finish(&LATER, findings);
-    Declared { spec, socket }
+    Declared { spec, socket, after, enabled: enabled.unwrap_or(true) }
 }
 
 /// That a name is fit for a folder's name, and for lines and tables.

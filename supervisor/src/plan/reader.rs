@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::diagnostic::{Diagnostic, Severity};
 use super::nearest::nearest;
 use super::place::{Fault, Findings, Place, join};
-use super::{Plan, Surroundings, component, plugin, program, references, runtime, syntax, value};
+use super::{Plan, PluginSpec, Surroundings, component, order, plugin, program, references, runtime, syntax, value};
 
 /// Tables that later versions of replug know.
 const LATER_TABLES: [&str; 2] = ["app", "resources"];
@@ -40,16 +40,28 @@ pub(super) fn read(
     });
     top.finish(&LATER_TABLES, &mut findings);
     references::check(&settings, &plugins, &components, &context, &mut findings);
+    order::check(&plugins, &mut findings);
 
     let diagnostics = findings.into_diagnostics();
     let usable = diagnostics.iter().all(|it| it.severity != Severity::Error);
     let plan = usable.then(|| Plan {
         file: file.clone(),
         runtime: settings.values,
-        plugins: plugins.into_iter().map(|it| it.value.spec).collect(),
+        plugins: enabled(plugins),
         components: components.into_iter().filter_map(|it| it.value.spec).collect(),
     });
     (plan, diagnostics)
+}
+
+/// The plugins that are run, none of which waits for one that is not.
+fn enabled(plugins: Vec<Placed<plugin::Declared>>) -> Vec<PluginSpec> {
+    let run = plugins.into_iter().filter(|it| it.value.enabled).map(|it| it.value.spec);
+    let mut specs: Vec<_> = run.collect();
+    let names: Vec<_> = specs.iter().map(|spec| spec.name.clone()).collect();
+    for spec in &mut specs {
+        spec.after.retain(|name| names.contains(name));
+    }
+    specs
 }
 
 /// What the reading of every table depends on.
@@ -254,6 +266,15 @@ impl<'t> Entry<'t> {
             findings.error(&self.place, fault);
         }
         Some(duration)
+    }
+
+    /// The value as a yes or no.
+    pub(super) fn boolean(&self, findings: &mut Findings<'_>) -> Option<bool> {
+        let DeValue::Boolean(yes) = self.value else {
+            self.mistyped("true or false", findings);
+            return None;
+        };
+        Some(*yes)
     }
 
     /// The value as a number that counts something, `least` or more.

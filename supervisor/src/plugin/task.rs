@@ -17,7 +17,7 @@ use super::{Effect, Event, State, Then};
 use crate::connect::{SocketEvent, complaint, listed};
 use crate::health::OnUnhealthy;
 use crate::output::{Output, PluginLog};
-use crate::plan::PluginSpec;
+use crate::plan::{PluginSpec, Start};
 use crate::process::Spawner;
 use crate::restart::{Backoff, Decision, Ending};
 use crate::sockets::{RunFolder, SocketWatch};
@@ -85,6 +85,11 @@ impl PluginTask {
         let mut shown = PluginStatus::new(&spec.name, Kind::Declared);
         shown.command = spec.command_line(&surroundings.replug);
         shown.socket.clone_from(&spec.socket);
+        shown.reason = match spec.start {
+            Start::Manual => "is started when somebody asks for it".to_owned(),
+            Start::Auto if spec.after.is_empty() => String::new(),
+            Start::Auto => format!("waits until {} is ready", spec.after.join(" and ")),
+        };
         let (status, seen) = watch::channel(shown);
         let backoff = Backoff::new(spec.restart);
         let task = Self {

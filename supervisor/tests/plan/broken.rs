@@ -42,7 +42,7 @@ resources = ["components/"]
 port = 8080
 [plugins.a]
 command = ["sh"]
-after = ["b"]
+user = "nobody"
 watch = ["a.py"]
 [components.c]
 type = "state.sqlite"
@@ -51,7 +51,7 @@ scopes = []
         &[
             "2:1: error: `runtime.resources` is not supported by this version of replug; take it out until a version that knows it is installed",
             "3:2: error: `app` is not supported by this version of replug; take it out until a version that knows it is installed",
-            "7:1: error: `plugins.a.after` is not supported by this version of replug; take it out until a version that knows it is installed",
+            "7:1: error: `plugins.a.user` is not supported by this version of replug; take it out until a version that knows it is installed",
             "8:1: error: `plugins.a.watch` is not supported by this version of replug; take it out until a version that knows it is installed",
             "11:1: error: `components.c.scopes` is not supported by this version of replug; take it out until a version that knows it is installed",
         ],
@@ -396,6 +396,38 @@ builtin = "hello.helloworld"
         &[
             r#"2:8: warning: `components.a.type` is "state.sqlit", which no plugin here serves and replug does not have; did you mean "state.sqlite"?"#,
             r#"4:8: warning: `components.b.type` is "lock.mine", which no plugin here serves and replug does not have; declare a plugin that does, set `socket_dir`, or use one of state.sqlite, state.in-memory, hello.helloworld"#,
+        ],
+    );
+}
+
+#[test]
+fn an_order_that_cannot_be_kept_is_an_error() {
+    says(
+        r#"[plugins.a]
+command = ["sh"]
+after = ["b", "vualt"]
+[plugins.b]
+command = ["sh"]
+after = ["c"]
+[plugins.c]
+command = ["sh"]
+after = ["a"]
+[plugins.d]
+command = ["sh"]
+after = ["d"]
+enabled = "no"
+start = "never"
+[plugins.vault]
+command = ["sh"]
+after = "a"
+"#,
+        &[
+            "3:10: error: `plugins.a.after[0]` makes a circle in which nothing can start first: a → b → c → a; take one of them out",
+            r#"3:15: error: `plugins.a.after[1]` is "vualt", which is no plugin; did you mean "vault"?"#,
+            "12:10: error: `plugins.d.after[0]` makes a circle in which nothing can start first: d → d; take one of them out",
+            "13:11: error: `plugins.d.enabled` is a string; write true or false",
+            r#"14:9: error: `plugins.d.start` is "never"; write one of "auto", "manual""#,
+            r#"17:9: error: `plugins.vault.after` is a string; write an array of strings, such as ["--pool", "8"]"#,
         ],
     );
 }

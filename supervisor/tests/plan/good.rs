@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use replug_runtime::component::{HoldPolicy, Replay};
-use replug_supervisor::plan::{Launch, Listen, Plan};
+use replug_supervisor::plan::{Launch, Listen, Plan, Start};
 use replug_supervisor::health::{HealthPolicy, OnUnhealthy, Watch};
 use replug_supervisor::restart::{Restart, RestartPolicy};
 
@@ -230,4 +230,26 @@ fn a_type_that_nobody_serves_yet_is_fine_where_somebody_may() {
     plan(&format!("{component}[plugins.p]\ncommand = ['sh']\n"));
     plan(&format!("{component}[plugins.mine]\nbuiltin = 'state.sqlite'\n"));
     plan(&format!("{component}[runtime]\nsocket_dir = '/sockets'\n"));
+}
+
+#[test]
+fn what_is_not_enabled_is_not_run_and_not_waited_for() {
+    let plan = plan(
+        r#"
+        [plugins.off]
+        command = ["sh"]
+        enabled = false
+
+        [plugins.vault]
+        command = ["sh"]
+        start = "manual"
+
+        [plugins.orders]
+        command = ["sh"]
+        after = ["off", "vault"]
+        "#,
+    );
+    let [vault, orders] = plan.plugins.as_slice() else { panic!("{plan:?}") };
+    assert_eq!((vault.start, orders.start), (Start::Manual, Start::Auto));
+    assert_eq!(orders.after, ["vault"]);
 }
