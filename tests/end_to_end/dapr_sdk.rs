@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use crate::rig::{Home, Led, Replug, notebook, python_sample, require_tool};
 
+/// Kills that follow each other closely make the delay grow, which is not what is tested here.
+const AT_ONCE: &str = "backoff = { max = \"100ms\" }\n";
+
 #[derive(Debug, Deserialize)]
 struct State {
     value: String,
@@ -28,6 +31,7 @@ async fn the_dapr_sdk_works_on_through_kills_of_the_python_plugin() {
     let plan = format!(
         "[plugins.python-sqlite]\n\
          command = {}\n\
+         {AT_ONCE}\
          [components.orders]\n\
          type = \"state.python-sqlite\"\n\
          metadata = {{ database = \"orders.db\" }}\n",
@@ -44,6 +48,7 @@ async fn the_dapr_sdk_works_on_through_kills_of_the_rust_sample() {
     let plan = format!(
         "[plugins.notebook]\n\
          command = [{:?}]\n\
+         {AT_ONCE}\
          [components.orders]\n\
          type = \"state.notebook\"\n\
          metadata = {{ path = \"orders.journal\" }}\n",
@@ -57,12 +62,15 @@ async fn the_dapr_sdk_works_on_through_kills_of_the_built_in_plugin() {
     if !require_tool("python3", &["--version"]) {
         return;
     }
-    let plan = "[plugins.settings]\n\
-                builtin = \"state.sqlite\"\n\
-                [components.orders]\n\
-                type = \"state.sqlite\"\n\
-                metadata = { connectionString = \"orders.db\" }\n";
-    use_every_state_call_between_kills(plan, "settings").await;
+    let plan = format!(
+        "[plugins.settings]\n\
+         builtin = \"state.sqlite\"\n\
+         {AT_ONCE}\
+         [components.orders]\n\
+         type = \"state.sqlite\"\n\
+         metadata = {{ connectionString = \"orders.db\" }}\n"
+    );
+    use_every_state_call_between_kills(&plan, "settings").await;
 }
 
 /// Every kind of call, with a kill of the plugin before each: what was acknowledged is there, and
