@@ -129,7 +129,7 @@ pub async fn keep_connected(
                         if failed {
                             retry_failed(&socket, &registry, &events).await;
                         }
-                        std::future::pending().await
+                        std::future::pending::<()>().await;
                     };
                     tokio::select! {
                         () = closed.wait() => {}

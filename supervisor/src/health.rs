@@ -90,10 +90,9 @@ pub(crate) async fn hangs(
                 sleep(policy.interval).await;
                 error.to_string()
             }
-            Err(_) => format!(
-                "does not answer within {}",
-                humantime::format_duration(policy.timeout)
-            ),
+            Err(_) => {
+                format!("does not answer within {}", humantime::format_duration(policy.timeout))
+            }
         };
         failures += 1;
         if failures >= policy.failures {

@@ -8,6 +8,7 @@
 //! is no plan then. What something else can mend, a program that is not there yet, is a warning:
 //! there is a plan, and the plugin is tried until it starts.
 
+mod care;
 mod component;
 mod diagnostic;
 mod nearest;

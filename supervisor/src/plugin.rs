@@ -146,19 +146,11 @@ impl State {
             | (Self::Ready, Event::Start | Event::Usable | Event::TimedOut | Event::DelayOver)
             | (
                 Self::Stopping(_),
-                Event::Usable
-                | Event::Unusable
-                | Event::TimedOut
-                | Event::Hung
-                | Event::DelayOver,
+                Event::Usable | Event::Unusable | Event::TimedOut | Event::Hung | Event::DelayOver,
             )
             | (
                 Self::Backoff { .. },
-                Event::Usable
-                | Event::Unusable
-                | Event::TimedOut
-                | Event::Hung
-                | Event::Ended(_),
+                Event::Usable | Event::Unusable | Event::TimedOut | Event::Hung | Event::Ended(_),
             ) => (self, &[]),
         }
     }

@@ -1,6 +1,7 @@
 //! When a plugin that ended is started again. Pure: it is told how long lives were, and knows no
 //! clock, process or task. The one place that knows the `backoff` crate.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use backoff::backoff::Backoff as _;
@@ -46,6 +47,7 @@ pub enum Restart {
 /// - A delay has some chance in it, and is never longer than `max`.
 /// - A plugin is crash-looping from when its delay has grown to `max` until it is stable again. It
 ///   is still tried.
+/// - One that was restarted as often as `give_up` allows is left as it is, until somebody starts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RestartPolicy {
     /// After which ends.
@@ -56,6 +58,17 @@ pub struct RestartPolicy {
     pub max: Duration,
     /// How long a plugin has to be Ready for what was before to be forgotten.
     pub stable_after: Duration,
+    /// When it is not tried any more; none: it is tried for ever.
+    pub give_up: Option<GiveUp>,
+}
+
+/// When a plugin that keeps ending is not tried any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GiveUp {
+    /// So many restarts are made.
+    pub restarts: usize,
+    /// They count for this long.
+    pub within: Duration,
 }
 
 impl Default for RestartPolicy {
@@ -65,6 +78,7 @@ impl Default for RestartPolicy {
             initial: Duration::from_millis(100),
             max: Duration::from_secs(30),
             stable_after: Duration::from_secs(10),
+            give_up: None,
         }
     }
 }
@@ -102,6 +116,9 @@ pub struct Backoff {
     /// Ends since the last stable life.
     in_a_row: u32,
     crash_looping: bool,
+    /// When the restarts were decided that still count for giving up.
+    restarts: VecDeque<Instant>,
+    gave_up: bool,
 }
 
 impl Backoff {
@@ -109,12 +126,23 @@ impl Backoff {
     #[must_use]
     pub fn new(policy: RestartPolicy) -> Self {
         let delays = Delays::new(policy.initial, policy.max);
-        Self { policy, delays, in_a_row: 0, crash_looping: false }
+        Self {
+            policy,
+            delays,
+            in_a_row: 0,
+            crash_looping: false,
+            restarts: VecDeque::new(),
+            gave_up: false,
+        }
     }
 
     /// A life ended. `ready_for` is how long it had been Ready, if it ever was. Not for a plugin
     /// that was stopped because somebody asked for it: see [`Backoff::forget`].
     pub fn ended(&mut self, ready_for: Option<Duration>, ending: Ending) -> Decision {
+        self.ended_at(Instant::now(), ready_for, ending)
+    }
+
+    fn ended_at(&mut self, now: Instant, ready_for: Option<Duration>, ending: Ending) -> Decision {
         if ready_for.is_some_and(|life| life >= self.policy.stable_after) {
             self.forget();
         }
@@ -126,12 +154,35 @@ impl Backoff {
         if stay {
             return Decision::Stay;
         }
+        if self.has_had_enough(now) {
+            self.gave_up = true;
+            return Decision::Stay;
+        }
         self.in_a_row = self.in_a_row.saturating_add(1);
         if self.in_a_row == 1 && ready_for.is_some() {
             return Decision::RestartAfter(Duration::ZERO);
         }
         self.crash_looping |= self.delays.longest_reached();
         Decision::RestartAfter(self.delays.next())
+    }
+
+    /// Counts a restart, unless there were as many as there may be.
+    fn has_had_enough(&mut self, now: Instant) -> bool {
+        let Some(give_up) = self.policy.give_up else { return false };
+        while self.restarts.front().is_some_and(|at| now.duration_since(*at) >= give_up.within) {
+            self.restarts.pop_front();
+        }
+        if self.restarts.len() >= give_up.restarts {
+            return true;
+        }
+        self.restarts.push_back(now);
+        false
+    }
+
+    /// Whether the plugin was restarted as often as it may be, and is left as it is.
+    #[must_use]
+    pub fn gave_up(&self) -> Option<GiveUp> {
+        self.policy.give_up.filter(|_| self.gave_up)
     }
 
     /// Whether the plugin keeps failing, and is tried at the longest delay only.
@@ -149,6 +200,8 @@ impl Backoff {
     /// What was before does not count any more: the plugin has been Ready for
     /// [`RestartPolicy::stable_after`], or somebody started it by hand.
     pub fn forget(&mut self) {
+        self.restarts.clear();
+        self.gave_up = false;
         self.delays.reset();
         self.in_a_row = 0;
         self.crash_looping = false;

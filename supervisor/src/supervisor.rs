@@ -173,8 +173,7 @@ impl Supervisor {
         let before = {
             let status = status.borrow_and_update();
             // A start that is under way is the one that was asked for.
-            let under_way =
-                matches!(command, Command::Start) && status.phase == Phase::Starting;
+            let under_way = matches!(command, Command::Start) && status.phase == Phase::Starting;
             status.generation - u64::from(under_way)
         };
         plugin.command(command).await?;
@@ -183,13 +182,10 @@ impl Supervisor {
                 && matches!(status.phase, Phase::Ready | Phase::Backoff | Phase::Stopped)
         };
         let status = status.wait_for(settled).await.map_err(|_| PluginError::Stopping)?;
-        match status.phase {
-            Phase::Ready => Ok(status.clone()),
-            _ => {
-                let (name, reason) = (name.to_owned(), status.reason.clone());
-                Err(PluginError::NotReady { name, reason })
-            }
+        if status.phase == Phase::Ready {
+            return Ok(status.clone());
         }
+        Err(PluginError::NotReady { name: name.to_owned(), reason: status.reason.clone() })
     }
 
     fn declared(&self, name: &str) -> Result<&Handle, PluginError> {
@@ -212,11 +208,12 @@ impl Supervisor {
         let Tasks { mut tasks, commanders, finding } = running;
         drop(finding);
         // Each goes when those that were started after it are gone.
-        let leaving = join_all(self.plugins.iter().zip(commanders).map(async |(plugin, commander)| {
-            let later = self.plugins.iter().filter(|later| later.after.contains(&plugin.name));
-            join_all(later.map(|later| order::is_gone(later.status.clone()))).await;
-            drop(commander);
-        }));
+        let leaving =
+            join_all(self.plugins.iter().zip(commanders).map(async |(plugin, commander)| {
+                let later = self.plugins.iter().filter(|later| later.after.contains(&plugin.name));
+                join_all(later.map(|later| order::is_gone(later.status.clone()))).await;
+                drop(commander);
+            }));
         leaving.await;
         while tasks.join_next().await.is_some() {}
     }

@@ -18,9 +18,8 @@ fn plan(health: &str) -> String {
 
 #[tokio::test]
 async fn a_hung_plugin_is_killed_and_replaced_and_its_reader_is_answered() {
-    let home = Home::new(&plan(
-        "health = { interval = \"50ms\", timeout = \"200ms\", failures = 2 }",
-    ));
+    let home =
+        Home::new(&plan("health = { interval = \"50ms\", timeout = \"200ms\", failures = 2 }"));
     let mut replug = Replug::start(&home).await;
     let status = replug.until_usable("kv").await;
     let application = Application::new(&status, "kv");
@@ -56,9 +55,8 @@ async fn a_hung_plugin_is_only_shown_where_the_plan_says_report() {
     assert_eq!(hung.plugin("store").unwrap().generation, 1);
 
     process.signal(Signal::CONT);
-    let status = replug
-        .until("it stirs", |status| status.plugin("store").unwrap().why().is_empty())
-        .await;
+    let status =
+        replug.until("it stirs", |status| status.plugin("store").unwrap().why().is_empty()).await;
     assert!(status.plugin_is("store", "ready"));
     replug.stop(&home).await;
 }

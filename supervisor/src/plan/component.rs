@@ -7,8 +7,8 @@ use toml::de::{DeInteger, DeValue};
 use super::nearest::nearest;
 use super::place::{Fault, Findings, Place};
 use super::plugin::one_of;
-use super::value;
 use super::reader::{Context, Entry, Section, kind};
+use super::value;
 
 /// Keys that later versions of replug know.
 const LATER: [&str; 1] = ["scopes"];
@@ -102,9 +102,9 @@ fn component_type(text: &str) -> Result<ComponentType, Fault> {
 fn hold(section: &mut Section<'_>, findings: &mut Findings<'_>) -> HoldPolicy {
     let default = HoldPolicy::default();
     let hold = section.get("hold").and_then(|entry| entry.duration(findings));
-    let limit = section.get("hold_limit").and_then(|entry| {
-        entry.count("a number of callers, such as 10000", 0, findings)
-    });
+    let limit = section
+        .get("hold_limit")
+        .and_then(|entry| entry.count("a number of callers, such as 10000", 0, findings));
     let replay = section.get("replay").and_then(|entry| {
         entry.parsed("\"reads\" or \"all\"", findings, |text| one_of(text, &REPLAYS))
     });

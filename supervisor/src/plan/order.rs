@@ -54,7 +54,8 @@ fn circles(
         }
         reported.push(members);
         let written = circle.iter().chain([&start]).copied().collect::<Vec<_>>().join(" → ");
-        let place = plugin.value.after.iter().find(|(name, _)| circle.get(1).unwrap_or(&start) == name);
+        let place =
+            plugin.value.after.iter().find(|(name, _)| circle.get(1).unwrap_or(&start) == name);
         let place = place.map_or(&plugin.place, |(_, place)| place);
         let fault = Fault::new(
             format!("makes a circle in which nothing can start first: {written}"),

@@ -2,37 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use nix::sys::signal::Signal;
 use replug_component::ComponentType;
 use toml::de::DeValue;
 
+use super::care::Care;
 use super::nearest::nearest;
 use super::place::{Fault, Findings, Place};
 use super::reader::{Context, Entry, Section};
 use super::{Launch, PluginSpec, Start, program, value};
-use crate::health::{HealthPolicy, OnUnhealthy};
-use crate::restart::{Restart, RestartPolicy};
-
-const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(30);
-const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(10);
-const DEFAULT_STOP_SIGNAL: Signal = Signal::SIGTERM;
 
 /// How long a plugin's name may be, in bytes.
 pub(super) const NAME_LIMIT: usize = 64;
 
 /// Keys that later versions of replug know.
-const LATER: [&str; 6] =
-    ["group", "instances", "limits", "max_restarts", "user", "watch"];
-
-const RESTARTS: [(&str, Restart); 3] =
-    [("always", Restart::Always), ("on-failure", Restart::OnFailure), ("never", Restart::Never)];
+const LATER: [&str; 5] = ["group", "instances", "limits", "user", "watch"];
 
 const STARTS: [(&str, Start); 2] = [("auto", Start::Auto), ("manual", Start::Manual)];
-
-const ON_UNHEALTHY: [(&str, OnUnhealthy); 2] =
-    [("restart", OnUnhealthy::Restart), ("report", OnUnhealthy::Report)];
 
 /// The variables by which replug tells a plugin where its socket goes.
 const SOCKET_VARIABLES: [&str; 6] = [
@@ -57,6 +43,7 @@ pub(super) struct Declared {
 /// Reads `[plugins.NAME]`.
 pub(super) fn read(
     mut section: Section<'_>,
+    defaults: &Care,
     context: &Context<'_>,
     findings: &mut Findings<'_>,
 ) -> Declared {
@@ -72,22 +59,7 @@ pub(super) fn read(
         .unwrap_or_default();
     let path = env.get("PATH").or_else(|| context.surroundings.env.get("PATH"));
     let launch = launch(&mut section, &cwd, path.map(String::as_str), context, findings);
-    let restart = section.get("restart").and_then(|entry| restart(&entry, findings));
-    let backoff = section
-        .get("backoff")
-        .and_then(|entry| entry.table("a table, such as { initial = \"100ms\" }", findings))
-        .map(|table| backoff(table, findings))
-        .unwrap_or_default();
-    let health = section
-        .get("health")
-        .and_then(|entry| entry.table("a table, such as { interval = \"5s\" }", findings))
-        .map(|table| health(table, findings))
-        .unwrap_or_default();
-    let start_timeout = section.get("start_timeout").and_then(|entry| entry.some_time(findings));
-    let stop_timeout = section.get("stop_timeout").and_then(|entry| entry.duration(findings));
-    let stop_signal = section.get("stop_signal").and_then(|entry| {
-        entry.parsed("a signal's name, such as \"SIGTERM\"", findings, value::signal)
-    });
+    let care = Care::read(&mut section, defaults, findings);
     let enabled = section.get("enabled").and_then(|entry| entry.boolean(findings));
     let start = section.get("start").and_then(|entry| {
         entry.parsed("\"auto\" or \"manual\"", findings, |text| one_of(text, &STARTS))
@@ -106,11 +78,11 @@ pub(super) fn read(
         start: start.unwrap_or_default(),
         env,
         cwd,
-        restart: RestartPolicy { restart: restart.unwrap_or_default(), ..backoff },
-        start_timeout: start_timeout.unwrap_or(DEFAULT_START_TIMEOUT),
-        stop_timeout: stop_timeout.unwrap_or(DEFAULT_STOP_TIMEOUT),
-        stop_signal: stop_signal.unwrap_or(DEFAULT_STOP_SIGNAL),
-        health,
+        restart: care.restart,
+        start_timeout: care.start_timeout,
+        stop_timeout: care.stop_timeout,
+        stop_signal: care.stop_signal,
+        health: care.health,
         socket,
     };
     let socket = section.place_of("socket");
@@ -278,11 +250,6 @@ fn known_builtin(text: &str, builtins: &[ComponentType]) -> Result<ComponentType
     Err(Fault::new(format!("is {text:?}, which is no built-in component type"), help))
 }
 
-fn restart(entry: &Entry<'_>, findings: &mut Findings<'_>) -> Option<Restart> {
-    entry
-        .parsed("\"always\", \"on-failure\" or \"never\"", findings, |text| one_of(text, &RESTARTS))
-}
-
 /// What one of a few words stands for.
 pub(super) fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Fault> {
     if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
@@ -296,52 +263,4 @@ pub(super) fn one_of<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Faul
         |word| format!("did you mean {word:?}?"),
     );
     Err(Fault::new(format!("is {text:?}"), help))
-}
-
-/// How it is seen whether a plugin hangs. An empty table is one too: it asks for the defaults.
-fn health(mut table: Section<'_>, findings: &mut Findings<'_>) -> HealthPolicy {
-    let default = HealthPolicy::DECLARED;
-    let interval = table.get("interval").and_then(|entry| entry.some_time(findings));
-    let timeout = table.get("timeout").and_then(|entry| entry.some_time(findings));
-    let failures = table.get("failures").and_then(|entry| entry.count("a number of failures, such as 3", 1, findings));
-    let on_unhealthy = table.get("on_unhealthy").and_then(|entry| {
-        entry.parsed("\"restart\" or \"report\"", findings, |text| one_of(text, &ON_UNHEALTHY))
-    });
-    table.finish(&[], findings);
-    HealthPolicy {
-        interval: interval.unwrap_or(default.interval),
-        timeout: timeout.unwrap_or(default.timeout),
-        failures: failures
-            .map_or(default.failures, |count| u32::try_from(count).unwrap_or(u32::MAX)),
-        on_unhealthy: on_unhealthy.unwrap_or(default.on_unhealthy),
-        ..default
-    }
-}
-
-/// The delays of a policy.
-fn backoff(mut table: Section<'_>, findings: &mut Findings<'_>) -> RestartPolicy {
-    let default = RestartPolicy::default();
-    let initial = table.get("initial").and_then(|entry| entry.some_time(findings));
-    let max = table.get("max").and_then(|entry| entry.some_time(findings));
-    let stable_after = table.get("stable_after").and_then(|entry| entry.duration(findings));
-    let policy = RestartPolicy {
-        initial: initial.unwrap_or(default.initial),
-        max: max.unwrap_or(default.max),
-        stable_after: stable_after.unwrap_or(default.stable_after),
-        ..default
-    };
-    if policy.max < policy.initial {
-        let wrong = if max.is_some() { "max" } else { "initial" };
-        let fault = Fault::new(
-            format!(
-                "makes the longest delay ({}) shorter than the first one ({})",
-                humantime::format_duration(policy.max),
-                humantime::format_duration(policy.initial),
-            ),
-            "write a `max` that is at least `initial`",
-        );
-        findings.error(&table.place_of(wrong), fault);
-    }
-    table.finish(&[], findings);
-    policy
 }

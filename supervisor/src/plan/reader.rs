@@ -9,10 +9,14 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::care::Care;
 use super::diagnostic::{Diagnostic, Severity};
 use super::nearest::nearest;
 use super::place::{Fault, Findings, Place, join};
-use super::{Plan, PluginSpec, Surroundings, component, order, plugin, program, references, runtime, syntax, value};
+use super::{
+    Plan, PluginSpec, Surroundings, component, order, plugin, program, references, runtime, syntax,
+    value,
+};
 
 /// Tables that later versions of replug know.
 const LATER_TABLES: [&str; 2] = ["app", "resources"];
@@ -32,8 +36,11 @@ pub(super) fn read(
 
     let mut top = Section::top(&tree);
     let settings = runtime::read(top.section("runtime", &mut findings), &context, &mut findings);
+    let mut section = top.section("defaults", &mut findings);
+    let defaults = Care::read(&mut section, &Care::default(), &mut findings);
+    section.finish(&[], &mut findings);
     let plugins = named(top.get("plugins"), &mut findings, |section, findings| {
-        plugin::read(section, &context, findings)
+        plugin::read(section, &defaults, &context, findings)
     });
     let components = named(top.get("components"), &mut findings, |section, findings| {
         component::read(section, &context, findings)

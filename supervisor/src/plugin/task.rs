@@ -1,11 +1,12 @@
 //! The task of one declared plugin: it owns the plugin's state, does what the state machine asks
 //! for, and tells everybody how the plugin stands.
 
+mod shown;
+
 use std::collections::VecDeque;
 use std::future;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use replug_runtime::registry::Registry;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -14,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::life::{Birth, Life, LifeEvent};
 use super::{Effect, Event, State, Then};
-use crate::connect::{SocketEvent, complaint, listed};
+use crate::connect::{SocketEvent, complaint};
 use crate::health::OnUnhealthy;
 use crate::output::{Output, PluginLog};
 use crate::plan::{PluginSpec, Start};
@@ -115,8 +116,14 @@ impl PluginTask {
                 biased;
                 happened = happens(&mut self.life) => self.lived(happened).await,
                 command = self.commands.recv(), if commanded => match command {
-                    Some(Command::Start) => self.happened(Event::Start).await,
-                    Some(Command::Restart) => self.happened(Event::Restart).await,
+                    Some(Command::Start) => {
+                        self.backoff.forget();
+                        self.happened(Event::Start).await;
+                    }
+                    Some(Command::Restart) => {
+                        self.backoff.forget();
+                        self.happened(Event::Restart).await;
+                    }
                     Some(Command::Stop) => self.happened(Event::Stop).await,
                     Some(Command::Answer(asked)) => {
                         // Whoever asked may have stopped waiting.
@@ -156,17 +163,6 @@ impl PluginTask {
                 self.status.send_modify(|status| status.crash_looping = false);
             }
             State::Stopped => {}
-        }
-    }
-
-    /// Why the present start has taken too long.
-    fn late(&self) -> String {
-        let limit = humantime::format_duration(self.spec.start_timeout);
-        let reason = self.status.borrow().reason.clone();
-        match (reason.is_empty(), self.life.as_ref().is_some_and(Life::has_sockets)) {
-            (true, false) => format!("no socket has appeared within {limit}"),
-            (true, true) => format!("was not ready within {limit}"),
-            (false, _) => format!("was not ready within {limit}: {reason}"),
         }
     }
 
@@ -385,58 +381,6 @@ impl PluginTask {
                 self.status.send_modify(|status| status.reason = reason);
                 Some(Event::Ended(self.backoff.ended(None, Ending::Failure)))
             }
-        }
-    }
-
-    /// What callers are told while they wait.
-    fn absence(&self) -> String {
-        let name = &self.spec.name;
-        let status = self.status.borrow();
-        let doing = match self.state {
-            State::Starting => "is starting again",
-            State::Backoff { .. } => "waits for its next start",
-            State::Stopping(Then::Stay) => "is being stopped",
-            State::Stopping(_) => "is being restarted",
-            State::Stopped => "is stopped",
-            State::Ready => "is ready",
-        };
-        match status.reason.as_str() {
-            "" => format!("plugin {name} {doing}"),
-            reason => format!("plugin {name} {doing}: {reason}"),
-        }
-    }
-
-    fn show(&self) {
-        let crash_looping = self.backoff.crash_looping();
-        self.status.send_modify(|status| {
-            status.enter(match self.state {
-                State::Stopped => Phase::Stopped,
-                State::Starting => Phase::Starting,
-                State::Ready => Phase::Ready,
-                State::Stopping(_) => Phase::Stopping,
-                State::Backoff { .. } => Phase::Backoff,
-            });
-            status.crash_looping = crash_looping;
-            status.next_start = match self.state {
-                State::Backoff { .. } => self.timer,
-                _ => None,
-            };
-        });
-        // Told after it is shown: whoever reads the log and then asks finds it so.
-        if self.state == State::Ready {
-            tracing::info!(
-                plugin = self.spec.name,
-                generation = self.generation,
-                "plugin ready, serves {}",
-                listed(&self.status.borrow().serves)
-            );
-        }
-        if let State::Backoff { delay } = self.state {
-            let delay = humantime::format_duration(Duration::from_millis(
-                u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
-            ));
-            let note = if crash_looping { " (crash-looping)" } else { "" };
-            tracing::warn!(plugin = self.spec.name, "is started again in {delay}{note}");
         }
     }
 }

@@ -122,9 +122,8 @@ impl Keeper {
             // have hidden orphans.
             let living = &self.living;
             let ward = &self.ward;
-            self.orphans.reap(|pid| {
-                ward.is_warden(pid) || living.values().any(|living| living.pid == pid)
-            });
+            self.orphans
+                .reap(|pid| ward.is_warden(pid) || living.values().any(|living| living.pid == pid));
         }
         self.ward.dismiss().await;
         for waiting in self.finished {

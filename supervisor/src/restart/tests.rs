@@ -9,6 +9,7 @@ const POLICY: RestartPolicy = RestartPolicy {
     initial: Duration::from_millis(100),
     max: Duration::from_secs(2),
     stable_after: Duration::from_secs(10),
+    give_up: None,
 };
 
 const STABLE: Option<Duration> = Some(Duration::from_secs(10));
@@ -144,4 +145,25 @@ proptest! {
             nominal = (nominal * 2).min(policy.max);
         }
     }
+}
+
+#[test]
+fn a_plugin_is_given_up_after_so_many_restarts_within_a_time_until_somebody_starts_it() {
+    let give_up = GiveUp { restarts: 3, within: Duration::from_secs(60) };
+    let mut backoff = Backoff::new(RestartPolicy { give_up: Some(give_up), ..POLICY });
+    let start = Instant::now();
+    let ends = |backoff: &mut Backoff, second| {
+        let at = start + Duration::from_secs(second);
+        backoff.ended_at(at, NEVER_READY, Ending::Failure) != Decision::Stay
+    };
+    assert!(ends(&mut backoff, 0) && ends(&mut backoff, 10) && ends(&mut backoff, 20));
+    // The first does not count any more, so there may be another.
+    assert!(ends(&mut backoff, 60));
+    assert_eq!(backoff.gave_up(), None);
+    assert!(!ends(&mut backoff, 69));
+    assert_eq!(backoff.gave_up(), Some(give_up));
+
+    backoff.forget();
+    assert_eq!(backoff.gave_up(), None);
+    assert!(ends(&mut backoff, 70));
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use replug_runtime::component::{HoldPolicy, Replay};
-use replug_supervisor::plan::{Launch, Listen, Plan, Start};
 use replug_supervisor::health::{HealthPolicy, OnUnhealthy, Watch};
-use replug_supervisor::restart::{Restart, RestartPolicy};
+use replug_supervisor::plan::{Launch, Listen, Plan, Start};
+use replug_supervisor::restart::{GiveUp, Restart, RestartPolicy};
 
 use crate::{plan, surroundings};
 
@@ -69,6 +69,7 @@ fn every_key_of_a_plugin_counts() {
         cwd = "/"
         restart = "on-failure"
         backoff = { initial = "1s", max = "1h30m", stable_after = "0s" }
+        max_restarts = { count = 2 }
         start_timeout = "500ms"
         stop_timeout = "0s"
         stop_signal = "INT"
@@ -92,6 +93,7 @@ fn every_key_of_a_plugin_counts() {
         initial: Duration::from_secs(1),
         max: Duration::from_secs(5400),
         stable_after: Duration::ZERO,
+        give_up: Some(GiveUp { restarts: 2, within: Duration::from_secs(60) }),
     };
     assert_eq!(z.restart, policy);
     assert_eq!(z.start_timeout, Duration::from_millis(500));
@@ -252,4 +254,40 @@ fn what_is_not_enabled_is_not_run_and_not_waited_for() {
     let [vault, orders] = plan.plugins.as_slice() else { panic!("{plan:?}") };
     assert_eq!((vault.start, orders.start), (Start::Manual, Start::Auto));
     assert_eq!(orders.after, ["vault"]);
+}
+
+#[test]
+fn defaults_count_where_a_plugin_says_nothing() {
+    let plan = plan(
+        r#"
+        [defaults]
+        restart = "on-failure"
+        backoff = { initial = "1s", max = "5s" }
+        max_restarts = { count = 3, within = "10s" }
+        stop_timeout = "2s"
+        stop_signal = "INT"
+        health = { interval = "9s" }
+
+        [plugins.a]
+        command = ["sh"]
+
+        [plugins.b]
+        command = ["sh"]
+        restart = "always"
+        backoff = { max = "7s" }
+        stop_signal = "TERM"
+        health = { failures = 1 }
+        "#,
+    );
+    let [a, b] = plan.plugins.as_slice() else { panic!("{plan:?}") };
+    let give_up = Some(GiveUp { restarts: 3, within: Duration::from_secs(10) });
+    assert_eq!((a.restart.restart, a.restart.give_up), (Restart::OnFailure, give_up));
+    assert_eq!((a.stop_timeout, a.stop_signal), (Duration::from_secs(2), Signal::SIGINT));
+    assert_eq!(a.health.interval, Duration::from_secs(9));
+
+    assert_eq!((b.restart.restart, b.restart.give_up), (Restart::Always, give_up));
+    let delays = (b.restart.initial, b.restart.max);
+    assert_eq!(delays, (Duration::from_secs(1), Duration::from_secs(7)));
+    assert_eq!((b.stop_timeout, b.stop_signal), (Duration::from_secs(2), Signal::SIGTERM));
+    assert_eq!((b.health.interval, b.health.failures), (Duration::from_secs(9), 1));
 }

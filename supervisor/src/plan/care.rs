@@ -1,0 +1,155 @@
+//! How a plugin is looked after: when it is started again, how long things may take, how it is seen
+//! that it hangs. Said by a plugin, or by `[defaults]` for all that do not say it.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::place::{Fault, Findings};
+use super::plugin::one_of;
+use super::reader::{Entry, Section};
+use super::value;
+use crate::health::{HealthPolicy, OnUnhealthy, Watch};
+use crate::restart::{GiveUp, Restart, RestartPolicy};
+
+const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(30);
+const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(10);
+const DEFAULT_STOP_SIGNAL: Signal = Signal::SIGTERM;
+
+const RESTARTS: [(&str, Restart); 3] =
+    [("always", Restart::Always), ("on-failure", Restart::OnFailure), ("never", Restart::Never)];
+
+const ON_UNHEALTHY: [(&str, OnUnhealthy); 2] =
+    [("restart", OnUnhealthy::Restart), ("report", OnUnhealthy::Report)];
+
+/// How a plugin is looked after.
+#[derive(Debug, Clone)]
+pub(super) struct Care {
+    pub(super) restart: RestartPolicy,
+    pub(super) start_timeout: Duration,
+    pub(super) stop_timeout: Duration,
+    pub(super) stop_signal: Signal,
+    pub(super) health: HealthPolicy,
+}
+
+impl Default for Care {
+    fn default() -> Self {
+        Self {
+            restart: RestartPolicy::default(),
+            start_timeout: DEFAULT_START_TIMEOUT,
+            stop_timeout: DEFAULT_STOP_TIMEOUT,
+            stop_signal: DEFAULT_STOP_SIGNAL,
+            health: HealthPolicy::default(),
+        }
+    }
+}
+
+impl Care {
+    /// What the table says; `base` where it says nothing.
+    pub(super) fn read(
+        section: &mut Section<'_>,
+        base: &Self,
+        findings: &mut Findings<'_>,
+    ) -> Self {
+        let restart = section.get("restart").and_then(|entry| restart(&entry, findings));
+        let delays = section
+            .get("backoff")
+            .and_then(|entry| entry.table("a table, such as { initial = \"100ms\" }", findings))
+            .map_or(base.restart, |table| backoff(table, base.restart, findings));
+        let give_up = section.get("max_restarts").and_then(|entry| {
+            let wanted = "a table, such as { count = 5, within = \"1m\" }";
+            let table = entry.table(wanted, findings)?;
+            Some(give_up(table, findings))
+        });
+        let health = section
+            .get("health")
+            .and_then(|entry| entry.table("a table, such as { interval = \"5s\" }", findings))
+            .map_or(base.health, |table| health(table, base.health, findings));
+        let start_timeout =
+            section.get("start_timeout").and_then(|entry| entry.some_time(findings));
+        let stop_timeout = section.get("stop_timeout").and_then(|entry| entry.duration(findings));
+        let stop_signal = section.get("stop_signal").and_then(|entry| {
+            entry.parsed("a signal's name, such as \"SIGTERM\"", findings, value::signal)
+        });
+        Self {
+            restart: RestartPolicy {
+                restart: restart.unwrap_or(base.restart.restart),
+                give_up: give_up.or(base.restart.give_up),
+                ..delays
+            },
+            start_timeout: start_timeout.unwrap_or(base.start_timeout),
+            stop_timeout: stop_timeout.unwrap_or(base.stop_timeout),
+            stop_signal: stop_signal.unwrap_or(base.stop_signal),
+            health,
+        }
+    }
+}
+
+fn restart(entry: &Entry<'_>, findings: &mut Findings<'_>) -> Option<Restart> {
+    entry
+        .parsed("\"always\", \"on-failure\" or \"never\"", findings, |text| one_of(text, &RESTARTS))
+}
+
+/// How often is often enough.
+fn give_up(mut table: Section<'_>, findings: &mut Findings<'_>) -> GiveUp {
+    const DEFAULT: GiveUp = GiveUp { restarts: 5, within: Duration::from_secs(60) };
+    let count = table
+        .get("count")
+        .and_then(|entry| entry.count("a number of restarts, such as 5", 1, findings));
+    let within = table.get("within").and_then(|entry| entry.some_time(findings));
+    table.finish(&[], findings);
+    GiveUp { restarts: count.unwrap_or(DEFAULT.restarts), within: within.unwrap_or(DEFAULT.within) }
+}
+
+/// How it is seen whether a plugin hangs. An empty table is one too: it asks for the defaults.
+fn health(mut table: Section<'_>, base: HealthPolicy, findings: &mut Findings<'_>) -> HealthPolicy {
+    let default = if base.watch == Watch::Always { base } else { HealthPolicy::DECLARED };
+    let interval = table.get("interval").and_then(|entry| entry.some_time(findings));
+    let timeout = table.get("timeout").and_then(|entry| entry.some_time(findings));
+    let failures = table
+        .get("failures")
+        .and_then(|entry| entry.count("a number of failures, such as 3", 1, findings));
+    let on_unhealthy = table.get("on_unhealthy").and_then(|entry| {
+        entry.parsed("\"restart\" or \"report\"", findings, |text| one_of(text, &ON_UNHEALTHY))
+    });
+    table.finish(&[], findings);
+    HealthPolicy {
+        interval: interval.unwrap_or(default.interval),
+        timeout: timeout.unwrap_or(default.timeout),
+        failures: failures
+            .map_or(default.failures, |count| u32::try_from(count).unwrap_or(u32::MAX)),
+        on_unhealthy: on_unhealthy.unwrap_or(default.on_unhealthy),
+        ..default
+    }
+}
+
+/// The delays of a policy.
+fn backoff(
+    mut table: Section<'_>,
+    default: RestartPolicy,
+    findings: &mut Findings<'_>,
+) -> RestartPolicy {
+    let initial = table.get("initial").and_then(|entry| entry.some_time(findings));
+    let max = table.get("max").and_then(|entry| entry.some_time(findings));
+    let stable_after = table.get("stable_after").and_then(|entry| entry.duration(findings));
+    let policy = RestartPolicy {
+        initial: initial.unwrap_or(default.initial),
+        max: max.unwrap_or(default.max),
+        stable_after: stable_after.unwrap_or(default.stable_after),
+        ..default
+    };
+    if policy.max < policy.initial {
+        let wrong = if max.is_some() { "max" } else { "initial" };
+        let fault = Fault::new(
+            format!(
+                "makes the longest delay ({}) shorter than the first one ({})",
+                humantime::format_duration(policy.max),
+                humantime::format_duration(policy.initial),
+            ),
+            "write a `max` that is at least `initial`",
+        );
+        findings.error(&table.place_of(wrong), fault);
+    }
+    table.finish(&[], findings);
+    policy
+}
