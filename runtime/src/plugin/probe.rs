@@ -3,9 +3,9 @@
 use replug_proto::dapr::components::v1::PingRequest;
 use replug_proto::dapr::components::v1::state_store_client::StateStoreClient;
 use tonic::{Code, Status};
+use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
-use tonic_health::pb::HealthCheckRequest;
 use tonic_reflection::pb::{v1, v1alpha};
 
 use super::connection::Connection;
