@@ -1,8 +1,12 @@
 //! The command line's own definition: what there is to say, and the help that tells of it.
 
+mod setup;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+
+pub(crate) use self::setup::{CompletionsArgs, InstallArgs, ManArgs};
 
 /// What `--help` says after the list of commands.
 const AFTER_HELP: &str = "\
@@ -30,22 +34,22 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+/// What to do. Help takes what it says of a command from that command's arguments, where these are
+/// no other's.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Start the plugins and serve applications, until told to stop
     Run(RunArgs),
-    /// Check plugins.toml without starting anything
     Check(CheckArgs),
-    /// Show the plugins and components of a running replug
     Status(StatusArgs),
     /// Start a plugin that is stopped
     Start(PluginNameArgs),
     /// Stop a plugin, until it is started again
     Stop(PluginNameArgs),
-    /// Stop a plugin and start its next generation
     Restart(RestartArgs),
-    /// Serve a built-in component type as a plugin process
     Plugin(PluginArgs),
+    Install(InstallArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
 }
 
 /// Where plugins.toml is.

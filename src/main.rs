@@ -2,11 +2,15 @@
 
 mod check;
 mod cli;
+mod completions;
 mod exit;
-mod plugin;
+mod install;
 mod lifecycle;
+mod man;
+mod plugin;
 mod run;
 mod status;
+mod stdout;
 
 use std::process::ExitCode;
 
@@ -34,6 +38,9 @@ fn main() -> ExitCode {
         Command::Stop(args) => lifecycle::stop(&args),
         Command::Restart(args) => lifecycle::restart(&args),
         Command::Plugin(args) => plugin::serve(&args),
+        Command::Install(args) => install::install(&args),
+        Command::Completions(args) => completions::completions(&args),
+        Command::Man(args) => man::man(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

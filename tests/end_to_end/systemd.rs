@@ -1,5 +1,6 @@
 //! replug as a service: what it tells the service manager that started it, over a real socket.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::io::retry_on_intr;
@@ -16,17 +17,19 @@ const WATCHDOG: Duration = Duration::from_millis(400);
 /// The service manager's end of the conversation.
 struct Manager {
     socket: UnixDatagram,
+    path: PathBuf,
 }
 
 impl Manager {
     fn listen(home: &Home) -> Self {
-        Self { socket: UnixDatagram::bind(home.path("notify")).unwrap() }
+        let path = home.path("notify");
+        Self { socket: UnixDatagram::bind(&path).unwrap(), path }
     }
 
     /// Starts replug as a service of this manager.
     fn start(&self, home: &Home, watchdog: Option<Duration>) -> Replug {
         Replug::spawn_with(home, |command| {
-            command.env("NOTIFY_SOCKET", home.path("notify"));
+            command.env("NOTIFY_SOCKET", &self.path);
             if let Some(watchdog) = watchdog {
                 command.env("WATCHDOG_USEC", watchdog.as_micros().to_string());
             }
@@ -160,7 +163,7 @@ async fn the_watchdog_is_not_fed_while_the_supervisor_is_stuck() {
 
 /// Makes everybody who would run the program wait, by a lease on its file, for as long as the
 /// returned process runs.
-async fn hold(program: &std::path::Path) -> Child {
+async fn hold(program: &Path) -> Child {
     const HOLD: &str = "\
 import fcntl, os, signal, sys
 signal.signal(signal.SIGIO, signal.SIG_IGN)
