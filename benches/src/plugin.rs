@@ -38,6 +38,8 @@ pub(crate) enum Name {
 pub(crate) struct Plugin {
     pub(crate) name: &'static str,
     command: Vec<OsString>,
+    /// Whether it is one of replug's own built-ins, which plugins.toml has a short form for.
+    builtin: bool,
     /// The name of its component type and of its socket.
     served: &'static str,
     /// The metadatum that names the file in which it keeps its data; none: it keeps it in memory.
@@ -53,6 +55,7 @@ impl Plugin {
             Name::Sqlite => Ok(Self {
                 name: "sqlite",
                 command: vec![replug.into(), "plugin".into(), "state.sqlite".into()],
+                builtin: true,
                 served: "sqlite",
                 file: Some("connectionString"),
             }),
@@ -64,6 +67,7 @@ impl Plugin {
                 Ok(Self {
                     name: "rust-sample",
                     command: vec![program.into()],
+                    builtin: false,
                     served: "notebook",
                     file: Some("path"),
                 })
@@ -78,6 +82,7 @@ impl Plugin {
                 Ok(Self {
                     name: "python",
                     command: vec![python.into(), script.into()],
+                    builtin: false,
                     served: "python-sqlite",
                     file: Some("database"),
                 })
@@ -85,6 +90,7 @@ impl Plugin {
             Name::Go => Ok(Self {
                 name: "go",
                 command: vec![build_go().await?.into()],
+                builtin: false,
                 served: "go-memory",
                 file: None,
             }),
@@ -124,15 +130,20 @@ impl Plugin {
 
     /// The plan that declares it, with these restart delays, and one component on it.
     pub(crate) fn plan(&self, home: &Home, backoff: &str) -> String {
-        let command: Vec<_> =
+        let parts: Vec<_> =
             self.command.iter().map(|part| format!("{:?}", text(Path::new(part)))).collect();
+        let process = if self.builtin {
+            // So that the built-in itself, inside replug, leaves the type to the plugin.
+            format!("builtin = \"state.{}\"", self.served)
+        } else {
+            format!("command = [{}]", parts.join(", "))
+        };
         let mut plan = format!(
             "[plugins.{PLUGIN}]\n\
-             command = [{}]\n\
+             {process}\n\
              backoff = {backoff}\n\
              [components.{COMPONENT}]\n\
              type = \"state.{}\"\n",
-            command.join(", "),
             self.served
         );
         for (name, value) in self.metadata(&home.path("")) {

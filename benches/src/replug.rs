@@ -14,6 +14,7 @@ pub(crate) use self::log::Life;
 use self::log::Log;
 use crate::Failure;
 use crate::home::Home;
+use crate::plugin::PLUGIN;
 use crate::process::Process;
 
 /// How long a replug has to end when it is told to: longer than its own grace for calls.
@@ -48,6 +49,9 @@ impl Replug {
         let listeners = status["listeners"].as_array().into_iter().flatten();
         let grpc = listeners.filter_map(Value::as_str).find_map(|text| text.strip_prefix("grpc "));
         let grpc = grpc.ok_or("replug does not listen for gRPC")?.to_owned();
+        if status["components"][0]["served_by"] != PLUGIN {
+            return Err(format!("the plugin does not serve the component: {status:#}").into());
+        }
         Ok(Self { child, pid, log, grpc })
     }
 
