@@ -74,13 +74,6 @@ pub enum SocketEvent {
         /// Which one.
         socket: Socket,
     },
-    /// Components of it that had failed to be initialised were tried again.
-    Retried {
-        /// Which one.
-        socket: Socket,
-        /// Those that fail still, with the plugin's words.
-        failed: Vec<(String, String)>,
-    },
 }
 
 /// Why a socket cannot be used at this moment.
@@ -127,7 +120,7 @@ pub async fn keep_connected(
                     tell(&events, SocketEvent::Served { socket: socket.clone(), attached }).await;
                     let again = async {
                         if failed {
-                            retry_failed(&socket, &registry, &events).await;
+                            retry_failed(&socket, &registry).await;
                         }
                         std::future::pending::<()>().await;
                     };
@@ -162,14 +155,11 @@ pub async fn keep_connected(
 
 /// Tries the components whose initialisation failed again and again, until none is left: what they
 /// need may have come meanwhile.
-async fn retry_failed(socket: &Socket, registry: &Registry, events: &mpsc::Sender<SocketEvent>) {
+async fn retry_failed(socket: &Socket, registry: &Registry) {
     let mut backoff = init_backoff();
     loop {
         tokio::time::sleep(backoff.next()).await;
-        let failed = registry.init_failed_again(&socket.plugin, &socket.name).await;
-        let done = failed.is_empty();
-        tell(events, SocketEvent::Retried { socket: socket.clone(), failed }).await;
-        if done {
+        if registry.init_failed_again(&socket.plugin, &socket.name).await.is_empty() {
             return;
         }
     }
@@ -220,10 +210,4 @@ fn is_trusted(uid: u32) -> bool {
 #[must_use]
 pub fn listed(types: &[ComponentType]) -> String {
     types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-}
-
-/// The components whose initialisation failed, as a reason; empty where there is none.
-pub(crate) fn complaint(failed: &[(String, String)]) -> String {
-    let each = failed.iter().map(|(name, why)| format!("component {name} failed: {why}"));
-    each.collect::<Vec<_>>().join("; ")
 }

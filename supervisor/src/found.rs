@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::connect::{Socket, SocketEvent, SocketSet, complaint, listed};
+use crate::connect::{Socket, SocketEvent, SocketSet, listed};
 use crate::health::HealthPolicy;
 use crate::plugin::nameless;
 use crate::sockets::{FolderEvent, SocketWatch, type_name};
@@ -161,7 +161,6 @@ impl FoundTask {
         let (SocketEvent::Served { socket, .. }
         | SocketEvent::Lost { socket }
         | SocketEvent::Trouble { socket, .. }
-        | SocketEvent::Retried { socket, .. }
         | SocketEvent::Hung { socket, .. }
         | SocketEvent::Stirs { socket }) = &event;
         let Some(found) = self.plugins.get_mut(&socket.path) else { return };
@@ -172,7 +171,7 @@ impl FoundTask {
                 status.restarts = status.generation - 1;
                 status.enter(Phase::Ready);
                 status.serve(&attached);
-                status.reason = complaint(&attached.failed);
+                status.reason.clear();
                 for (component_type, by) in &attached.passed_over {
                     tracing::warn!(
                         plugin = status.name,
@@ -197,7 +196,6 @@ impl FoundTask {
                 tracing::warn!(plugin = status.name, "{reason}");
                 status.reason = reason;
             }
-            SocketEvent::Retried { failed, .. } => status.reason = complaint(&failed),
             SocketEvent::Hung { reason, .. } => {
                 tracing::warn!(plugin = status.name, "{reason}");
                 status.reason = reason;

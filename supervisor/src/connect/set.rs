@@ -81,9 +81,7 @@ impl SocketSet {
                 SocketEvent::Lost { socket } | SocketEvent::Trouble { socket, .. } => {
                     (socket, false)
                 }
-                SocketEvent::Retried { .. }
-                | SocketEvent::Hung { .. }
-                | SocketEvent::Stirs { .. } => return event,
+                SocketEvent::Hung { .. } | SocketEvent::Stirs { .. } => return event,
             };
             let path = socket.path.clone();
             // An event of a task that was ended meanwhile is no news.

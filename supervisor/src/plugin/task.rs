@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::life::{Birth, Life, LifeEvent};
 use super::{Effect, Event, State, Then};
-use crate::connect::{SocketEvent, complaint};
+use crate::connect::SocketEvent;
 use crate::health::OnUnhealthy;
 use crate::output::{Output, PluginLog};
 use crate::plan::{PluginSpec, Start};
@@ -240,7 +240,7 @@ impl PluginTask {
                 }
                 self.status.send_modify(|status| {
                     status.serve(&attached);
-                    status.reason = complaint(&attached.failed);
+                    status.reason.clear();
                 });
                 self.happened(Event::Usable).await;
             }
@@ -268,9 +268,6 @@ impl PluginTask {
             SocketEvent::Stirs { .. } => {
                 tracing::info!(plugin = self.spec.name, "answers again");
                 self.status.send_modify(|status| status.reason.clear());
-            }
-            SocketEvent::Retried { failed, .. } => {
-                self.status.send_modify(|status| status.reason = complaint(&failed));
             }
         }
     }
