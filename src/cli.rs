@@ -3,8 +3,9 @@
 mod setup;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::setup::{CompletionsArgs, InstallArgs, ManArgs};
 
@@ -46,6 +47,7 @@ pub(crate) enum Command {
     /// Stop a plugin, until it is started again
     Stop(PluginNameArgs),
     Restart(RestartArgs),
+    Wait(WaitArgs),
     Plugin(PluginArgs),
     Install(InstallArgs),
     Completions(CompletionsArgs),
@@ -136,6 +138,36 @@ pub(crate) struct RestartArgs {
 
     #[command(flatten)]
     pub(crate) control: ControlArgs,
+}
+
+/// Wait until a plugin is ready, or stopped.
+///
+/// For scripts: returns at once where it is so already. A plugin that somebody else runs may be yet
+/// to come. Exits with 1 where the time is over before.
+#[derive(Debug, Args)]
+pub(crate) struct WaitArgs {
+    /// The plugin, as plugins.toml or its socket calls it
+    pub(crate) plugin: String,
+
+    /// What to wait for
+    #[arg(long = "for", value_name = "STATE", value_enum, default_value = "ready")]
+    pub(crate) state: WaitState,
+
+    /// How long to wait at the most, such as `30s`; for ever, unless told
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Option<Duration>,
+
+    #[command(flatten)]
+    pub(crate) control: ControlArgs,
+}
+
+/// What can be waited for.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum WaitState {
+    /// It can be used
+    Ready,
+    /// It has no process, and none is to come
+    Stopped,
 }
 
 /// Serve a built-in component type as a plugin process.

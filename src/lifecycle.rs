@@ -1,10 +1,11 @@
-//! `replug start`, `stop` and `restart`: what becomes of a plugin, asked of a running replug.
+//! `replug start`, `stop`, `restart` and `wait`: what becomes of a plugin, asked of a running replug.
 
 use replug_proto::replug::control::v1 as pb;
+use replug_proto::replug::control::v1::plugin::State;
 use replug_supervisor::control::ClientError;
 
 use crate::block_on;
-use crate::cli::{PluginNameArgs, RestartArgs};
+use crate::cli::{PluginNameArgs, RestartArgs, WaitArgs, WaitState};
 use crate::exit::Failure;
 use crate::status::{connect, plugin_state};
 
@@ -28,6 +29,28 @@ pub(crate) fn stop(args: &PluginNameArgs) -> Result<(), Failure> {
 pub(crate) fn restart(args: &RestartArgs) -> Result<(), Failure> {
     block_on(async {
         tell(&connect(&args.control).await?.restart(&args.plugin).await?);
+        Ok(())
+    })
+}
+
+/// Waits for a state of a plugin, and says that it is there.
+pub(crate) fn wait(args: &WaitArgs) -> Result<(), Failure> {
+    block_on(async {
+        let client = connect(&args.control).await?;
+        let state = match args.state {
+            WaitState::Ready => State::Ready,
+            WaitState::Stopped => State::Stopped,
+        };
+        let waiting = client.wait(&args.plugin, state);
+        let plugin = match args.timeout {
+            None => waiting.await?,
+            Some(limit) => tokio::time::timeout(limit, waiting).await.map_err(|_| {
+                let limit = humantime::format_duration(limit);
+                let state = plugin_state(state);
+                Failure::failed(format!("plugin `{}` is not {state} after {limit}", args.plugin))
+            })??,
+        };
+        tell(&plugin);
         Ok(())
     })
 }

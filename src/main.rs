@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         Command::Start(args) => lifecycle::start(&args),
         Command::Stop(args) => lifecycle::stop(&args),
         Command::Restart(args) => lifecycle::restart(&args),
+        Command::Wait(args) => lifecycle::wait(&args),
         Command::Plugin(args) => plugin::serve(&args),
         Command::Install(args) => install::install(&args),
         Command::Completions(args) => completions::completions(&args),

@@ -166,6 +166,26 @@ impl Supervisor {
         Ok(stopped.map_err(|_| PluginError::Stopping)?.clone())
     }
 
+    /// Waits until a plugin, declared or found, is in this phase, and gives its status then. One
+    /// that is to be found may not be there yet.
+    pub async fn reaches(&self, name: &str, phase: Phase) -> Result<PluginStatus, PluginError> {
+        let is_it = |status: &PluginStatus| status.name == name && status.phase == phase;
+        match (self.declared(name), &self.found) {
+            (Ok(plugin), _) => {
+                let mut status = plugin.status.clone();
+                let reached = status.wait_for(is_it).await;
+                Ok(reached.map_err(|_| PluginError::Stopping)?.clone())
+            }
+            (Err(_), Some(found)) => {
+                let mut all = found.status.clone();
+                let reached = all.wait_for(|all| all.iter().any(is_it)).await;
+                let all = reached.map_err(|_| PluginError::Stopping)?;
+                all.iter().find(|status| is_it(status)).cloned().ok_or(PluginError::Stopping)
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+
     /// Gives a command that leads to a start, and waits for what comes of that.
     async fn launch(&self, name: &str, command: Command) -> Result<PluginStatus, PluginError> {
         let plugin = self.declared(name)?;

@@ -22,7 +22,15 @@ async fn a_plugin_waits_until_those_before_it_are_ready_and_is_stopped_before_th
     assert!(status.plugin_is("base", "stopped") && status.plugin_is("later", "stopped"));
     assert_eq!(status.plugin("later").unwrap().why(), "waits until base is ready");
 
-    let started = replug.command(&["start", "base"]).await;
+    let late = replug.command(&["wait", "later", "--timeout", "10ms"]).await;
+    assert_eq!(late.code, Some(1));
+    assert_eq!(late.stderr, "replug: plugin `later` is not ready after 10ms\n");
+
+    let waiting = replug.command(&["wait", "later", "--for", "ready"]);
+    let starting = replug.command(&["start", "base"]);
+    let (waited, started) = tokio::join!(waiting, starting);
+    assert_eq!(waited.code, Some(0), "{}", waited.stderr);
+    assert!(waited.stdout.starts_with("later: ready, generation 1, pid "), "{}", waited.stdout);
     assert_eq!(started.code, Some(0), "{}", started.stderr);
     assert!(started.stdout.starts_with("base: ready, generation 1, pid "), "{}", started.stdout);
     let status = replug.until_ready("later").await;

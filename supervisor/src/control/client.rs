@@ -64,6 +64,17 @@ impl Client {
         let answer = self.0.clone().stop(request).await.map_err(refused)?;
         Ok(answer.into_inner().plugin.unwrap_or_default())
     }
+
+    /// Waits until a plugin is in a state, for as long as the future is polled.
+    pub async fn wait(
+        &self,
+        plugin: &str,
+        state: pb::plugin::State,
+    ) -> Result<pb::Plugin, ClientError> {
+        let request = pb::WaitRequest { plugin: plugin.to_owned(), state: state.into() };
+        let answer = self.0.clone().wait(request).await.map_err(refused)?;
+        Ok(answer.into_inner().plugin.unwrap_or_default())
+    }
 }
 
 fn refused(status: Status) -> ClientError {

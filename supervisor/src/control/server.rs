@@ -11,6 +11,7 @@ use nix::unistd::Uid;
 use prost_types::Timestamp;
 use replug_proto::replug::control::v1 as pb;
 use replug_proto::replug::control::v1::control_server::{Control, ControlServer};
+use replug_proto::replug::control::v1::plugin::State;
 use replug_runtime::registry::Registry;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_stream::StreamExt as _;
@@ -18,6 +19,7 @@ use tokio_stream::wrappers::UnixListenerStream;
 use tonic::{Request, Response, Status};
 
 use super::convert;
+use crate::status::Phase;
 use crate::supervisor::{PluginError, Supervisor};
 
 /// What status tells of replug itself.
@@ -170,6 +172,21 @@ impl Control for Desk {
         let status = self.supervisor.stop_plugin(&request.into_inner().plugin).await;
         let plugin = Some(convert::plugin(&status.map_err(refusal)?));
         Ok(Response::new(pb::StopResponse { plugin }))
+    }
+
+    async fn wait(
+        &self,
+        request: Request<pb::WaitRequest>,
+    ) -> Result<Response<pb::WaitResponse>, Status> {
+        let request = request.into_inner();
+        let phase = match request.state() {
+            State::Ready => Phase::Ready,
+            State::Stopped => Phase::Stopped,
+            _ => return Err(Status::invalid_argument("wait for READY or STOPPED")),
+        };
+        let status = self.supervisor.reaches(&request.plugin, phase).await;
+        let plugin = Some(convert::plugin(&status.map_err(refusal)?));
+        Ok(Response::new(pb::WaitResponse { plugin }))
     }
 }
 
