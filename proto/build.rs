@@ -10,6 +10,9 @@ const FAMILIES: [&str; 3] = ["dapr", "replug", "spec"];
 /// The folders whose contracts plugins serve.
 const PLUGIN_FOLDERS: [&str; 2] = ["dapr/proto/components", "spec/proto/pluggable"];
 
+/// replug's own control API.
+const CONTROL: &str = "replug/control/v1/control.proto";
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut files = Vec::new();
     for family in FAMILIES {
@@ -28,6 +31,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let plugin_descriptors = protox::compile(&plugin_files, ["."])?;
     std::fs::write(out.join("plugin_descriptors.bin"), plugin_descriptors.encode_to_vec())?;
+
+    let control_descriptors = protox::compile([CONTROL], ["."])?;
+    std::fs::write(out.join("control_descriptors.bin"), control_descriptors.encode_to_vec())?;
 
     tonic_prost_build::configure()
         .bytes(".")

@@ -20,10 +20,6 @@ use replug_supervisor::process::warden;
 use crate::cli::{Cli, Command};
 use crate::exit::Failure;
 
-/// Small and quick to give memory back, which a process that mostly waits should be.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // Before anything else: the warden is this binary under another name, and must stay tiny.
     if warden::is_warden() {

@@ -27,3 +27,7 @@ pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "
 /// part of the whole, so that a plugin's start does not wait for the rest to be read.
 pub const PLUGIN_FILE_DESCRIPTOR_SET: &[u8] =
     include_bytes!(concat!(env!("OUT_DIR"), "/plugin_descriptors.bin"));
+
+/// The control API alone, and what it imports.
+pub const CONTROL_FILE_DESCRIPTOR_SET: &[u8] =
+    include_bytes!(concat!(env!("OUT_DIR"), "/control_descriptors.bin"));

@@ -5,6 +5,7 @@
 //! registry knows nothing of processes and sockets' folders, and nothing of the APIs.
 
 mod desk;
+mod place;
 mod status;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use replug_component::state::StateStore;
 use replug_component::{ComponentType, Error};
 
 use self::desk::{Desk, Task};
+use self::place::Opened;
 pub use self::status::{ComponentState, ComponentStatus};
 use crate::component::ComponentSpec;
 use crate::key_prefix::KeyPrefix;
@@ -214,12 +216,15 @@ impl Registry {
                 wrapper.link().settle(connection, state);
                 result
             }
-            Task::Open { component, builtin, place, metadata } => {
-                let opened = place.open(builtin, metadata.clone()).await;
-                opened.map_err(|error| {
-                    place.shut(&init_failed(component, &error));
-                    (component.clone(), error.to_string())
-                })
+            Task::Open { component, turn, builtin, metadata } => {
+                let opened = Opened::from(builtin, metadata.clone()).await;
+                let result = match &opened {
+                    Ok(_) => Ok(()),
+                    Err(error) => Err((component.clone(), error.to_string())),
+                };
+                let opened = opened.map_err(|error| init_failed(component, &error));
+                self.desk.lock().opened(component, *turn, opened);
+                result
             }
         };
         let failure = result.err()?;

@@ -3,8 +3,10 @@
 
 mod support;
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -535,4 +537,24 @@ async fn a_caller_whose_patience_ends_is_told_why() {
     let cx = Context::with_deadline(Some(soon));
     let component = registry.state("plug").unwrap();
     assert!(component.slot.component(&cx).await.is_err());
+}
+
+#[tokio::test]
+async fn a_built_in_that_is_made_late_does_not_take_a_plugins_place() {
+    let registry = Arc::new(Registry::new("shop", ""));
+    let metadata = [("keyPrefix", "none"), ("dsn", "db"), ("connectionString", ":memory:")];
+    let mut declaring = Box::pin(registry.declare(spec("plug", "state.sqlite", &metadata)));
+    // It is under way: SQLite opens on a thread of its own.
+    let pending = poll_fn(|cx| Poll::Ready(declaring.as_mut().poll(cx).is_pending())).await;
+    assert!(pending);
+
+    let life = Life::begin(1).await;
+    let contracts = probe(&life.connection).await.unwrap();
+    let connection = life.connection.clone();
+    let (plugin, socket) = ("fake".into(), "sqlite".into());
+    registry.attach(Offer { plugin, socket, contracts, connection }).await;
+    declaring.await.unwrap();
+
+    let got = store(&registry).await.get(&CX, get("any")).await.unwrap();
+    assert_eq!(got.data, "of generation 1");
 }

@@ -9,7 +9,7 @@ mod statuses;
 use std::convert::Infallible;
 use std::future::{Future, ready};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use http::{Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
@@ -39,10 +39,13 @@ const HEALTH_OF: [&str; 3] = ["", dapr_server::SERVICE_NAME, runtime_server::SER
 pub(super) struct GrpcPort {
     dapr: DaprServer<DaprGrpc>,
     layotto: RuntimeServer<LayottoGrpc>,
-    /// Health and reflection.
-    about: Routes,
+    /// Health and reflection; made when somebody first asks, since what they take in memory is more
+    /// than all the rest, and most applications never do.
+    about: Arc<LazyLock<Routes, MakeRoutes>>,
     token: Option<ApiToken>,
 }
+
+type MakeRoutes = Box<dyn FnOnce() -> Routes + Send>;
 
 type Answer = Result<Response<Body>, Infallible>;
 
@@ -60,7 +63,7 @@ impl GrpcPort {
             dapr: DaprServer::new(DaprGrpc(dapr.clone())).max_decoding_message_size(limit),
             layotto: RuntimeServer::new(LayottoGrpc(registry.clone()))
                 .max_decoding_message_size(limit),
-            about: reflection(Routes::new(health)),
+            about: Arc::new(LazyLock::new(Box::new(|| reflection(Routes::new(health))))),
             token: settings.token.clone(),
         };
         (port, reporter)
@@ -100,7 +103,7 @@ impl hyper::service::Service<Request<Incoming>> for GrpcPort {
         let answer: Self::Future = match service.map(|(service, _)| service) {
             Some(dapr_server::SERVICE_NAME) => Box::pin(self.dapr.clone().call(request)),
             Some(runtime_server::SERVICE_NAME) => Box::pin(self.layotto.clone().call(request)),
-            _ => Box::pin(self.about.clone().call(request)),
+            _ => Box::pin(LazyLock::force(&self.about).clone().call(request)),
         };
         Box::pin(async move {
             let answer = match deadline {

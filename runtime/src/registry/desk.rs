@@ -6,17 +6,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use replug_component::{BuildingBlock, ComponentType, Error, Metadata};
+use replug_component::{BuildingBlock, ComponentType, Metadata};
 
-use super::{
-    Attached, ComponentState, ComponentStatus, DeclareError, HelloComponent, Offer, StateComponent,
-    View,
-};
+use super::place::{Opened, Place};
+use super::{Attached, ComponentState, ComponentStatus, DeclareError, Offer, StateComponent, View};
 use crate::builtin::{self, Builtin};
 use crate::component::ComponentSpec;
 use crate::key_prefix::KeyPrefix;
-use crate::plugin::dapr::DaprStateStore;
-use crate::plugin::layotto::LayottoHello;
 use crate::plugin::{Connection, LinkState, Wrapper};
 use crate::slot::Slot;
 
@@ -31,6 +27,8 @@ pub(super) struct Desk {
     types: HashMap<ComponentType, TypeEntry>,
     /// In the order of declaration.
     records: Vec<Record>,
+    /// Of the built-in that was put into a place last.
+    turn: u64,
 }
 
 /// Who offers one component type. The first offer serves; the others are passed over.
@@ -51,25 +49,25 @@ struct Record {
 
 enum Served {
     Nobody,
-    Builtin,
-    Plugin { plugin: Arc<str>, socket: Arc<str>, wrapper: Arc<dyn Wrapper> },
+    /// The turn tells this making of a component from one before it.
+    Builtin {
+        turn: u64,
+    },
+    Plugin {
+        plugin: Arc<str>,
+        socket: Arc<str>,
+        wrapper: Arc<dyn Wrapper>,
+    },
 }
 
 impl std::fmt::Debug for Served {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Nobody => f.write_str("Nobody"),
-            Self::Builtin => f.write_str("Builtin"),
+            Self::Builtin { .. } => f.write_str("Builtin"),
             Self::Plugin { plugin, socket, .. } => write!(f, "Plugin({plugin}/{socket})"),
         }
     }
-}
-
-/// A component's slot, whatever its building block.
-#[derive(Debug, Clone)]
-pub(super) enum Place {
-    State(Arc<StateComponent>),
-    Hello(Arc<HelloComponent>),
 }
 
 /// What a change at the desk leaves to do.
@@ -84,8 +82,8 @@ pub(super) enum Task {
     /// Make a component from a built-in type.
     Open {
         component: String,
+        turn: u64,
         builtin: Builtin,
-        place: Place,
         metadata: Metadata,
     },
 }
@@ -99,6 +97,7 @@ impl Desk {
             namespace: namespace.to_owned(),
             types: HashMap::new(),
             records: Vec::new(),
+            turn: 0,
         }
     }
 
@@ -124,7 +123,7 @@ impl Desk {
             }
         }
         let mut record = Record { spec, place, served: Served::Nobody };
-        let task = record.serve(self.types.get(&record.spec.component_type));
+        let task = record.serve(self.types.get(&record.spec.component_type), &mut self.turn);
         self.records.push(record);
         Ok(task)
     }
@@ -249,8 +248,19 @@ impl Desk {
         self.records
             .iter_mut()
             .filter(|record| record.spec.component_type == *component_type)
-            .map(|record| record.serve(entry))
+            .map(|record| record.serve(entry, &mut self.turn))
             .collect()
+    }
+
+    /// A built-in component has been made, or could not be. It takes its place if that is still kept
+    /// for it: a plugin may have come meanwhile.
+    pub(super) fn opened(&self, component: &str, turn: u64, opened: Result<Opened, String>) {
+        let record = self.records.iter().find(|record| record.spec.name == component);
+        if let Some(Record { place, served: Served::Builtin { turn: present }, .. }) = record
+            && *present == turn
+        {
+            place.fill(opened);
+        }
     }
 
     pub(super) fn components(&self) -> Vec<ComponentStatus> {
@@ -279,7 +289,7 @@ fn nobody_serves(component_type: &ComponentType) -> String {
 impl Record {
     /// Puts what is to serve the component into its place: the first plugin that offers its type,
     /// else the built-in of that name unless a plugin has a claim to it.
-    fn serve(&mut self, entry: Option<&TypeEntry>) -> Task {
+    fn serve(&mut self, entry: Option<&TypeEntry>, turn: &mut u64) -> Task {
         if let Some(offer) = entry.and_then(|entry| entry.offers.first()) {
             return self.serve_by_plugin(offer);
         }
@@ -290,11 +300,12 @@ impl Record {
         let Some(builtin) = builtin::find(&self.spec.component_type) else {
             return Task::Nothing;
         };
-        self.served = Served::Builtin;
+        *turn += 1;
+        self.served = Served::Builtin { turn: *turn };
         Task::Open {
             component: self.spec.name.clone(),
+            turn: *turn,
             builtin,
-            place: self.place.clone(),
             metadata: self.spec.metadata.clone(),
         }
     }
@@ -307,7 +318,7 @@ impl Record {
                 wrapper.clone()
             }
             _ => {
-                if matches!(self.served, Served::Builtin) {
+                if matches!(self.served, Served::Builtin { .. }) {
                     tracing::warn!(
                         component = self.spec.name,
                         plugin = &*offer.plugin,
@@ -343,7 +354,7 @@ impl Record {
     fn status(&self) -> ComponentStatus {
         let (state, capabilities, served_by) = match &self.served {
             Served::Nobody => (self.place.state(), Vec::new(), None),
-            Served::Builtin => {
+            Served::Builtin { .. } => {
                 (self.place.state(), self.place.capabilities(), Some(BUILT_IN.to_owned()))
             }
             Served::Plugin { plugin, wrapper, .. } => {
@@ -363,76 +374,5 @@ impl Record {
             served_by,
             capabilities,
         }
-    }
-}
-
-// === impl Place ===
-
-/// Does the same to the slot of either building block.
-macro_rules! on_slot {
-    ($place:expr, $slot:ident => $do:expr) => {
-        match $place {
-            Place::State(state) => {
-                let $slot = &state.slot;
-                $do
-            }
-            Place::Hello($slot) => $do,
-        }
-    };
-}
-
-impl Place {
-    fn hold(&self, reason: &str) {
-        on_slot!(self, slot => slot.gate().hold(reason));
-    }
-
-    pub(super) fn shut(&self, reason: &str) {
-        on_slot!(self, slot => slot.gate().shut(reason));
-    }
-
-    fn state(&self) -> ComponentState {
-        on_slot!(self, slot => slot.state())
-    }
-
-    fn capabilities(&self) -> Vec<String> {
-        match self {
-            Self::State(state) => state
-                .slot
-                .present()
-                .map(|store| store.features().iter().map(str::to_owned).collect())
-                .unwrap_or_default(),
-            Self::Hello(_) => Vec::new(),
-        }
-    }
-
-    /// Puts a new wrapper into the slot.
-    fn wrap(&self, spec: &ComponentSpec, plugin: &str) -> Arc<dyn Wrapper> {
-        let reason = format!("plugin {plugin} is not ready yet");
-        match self {
-            Self::State(state) => {
-                let wrapper = Arc::new(DaprStateStore::new(spec, &reason));
-                state.slot.gate().open(wrapper.clone());
-                wrapper
-            }
-            Self::Hello(hello) => {
-                let wrapper = Arc::new(LayottoHello::new(spec, &reason));
-                hello.gate().open(wrapper.clone());
-                wrapper
-            }
-        }
-    }
-
-    /// Makes a component of a built-in type and puts it into the slot.
-    pub(super) async fn open(&self, builtin: &Builtin, metadata: Metadata) -> Result<(), Error> {
-        match (self, builtin) {
-            (Self::State(state), Builtin::State(_, store_type)) => {
-                state.slot.gate().open(store_type.open(metadata).await?);
-            }
-            (Self::Hello(hello), Builtin::Hello(_, hello_type)) => {
-                hello.gate().open(hello_type.open(metadata.into()).await?);
-            }
-            _ => unreachable!("a component type belongs to one building block"),
-        }
-        Ok(())
     }
 }

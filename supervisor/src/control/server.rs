@@ -92,7 +92,7 @@ impl ControlSocket {
         let _removed = RemovedAtTheEnd(path);
         let desk = Desk { about, started: SystemTime::now(), supervisor, registry };
         let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(replug_proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(replug_proto::CONTROL_FILE_DESCRIPTOR_SET)
             .with_service_name("replug.control.v1.Control")
             .build_v1()
             .expect("the descriptors of this build are well formed");

@@ -30,7 +30,7 @@ pub(super) struct Life {
     any_socket: bool,
     readiness: Readiness,
     /// Removed, with what is in it, when the life is over.
-    private: Option<PrivateFolder>,
+    private: PrivateFolder,
 }
 
 /// For how long the generation has been ready, and whether it is.
@@ -63,6 +63,8 @@ pub(super) struct Ended {
     pub(super) ready_for: Option<Duration>,
     /// What it has printed, of which some may still be in the pipe.
     pub(super) output: Output,
+    /// Where its sockets were; removed when this is dropped, which may block.
+    pub(super) folder: PrivateFolder,
 }
 
 // === impl Life ===
@@ -102,7 +104,7 @@ impl Life {
             health: spec.health,
             any_socket: false,
             readiness: Readiness::NotYet,
-            private: Some(private),
+            private,
         };
         Ok(Birth { life, pid })
     }
@@ -176,16 +178,13 @@ impl Life {
     pub(super) async fn end(mut self) -> Ended {
         self.is_not_ready();
         self.sockets.shutdown().await;
-        if let Some(private) = self.private.take() {
-            // Removing files may block, and nothing waits for it.
-            tokio::task::spawn_blocking(move || drop(private));
-        }
         Ended {
             ready_for: match self.readiness {
                 Readiness::Was(ready_for) => Some(ready_for),
                 _ => None,
             },
             output: self.output,
+            folder: self.private,
         }
     }
 }

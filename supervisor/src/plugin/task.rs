@@ -21,7 +21,7 @@ use crate::output::{Output, PluginLog};
 use crate::plan::{PluginSpec, Start};
 use crate::process::Spawner;
 use crate::restart::{Backoff, Decision, Ending};
-use crate::sockets::{RunFolder, SocketWatch};
+use crate::sockets::{PrivateFolder, RunFolder, SocketWatch};
 use crate::status::{Kind, Phase, PluginStatus, Running};
 
 /// What all plugin tasks share.
@@ -65,6 +65,8 @@ pub struct PluginTask {
     generation: u64,
     /// The present generation, from its start until it has ended.
     life: Option<Life>,
+    /// The socket folder of the generation before, until there is time to remove it.
+    left: Option<PrivateFolder>,
     /// What the state waits for: a start, a delay, an exit, or a stable life.
     timer: Option<Instant>,
     /// Retiring may have to initialise components elsewhere, which nothing here waits for.
@@ -102,6 +104,7 @@ impl PluginTask {
             backoff,
             generation: 0,
             life: None,
+            left: None,
             timer: None,
             background: JoinSet::new(),
         };
@@ -204,13 +207,23 @@ impl PluginTask {
                     );
                 }
                 self.keep_last_lines(ended.output);
+                self.left = Some(ended.folder);
                 self.happened(Event::Ended(decision)).await;
+                self.clear_away();
             }
             LifeEvent::Refused(reason) => {
                 tracing::warn!(plugin = self.spec.name, "{reason}");
                 self.status.send_modify(|status| status.reason = reason);
             }
             LifeEvent::Socket(event) => self.socket(event).await,
+        }
+    }
+
+    /// Removes what the last generation left, once the next one has its own folder: making one and
+    /// removing another in the same place wait for each other, and the start is what counts.
+    fn clear_away(&mut self) {
+        if let Some(folder) = self.left.take() {
+            self.background.spawn_blocking(move || drop(folder));
         }
     }
 

@@ -1,0 +1,99 @@
+//! The slot of a component, whatever its building block, and what is put into it.
+
+use std::sync::Arc;
+
+use replug_component::hello::Hello;
+use replug_component::state::StateStore;
+use replug_component::{Error, Metadata};
+
+use super::{ComponentState, HelloComponent, StateComponent};
+use crate::builtin::Builtin;
+use crate::component::ComponentSpec;
+use crate::plugin::Wrapper;
+use crate::plugin::dapr::DaprStateStore;
+use crate::plugin::layotto::LayottoHello;
+
+/// A component's slot, whatever its building block.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    State(Arc<StateComponent>),
+    Hello(Arc<HelloComponent>),
+}
+
+/// A component that was made from a built-in type.
+pub(super) enum Opened {
+    State(Arc<dyn StateStore>),
+    Hello(Arc<dyn Hello>),
+}
+
+impl Opened {
+    pub(super) async fn from(builtin: &Builtin, metadata: Metadata) -> Result<Self, Error> {
+        Ok(match builtin {
+            Builtin::State(_, of) => Self::State(of.open(metadata).await?),
+            Builtin::Hello(_, of) => Self::Hello(of.open(metadata.into()).await?),
+        })
+    }
+}
+
+// === impl Place ===
+
+/// Does the same to the slot of either building block.
+macro_rules! on_slot {
+    ($place:expr, $slot:ident => $do:expr) => {
+        match $place {
+            Place::State(state) => {
+                let $slot = &state.slot;
+                $do
+            }
+            Place::Hello($slot) => $do,
+        }
+    };
+}
+
+impl Place {
+    pub(super) fn hold(&self, reason: &str) {
+        on_slot!(self, slot => slot.gate().hold(reason));
+    }
+
+    pub(super) fn state(&self) -> ComponentState {
+        on_slot!(self, slot => slot.state())
+    }
+
+    pub(super) fn capabilities(&self) -> Vec<String> {
+        match self {
+            Self::State(state) => state
+                .slot
+                .present()
+                .map(|store| store.features().iter().map(str::to_owned).collect())
+                .unwrap_or_default(),
+            Self::Hello(_) => Vec::new(),
+        }
+    }
+
+    /// Puts a new wrapper into the slot.
+    pub(super) fn wrap(&self, spec: &ComponentSpec, plugin: &str) -> Arc<dyn Wrapper> {
+        let reason = format!("plugin {plugin} is not ready yet");
+        match self {
+            Self::State(state) => {
+                let wrapper = Arc::new(DaprStateStore::new(spec, &reason));
+                state.slot.gate().open(wrapper.clone());
+                wrapper
+            }
+            Self::Hello(hello) => {
+                let wrapper = Arc::new(LayottoHello::new(spec, &reason));
+                hello.gate().open(wrapper.clone());
+                wrapper
+            }
+        }
+    }
+
+    /// Puts a component of a built-in type into the slot, or its error.
+    pub(super) fn fill(&self, opened: Result<Opened, String>) {
+        match (self, opened) {
+            (Self::State(state), Ok(Opened::State(store))) => state.slot.gate().open(store),
+            (Self::Hello(hello), Ok(Opened::Hello(greeter))) => hello.gate().open(greeter),
+            (_, Ok(_)) => unreachable!("a component type belongs to one building block"),
+            (_, Err(reason)) => on_slot!(self, slot => slot.gate().shut(reason)),
+        }
+    }
+}
