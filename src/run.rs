@@ -109,17 +109,21 @@ async fn serve(plan: &Plan) -> Result<(), Failure> {
         }
     });
 
-    declare(plan, &registry).await;
-    health.reached(Phase::OutboundReady);
-    health.reached(Phase::Ready);
-    tracing::info!(
-        "replug {VERSION} serves app {} on {}",
-        plan.runtime.app_id,
-        listeners.join(", ")
-    );
     let notify = Notify::from_env();
-    notify.ready(&supervisor).await;
-
+    // Raced against the signals as a whole: a component that takes for ever to be made keeps nobody
+    // from stopping replug.
+    let running = async {
+        declare(plan, &registry).await;
+        health.reached(Phase::OutboundReady);
+        health.reached(Phase::Ready);
+        tracing::info!(
+            "replug {VERSION} serves app {} on {}",
+            plan.runtime.app_id,
+            listeners.join(", ")
+        );
+        notify.ready(&supervisor).await;
+        notify.keep(&supervisor).await
+    };
     let at_once = tokio::select! {
         signal = stop.asked() => {
             tracing::info!("{signal}: stopping");
@@ -129,7 +133,7 @@ async fn serve(plan: &Plan) -> Result<(), Failure> {
             tracing::info!("stopping: an application asked for it");
             request == Some(ShutdownRequest::AtOnce)
         }
-        never = notify.keep(&supervisor) => match never {},
+        never = running => match never {},
     };
     notify.stopping().await;
     if at_once {
