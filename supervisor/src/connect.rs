@@ -118,7 +118,7 @@ pub async fn keep_connected(
                 let failed = !attached.failed.is_empty();
                 if !connection.is_closed() {
                     tell(&events, SocketEvent::Served { socket: socket.clone(), attached }).await;
-                    let again = async {
+                    let retrying = async {
                         if failed {
                             retry_failed(&socket, &registry).await;
                         }
@@ -126,7 +126,7 @@ pub async fn keep_connected(
                     };
                     tokio::select! {
                         () = closed.wait() => {}
-                        () = again => {}
+                        () = retrying => {}
                         () = watch_health(&socket, &connection, &contracts, &events) => {}
                     }
                 }
@@ -204,6 +204,19 @@ async fn bounded<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T,
 /// Whether a process of this user may serve components: replug's own user and root.
 fn is_trusted(uid: u32) -> bool {
     uid == 0 || uid == Uid::effective().as_raw()
+}
+
+/// Says in the log what of a socket's types does not serve, or not any more.
+pub(crate) fn warn_of(plugin: &str, attached: &Attached) {
+    for (component_type, by) in &attached.passed_over {
+        tracing::warn!(
+            plugin,
+            "serves {component_type} too, which plugin {by} serves already: passed over"
+        );
+    }
+    for component_type in &attached.retired {
+        tracing::warn!(plugin, "does not serve {component_type} any more");
+    }
 }
 
 /// Types as people read them.

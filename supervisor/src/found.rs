@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use crate::connect::{Socket, SocketEvent, SocketSet, listed};
+use crate::connect::{Socket, SocketEvent, SocketSet, listed, warn_of};
 use crate::health::HealthPolicy;
 use crate::plugin::nameless;
 use crate::sockets::{FolderEvent, SocketWatch, type_name};
@@ -172,12 +172,7 @@ impl FoundTask {
                 status.enter(Phase::Ready);
                 status.serve(&attached);
                 status.reason.clear();
-                for (component_type, by) in &attached.passed_over {
-                    tracing::warn!(
-                        plugin = status.name,
-                        "serves {component_type} too, which plugin {by} serves already: passed over"
-                    );
-                }
+                warn_of(&status.name, &attached);
                 tracing::info!(
                     plugin = status.name,
                     "plugin ready, serves {}",

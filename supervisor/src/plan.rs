@@ -74,7 +74,7 @@ pub struct RuntimeSettings {
     pub control: PathBuf,
     /// How long the socket of a found plugin may be gone before the plugin is retired.
     pub forget_after: Duration,
-    /// The longest message, in bytes, that is taken from an application or a plugin.
+    /// The longest message, in bytes, that is taken from an application.
     pub max_message: usize,
 }
 

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::life::{Birth, Life, LifeEvent};
 use super::{Effect, Event, State, Then};
-use crate::connect::SocketEvent;
+use crate::connect::{SocketEvent, warn_of};
 use crate::health::OnUnhealthy;
 use crate::output::{Output, PluginLog};
 use crate::plan::{PluginSpec, Start};
@@ -239,18 +239,7 @@ impl PluginTask {
     async fn socket(&mut self, event: SocketEvent) {
         match event {
             SocketEvent::Served { attached, .. } => {
-                for (component_type, by) in &attached.passed_over {
-                    tracing::warn!(
-                        plugin = self.spec.name,
-                        "serves {component_type} too, which plugin {by} serves already: passed over"
-                    );
-                }
-                for component_type in &attached.retired {
-                    tracing::warn!(
-                        plugin = self.spec.name,
-                        "does not serve {component_type} any more"
-                    );
-                }
+                warn_of(&self.spec.name, &attached);
                 self.status.send_modify(|status| {
                     status.serve(&attached);
                     status.reason.clear();
