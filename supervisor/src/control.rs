@@ -3,7 +3,9 @@
 
 mod client;
 mod convert;
-mod server;
+mod desk;
+mod socket;
 
 pub use client::{Client, ClientError};
-pub use server::{About, BindError, ControlSocket};
+pub use desk::About;
+pub use socket::{BindError, ControlSocket};

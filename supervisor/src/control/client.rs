@@ -1,4 +1,6 @@
-//! The control API's calling side.
+//! The control API's calling side. A family of rpcs has a file of its own.
+
+mod lifecycle;
 
 use std::path::{Path, PathBuf};
 
@@ -42,38 +44,6 @@ impl Client {
     pub async fn status(&self) -> Result<pb::StatusResponse, ClientError> {
         let answer = self.0.clone().status(pb::StatusRequest {}).await.map_err(refused)?;
         Ok(answer.into_inner())
-    }
-
-    /// Stops a plugin and starts its next generation; returns when that is ready.
-    pub async fn restart(&self, plugin: &str) -> Result<pb::Plugin, ClientError> {
-        let request = pb::RestartRequest { plugin: plugin.to_owned() };
-        let answer = self.0.clone().restart(request).await.map_err(refused)?;
-        Ok(answer.into_inner().plugin.unwrap_or_default())
-    }
-
-    /// Starts a plugin that is stopped; returns when it is ready.
-    pub async fn start(&self, plugin: &str) -> Result<pb::Plugin, ClientError> {
-        let request = pb::StartRequest { plugin: plugin.to_owned() };
-        let answer = self.0.clone().start(request).await.map_err(refused)?;
-        Ok(answer.into_inner().plugin.unwrap_or_default())
-    }
-
-    /// Stops a plugin; returns when its process is gone.
-    pub async fn stop(&self, plugin: &str) -> Result<pb::Plugin, ClientError> {
-        let request = pb::StopRequest { plugin: plugin.to_owned() };
-        let answer = self.0.clone().stop(request).await.map_err(refused)?;
-        Ok(answer.into_inner().plugin.unwrap_or_default())
-    }
-
-    /// Waits until a plugin is in a state, for as long as the future is polled.
-    pub async fn wait(
-        &self,
-        plugin: &str,
-        state: pb::plugin::State,
-    ) -> Result<pb::Plugin, ClientError> {
-        let request = pb::WaitRequest { plugin: plugin.to_owned(), state: state.into() };
-        let answer = self.0.clone().wait(request).await.map_err(refused)?;
-        Ok(answer.into_inner().plugin.unwrap_or_default())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The control API's serving side.
+//! The control socket: bound, kept to those who may ask, served.
 
 use std::future::Future;
 use std::io;
@@ -8,30 +8,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use nix::unistd::Uid;
-use prost_types::Timestamp;
-use replug_proto::replug::control::v1 as pb;
-use replug_proto::replug::control::v1::control_server::{Control, ControlServer};
-use replug_proto::replug::control::v1::plugin::State;
+use replug_proto::replug::control::v1::control_server::ControlServer;
 use replug_runtime::registry::Registry;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::UnixListenerStream;
-use tonic::{Request, Response, Status};
 
-use super::convert;
-use crate::status::Phase;
-use crate::supervisor::{PluginError, Supervisor};
-
-/// What status tells of replug itself.
-#[derive(Debug, Clone)]
-pub struct About {
-    /// The version of replug.
-    pub version: String,
-    /// The application's name.
-    pub app_id: String,
-    /// Where applications call, such as `grpc 127.0.0.1:50001`.
-    pub listeners: Vec<String>,
-}
+use super::desk::{About, Desk};
+use crate::supervisor::Supervisor;
 
 /// Why the control socket cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -120,81 +104,5 @@ impl Drop for RemovedAtTheEnd {
     fn drop(&mut self) {
         // It may be gone with its folder already.
         let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-struct Desk {
-    about: About,
-    started: SystemTime,
-    supervisor: Arc<Supervisor>,
-    registry: Arc<Registry>,
-}
-
-#[tonic::async_trait]
-impl Control for Desk {
-    async fn status(
-        &self,
-        _: Request<pb::StatusRequest>,
-    ) -> Result<Response<pb::StatusResponse>, Status> {
-        Ok(Response::new(pb::StatusResponse {
-            version: self.about.version.clone(),
-            pid: std::process::id(),
-            started_at: Some(Timestamp::from(self.started)),
-            app_id: self.about.app_id.clone(),
-            plugins: self.supervisor.status().iter().map(convert::plugin).collect(),
-            components: self.registry.components().into_iter().map(convert::component).collect(),
-            listeners: self.about.listeners.clone(),
-        }))
-    }
-
-    async fn restart(
-        &self,
-        request: Request<pb::RestartRequest>,
-    ) -> Result<Response<pb::RestartResponse>, Status> {
-        let status = self.supervisor.restart(&request.into_inner().plugin).await;
-        let plugin = Some(convert::plugin(&status.map_err(refusal)?));
-        Ok(Response::new(pb::RestartResponse { plugin }))
-    }
-
-    async fn start(
-        &self,
-        request: Request<pb::StartRequest>,
-    ) -> Result<Response<pb::StartResponse>, Status> {
-        let status = self.supervisor.start_plugin(&request.into_inner().plugin).await;
-        let plugin = Some(convert::plugin(&status.map_err(refusal)?));
-        Ok(Response::new(pb::StartResponse { plugin }))
-    }
-
-    async fn stop(
-        &self,
-        request: Request<pb::StopRequest>,
-    ) -> Result<Response<pb::StopResponse>, Status> {
-        let status = self.supervisor.stop_plugin(&request.into_inner().plugin).await;
-        let plugin = Some(convert::plugin(&status.map_err(refusal)?));
-        Ok(Response::new(pb::StopResponse { plugin }))
-    }
-
-    async fn wait(
-        &self,
-        request: Request<pb::WaitRequest>,
-    ) -> Result<Response<pb::WaitResponse>, Status> {
-        let request = request.into_inner();
-        let phase = match request.state() {
-            State::Ready => Phase::Ready,
-            State::Stopped => Phase::Stopped,
-            _ => return Err(Status::invalid_argument("wait for READY or STOPPED")),
-        };
-        let status = self.supervisor.reaches(&request.plugin, phase).await;
-        let plugin = Some(convert::plugin(&status.map_err(refusal)?));
-        Ok(Response::new(pb::WaitResponse { plugin }))
-    }
-}
-
-fn refusal(error: PluginError) -> Status {
-    match error {
-        PluginError::Unknown { .. } => Status::not_found(error.to_string()),
-        PluginError::Found(_) => Status::invalid_argument(error.to_string()),
-        PluginError::NotReady { .. } => Status::failed_precondition(error.to_string()),
-        PluginError::Stopping => Status::unavailable(error.to_string()),
     }
 }

@@ -1,0 +1,70 @@
+//! Where the control API's calls arrive. What each does is in a file of its own, a family of rpcs per
+//! file; here is only which is which, since a trait's methods have to stand in one place.
+
+mod lifecycle;
+mod status;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use replug_proto::replug::control::v1 as pb;
+use replug_proto::replug::control::v1::control_server::Control;
+use replug_runtime::registry::Registry;
+use tonic::{Request, Response, Status};
+
+use crate::supervisor::{PluginError, Supervisor};
+
+/// What status tells of replug itself.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// The version of replug.
+    pub version: String,
+    /// The application's name.
+    pub app_id: String,
+    /// Where applications call, such as `grpc 127.0.0.1:50001`.
+    pub listeners: Vec<String>,
+}
+
+/// What the calls are answered from.
+pub(super) struct Desk {
+    pub(super) about: About,
+    pub(super) started: SystemTime,
+    pub(super) supervisor: Arc<Supervisor>,
+    pub(super) registry: Arc<Registry>,
+}
+
+/// What an rpc gives.
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl Control for Desk {
+    async fn status(&self, _: Request<pb::StatusRequest>) -> Answer<pb::StatusResponse> {
+        Ok(Response::new(status::status(self)))
+    }
+
+    async fn restart(&self, request: Request<pb::RestartRequest>) -> Answer<pb::RestartResponse> {
+        lifecycle::restart(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn start(&self, request: Request<pb::StartRequest>) -> Answer<pb::StartResponse> {
+        lifecycle::start(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn stop(&self, request: Request<pb::StopRequest>) -> Answer<pb::StopResponse> {
+        lifecycle::stop(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn wait(&self, request: Request<pb::WaitRequest>) -> Answer<pb::WaitResponse> {
+        lifecycle::wait(self, request.into_inner()).await.map(Response::new)
+    }
+}
+
+/// What is said of a plugin that could not be done as asked.
+fn refusal(error: PluginError) -> Status {
+    match error {
+        PluginError::Unknown { .. } => Status::not_found(error.to_string()),
+        PluginError::Found(_) => Status::invalid_argument(error.to_string()),
+        PluginError::NotReady { .. } => Status::failed_precondition(error.to_string()),
+        PluginError::Stopping => Status::unavailable(error.to_string()),
+    }
+}
