@@ -20,8 +20,8 @@ use replug_supervisor::output::PluginLog;
 use replug_supervisor::output::log::{Format, subscriber};
 use replug_supervisor::plan::Plan;
 use replug_supervisor::plugin::task::Surroundings;
-use replug_supervisor::process::Spawner;
 use replug_supervisor::process::warden::WardenCommand;
+use replug_supervisor::process::{Spawner, raise_open_files};
 use replug_supervisor::sockets::{RunFolder, SocketWatch};
 use replug_supervisor::supervisor::Supervisor;
 use tokio::sync::{mpsc, watch};
@@ -65,6 +65,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
 
 async fn serve(plan: &Plan) -> Result<(), Failure> {
     let mut stop = Stop::listen().map_err(Failure::failed)?;
+    if let Err(error) = raise_open_files() {
+        tracing::warn!("replug may not have more open files than it was started with: {error}");
+    }
 
     let apis = Bound::bind(addresses::settings(plan, VERSION, api_token())).await;
     let apis = apis.map_err(Failure::failed)?;

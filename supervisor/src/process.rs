@@ -16,6 +16,7 @@
 mod exit;
 mod keeper;
 mod launch;
+mod open_files;
 mod orphans;
 mod pidfd;
 mod pre_exec;
@@ -34,6 +35,7 @@ use tokio::time::timeout;
 pub use self::exit::Exit;
 use self::keeper::Serial;
 pub use self::launch::Launch;
+pub use self::open_files::{raise_open_files, restore_open_files};
 pub use self::spawn_error::SpawnError;
 pub use self::spawner::Spawner;
 

@@ -17,6 +17,7 @@ mod order;
 mod plan;
 mod python_sample;
 mod rust_sample;
+mod scale;
 mod stopping;
 mod storm;
 mod systemd;

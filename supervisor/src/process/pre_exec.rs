@@ -13,6 +13,8 @@ use std::process::Command;
 
 use nix::libc;
 
+use super::open_files;
+
 /// The lowest descriptor after the standard three.
 const FIRST_INHERITED: libc::c_uint = 3;
 
@@ -36,21 +38,26 @@ const WARDEN_IGNORES: [libc::c_int; 8] = [
 ];
 
 /// Lets `command` start a plugin that dies with the calling thread, whose group the warden knows
-/// before the program's first instruction, with default signal dispositions, nothing blocked, and
-/// no descriptor but the standard three.
+/// before the program's first instruction, with default signal dispositions, nothing blocked, the
+/// limit of open files that replug was started with, and no descriptor but the standard three.
 ///
 /// `warden` must stay open until the command is spawned. Spawning fails with `EPIPE` where the
 /// warden cannot be told; nothing else makes it fail so.
 pub(super) fn plugin(command: &mut Command, warden: BorrowedFd<'_>) {
     let warden = warden.as_raw_fd();
     let parent = std::process::id();
+    let open_files = open_files::inherited().map(|limit| libc::rlimit {
+        rlim_cur: limit.current.unwrap_or(libc::RLIM_INFINITY),
+        rlim_max: limit.maximum.unwrap_or(libc::RLIM_INFINITY),
+    });
     // SAFETY: the closure makes only async-signal-safe system calls, see the head of this file.
-    // It captures two integers by value.
+    // It captures numbers by value.
     unsafe {
         command.pre_exec(move || {
             die_with_parent(parent)?;
             announce(warden)?;
             reset_signals();
+            limit_open_files(open_files.as_ref());
             close_on_exec();
             Ok(())
         });
@@ -168,6 +175,14 @@ fn reset_signals() {
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+    }
+}
+
+/// Lowering a limit is always allowed, so this does not fail.
+fn limit_open_files(limit: Option<&libc::rlimit>) {
+    if let Some(limit) = limit {
+        // SAFETY: the pointer is that of a live value, which the kernel only reads.
+        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, limit) };
     }
 }
 
