@@ -24,8 +24,8 @@ use crate::status::{Kind, Phase, PluginStatus};
 pub(crate) struct FoundTask {
     folder: PathBuf,
     forget_after: Duration,
-    /// Names that found plugins cannot have.
-    declared: Vec<String>,
+    /// Says of a name whether a declared plugin has it, so that a found one cannot.
+    declared: IsDeclared,
     registry: Arc<Registry>,
     watch: SocketWatch,
     plugins: HashMap<PathBuf, Found>,
@@ -33,6 +33,8 @@ pub(crate) struct FoundTask {
     /// Retiring may have to initialise components elsewhere, which nothing here waits for.
     background: JoinSet<()>,
 }
+
+type IsDeclared = Box<dyn Fn(&str) -> bool + Send>;
 
 /// A plugin that was found.
 struct Found {
@@ -49,7 +51,7 @@ impl FoundTask {
     pub(crate) fn new(
         folder: PathBuf,
         forget_after: Duration,
-        declared: Vec<String>,
+        declared: IsDeclared,
         registry: Arc<Registry>,
         watch: SocketWatch,
     ) -> (Self, watch::Receiver<Vec<PluginStatus>>) {
@@ -141,8 +143,8 @@ impl FoundTask {
 
     /// The socket's type name; the whole path where another plugin has that name already.
     fn name_for(&self, path: &Path, name: &str) -> String {
-        let taken = self.declared.iter().any(|declared| declared == name)
-            || self.plugins.values().any(|found| *found.name == *name);
+        let taken =
+            (self.declared)(name) || self.plugins.values().any(|found| *found.name == *name);
         if taken { path.display().to_string() } else { name.to_owned() }
     }
 

@@ -1,17 +1,21 @@
-//! Runs every declared plugin and connects to every found one: a task each, started and stopped
-//! together.
+//! Runs every declared plugin and connects to every found one: a task each. Plugins can be added and
+//! removed while it runs; all that are there are stopped together.
 
+mod members;
 mod order;
 mod pulse;
+
+use std::collections::HashMap;
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use self::members::{Handle, Plugins};
 use crate::found::FoundTask;
-use crate::plan::{Launch, Plan, Start};
-use crate::plugin::task::{Command, PluginTask, Surroundings};
+use crate::plan::Plan;
+use crate::plugin::task::{Command, Surroundings};
 use crate::process::Spawner;
 use crate::status::{Phase, PluginStatus};
 
@@ -20,21 +24,12 @@ pub use self::pulse::{Changes, Silent};
 /// All plugins of one plan, running.
 #[derive(Debug)]
 pub struct Supervisor {
-    /// In the order of the plan.
-    plugins: Vec<Handle>,
+    /// The declared ones, those that are being removed included.
+    plugins: watch::Sender<Plugins>,
     found: Option<Finding>,
     spawner: Spawner,
     /// Ended by [`Supervisor::stop`].
     running: Mutex<Option<Tasks>>,
-}
-
-#[derive(Debug)]
-struct Handle {
-    name: String,
-    /// Those that have to be ready before it is started.
-    after: Vec<String>,
-    commands: mpsc::WeakSender<Command>,
-    status: watch::Receiver<PluginStatus>,
 }
 
 #[derive(Debug)]
@@ -45,9 +40,12 @@ struct Finding {
 
 #[derive(Debug)]
 struct Tasks {
+    surroundings: Surroundings,
     tasks: JoinSet<()>,
-    /// The plugins run while these are held.
-    commanders: Vec<mpsc::Sender<Command>>,
+    /// Those that give plugins their first start when it is time for it.
+    starters: JoinSet<()>,
+    /// Each plugin runs while its own is held.
+    commanders: HashMap<String, mpsc::Sender<Command>>,
     /// Found plugins are connected while this is held.
     finding: mpsc::Sender<oneshot::Sender<()>>,
 }
@@ -87,53 +85,31 @@ impl Supervisor {
     /// Returns before any of them is ready; the folder of found plugins is looked through by then.
     #[must_use]
     pub fn start(plan: &Plan, surroundings: &Surroundings) -> Self {
-        let registry = &surroundings.registry;
-        let mut tasks = JoinSet::new();
-        let mut plugins = Vec::new();
-        let mut commanders = Vec::new();
-        for spec in &plan.plugins {
-            if let Launch::Builtin { component_type, .. } = &spec.launch {
-                registry.reserve(component_type.clone(), &spec.name);
-            }
-            let (task, commander, status) = PluginTask::new(spec.clone(), surroundings.clone());
-            tasks.spawn(task.run());
-            plugins.push(Handle {
-                name: spec.name.clone(),
-                after: spec.after.clone(),
-                commands: commander.downgrade(),
-                status,
-            });
-            commanders.push(commander);
-        }
-        for (spec, plugin) in plan.plugins.iter().zip(&plugins) {
-            if spec.start == Start::Auto {
-                let before = plugins.iter().filter(|before| spec.after.contains(&before.name));
-                let before = before.map(|before| before.status.clone()).collect();
-                tasks.spawn(order::start_after(before, plugin.commands.clone()));
-            }
-        }
+        let plugins = watch::Sender::new(Plugins::default());
         let (finding, asked) = mpsc::channel(1);
+        let mut tasks = Tasks::new(surroundings.clone(), finding.clone());
+        tasks.add(&plugins, plan.plugins.iter().cloned());
         let found = plan.runtime.socket_dir.clone().map(|folder| {
-            let names = plan.plugins.iter().map(|plugin| plugin.name.clone()).collect();
+            let known = plugins.subscribe();
             let (task, status) = FoundTask::new(
                 folder,
                 plan.runtime.forget_after,
-                names,
-                registry.clone(),
+                Box::new(move |name| known.borrow().contains_key(name)),
+                surroundings.registry.clone(),
                 surroundings.watch.clone(),
             );
-            tasks.spawn(task.run(asked));
+            tasks.tasks.spawn(task.run(asked));
             Finding { asked: finding.downgrade(), status }
         });
-        let running = Mutex::new(Some(Tasks { tasks, commanders, finding }));
-        Self { plugins, found, spawner: surroundings.spawner.clone(), running }
+        let spawner = surroundings.spawner.clone();
+        Self { plugins, found, spawner, running: Mutex::new(Some(tasks)) }
     }
 
     /// Every plugin as it stands, the declared ones first.
     #[must_use]
     pub fn status(&self) -> Vec<PluginStatus> {
         let mut all: Vec<_> =
-            self.plugins.iter().map(|plugin| plugin.status.borrow().clone()).collect();
+            self.plugins.borrow().values().map(|plugin| plugin.status.borrow().clone()).collect();
         if let Some(found) = &self.found {
             all.extend(found.status.borrow().iter().cloned());
         }
@@ -208,42 +184,39 @@ impl Supervisor {
         Err(PluginError::NotReady { name: name.to_owned(), reason: status.reason.clone() })
     }
 
-    fn declared(&self, name: &str) -> Result<&Handle, PluginError> {
-        if let Some(plugin) = self.plugins.iter().find(|plugin| plugin.name == name) {
-            return Ok(plugin);
+    fn declared(&self, name: &str) -> Result<Handle, PluginError> {
+        let plugins = self.plugins.borrow();
+        if let Some(plugin) = plugins.get(name) {
+            return Ok(plugin.clone());
         }
-        if self.status().iter().any(|found| found.name == name) {
+        if self.is_found(name) {
             return Err(PluginError::Found(name.to_owned()));
         }
-        let names = self.plugins.iter().map(|plugin| plugin.name.as_str());
+        let names = plugins.keys().map(|name| &**name);
         Err(PluginError::Unknown {
             name: name.to_owned(),
             nearest: crate::plan::nearest(name, names).map(str::to_owned),
         })
     }
 
+    fn is_found(&self, name: &str) -> bool {
+        let is_it = |found: &Finding| found.status.borrow().iter().any(|it| it.name == name);
+        self.found.as_ref().is_some_and(is_it)
+    }
+
     /// Stops every plugin, and returns when their processes are gone. Asked again, it does nothing.
     pub async fn stop(&self) {
         let Some(running) = self.running.lock().take() else { return };
-        let Tasks { mut tasks, commanders, finding } = running;
+        let Tasks { mut tasks, mut starters, mut commanders, finding, surroundings: _ } = running;
+        starters.shutdown().await;
         drop(finding);
-        // Each goes when those that were started after it are gone.
-        let leaving =
-            join_all(self.plugins.iter().zip(commanders).map(async |(plugin, commander)| {
-                let later = self.plugins.iter().filter(|later| later.after.contains(&plugin.name));
-                join_all(later.map(|later| order::is_gone(later.status.clone()))).await;
-                drop(commander);
-            }));
-        leaving.await;
+        // From here on none is added and none removed.
+        let plugins = self.plugins.borrow().clone();
+        let leaving = plugins.values().map(|plugin| {
+            let commander = commanders.remove(plugin.name());
+            order::last_of_those_after(plugin, plugins.values(), commander)
+        });
+        join_all(leaving).await;
         while tasks.join_next().await.is_some() {}
-    }
-}
-
-// === impl Handle ===
-
-impl Handle {
-    async fn command(&self, command: Command) -> Result<(), PluginError> {
-        let commands = self.commands.upgrade().ok_or(PluginError::Stopping)?;
-        commands.send(command).await.map_err(|_| PluginError::Stopping)
     }
 }

@@ -56,7 +56,7 @@ pub enum Command {
 
 /// The task of one declared plugin.
 pub struct PluginTask {
-    spec: PluginSpec,
+    spec: Arc<PluginSpec>,
     surroundings: Surroundings,
     commands: mpsc::Receiver<Command>,
     status: Arc<watch::Sender<PluginStatus>>,
@@ -79,7 +79,7 @@ impl PluginTask {
     /// The task of `spec`, and the ends by which others speak to it and see it. Nothing runs yet.
     #[must_use]
     pub fn new(
-        spec: PluginSpec,
+        spec: Arc<PluginSpec>,
         surroundings: Surroundings,
     ) -> (Self, mpsc::Sender<Command>, watch::Receiver<PluginStatus>) {
         /// Commands that may wait while the task is at work.

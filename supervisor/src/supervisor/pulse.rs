@@ -9,7 +9,8 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
-use super::{Finding, Handle, Supervisor};
+use super::members::{Handle, Plugins};
+use super::{Finding, Supervisor};
 use crate::plugin::task::Command;
 use crate::status::PluginStatus;
 
@@ -20,6 +21,9 @@ pub struct Silent(String);
 
 /// Tells when plugins have changed. Made by [`Supervisor::changes`].
 pub struct Changes {
+    /// Which are there.
+    plugins: watch::Receiver<Plugins>,
+    found: Option<watch::Receiver<Vec<PluginStatus>>>,
     /// One for every status, until the task that writes it has ended.
     next: FuturesUnordered<Next>,
 }
@@ -48,20 +52,26 @@ impl Supervisor {
             let answered = timeout(within, finding.answers()).await.ok().flatten();
             answered.ok_or_else(|| "what watches the socket folder".to_owned())
         };
-        let plugins = join_all(self.plugins.iter().map(async |plugin| {
+        let plugins = self.plugins.borrow().clone();
+        let plugins = join_all(plugins.values().map(async |plugin| {
             let answered = timeout(within, plugin.answers()).await.ok().flatten();
-            answered.ok_or_else(|| format!("the task of plugin `{}`", plugin.name))
+            // One that was removed meanwhile owes no answer.
+            let gone = || !self.plugins.borrow().contains_key(plugin.name());
+            answered
+                .or_else(|| gone().then_some(()))
+                .ok_or_else(|| format!("the task of plugin `{}`", plugin.name()))
         }));
         let (spawner, finding, plugins) = tokio::join!(spawner, finding, plugins);
         [spawner, finding].into_iter().chain(plugins).collect::<Result<(), _>>().map_err(Silent)
     }
 
-    /// News of all plugins. The first is that they are there.
+    /// News of all plugins, of those that come later as well. The first is that they are there.
     #[must_use]
     pub fn changes(&self) -> Changes {
-        let declared = self.plugins.iter().map(|plugin| Seen::Declared(plugin.status.clone()));
-        let found = self.found.iter().map(|found| Seen::Found(found.status.clone()));
-        Changes { next: declared.chain(found).map(Seen::changed).collect() }
+        let mut plugins = self.plugins.subscribe();
+        plugins.mark_changed();
+        let found = self.found.as_ref().map(|found| found.status.clone());
+        Changes { plugins, found, next: FuturesUnordered::new() }
     }
 }
 
@@ -90,20 +100,42 @@ impl Finding {
 // === impl Changes ===
 
 impl Changes {
-    /// Waits until some plugin is not as it was. What has changed by then is told as one. Dropping
-    /// the future loses none.
+    /// Waits until some plugin is not as it was, or has come or gone. What has changed by then is
+    /// told as one. Dropping the future loses none.
     pub async fn next(&mut self) {
-        while let Some(seen) = self.next.next().await {
-            let Some(seen) = seen else { continue };
-            let mut changed = vec![seen];
-            while let Some(Some(seen)) = self.next.next().now_or_never() {
-                changed.extend(seen);
+        loop {
+            tokio::select! {
+                biased;
+                Ok(()) = self.plugins.changed() => return self.look_again(),
+                Some(seen) = self.next.next() => {
+                    let Some(seen) = seen else { continue };
+                    let mut changed = vec![seen];
+                    while let Some(Some(seen)) = self.next.next().now_or_never() {
+                        changed.extend(seen);
+                    }
+                    self.next.extend(changed.into_iter().map(Seen::changed));
+                    return;
+                }
+                // Every task has ended, and nothing changes any more.
+                else => std::future::pending::<()>().await,
             }
-            self.next.extend(changed.into_iter().map(Seen::changed));
-            return;
         }
-        // Every task has ended, and nothing changes any more.
-        std::future::pending::<()>().await;
+    }
+
+    /// Looks at those that are there now.
+    fn look_again(&mut self) {
+        // That each is as it is now, is a part of this news.
+        let plugins = self.plugins.borrow_and_update();
+        let declared = plugins.values().map(|plugin| {
+            let mut status = plugin.status.clone();
+            status.mark_unchanged();
+            Seen::Declared(status)
+        });
+        let found = self.found.iter_mut().map(|found| {
+            found.mark_unchanged();
+            Seen::Found(found.clone())
+        });
+        self.next = declared.chain(found).map(Seen::changed).collect();
     }
 }
 
