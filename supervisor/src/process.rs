@@ -13,6 +13,8 @@
 //!
 //! This module knows nothing of plugins, plans, sockets or restarts.
 
+pub mod abilities;
+mod cgroup;
 mod exit;
 mod keeper;
 mod launch;
@@ -32,6 +34,8 @@ pub use nix::sys::signal::Signal;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+pub use self::abilities::Abilities;
+pub use self::cgroup::CgroupPlace;
 pub use self::exit::Exit;
 use self::keeper::Serial;
 pub use self::launch::Launch;

@@ -9,7 +9,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use nix::libc;
 
@@ -84,6 +84,51 @@ pub(super) fn warden(command: &mut Command) {
             Ok(())
         });
     }
+}
+
+/// Kinds of namespaces.
+pub(super) type Namespaces = rustix::thread::UnshareFlags;
+
+/// Whether a child can get namespaces of its own. The child tries, and ends.
+pub(super) fn attempt(wanted: Namespaces) -> io::Result<()> {
+    /// What the child says when it has succeeded: no number that the kernel gives for this.
+    const HAD: i32 = libc::EALREADY;
+    // Never executed: the child ends before.
+    let mut command = Command::new("/");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // SAFETY: the closure makes one system call, see the head of this file.
+    unsafe {
+        command.pre_exec(move || {
+            unshare(wanted)?;
+            Err(io::Error::from_raw_os_error(HAD))
+        });
+    }
+    match command.spawn() {
+        Ok(mut child) => child.wait().map(drop),
+        Err(error) if error.raw_os_error() == Some(HAD) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Leaves namespaces for new ones, in a child that has one thread.
+fn unshare(wanted: Namespaces) -> io::Result<()> {
+    // SAFETY: what the flags part from the parent are tables of the kernel, no memory.
+    unsafe { rustix::thread::unshare_unsafe(wanted) }.map_err(Into::into)
+}
+
+/// The version of Landlock's interface; none where the kernel has none, or has it turned off.
+pub(super) fn landlock_version() -> Option<u32> {
+    const VERSION: libc::c_ulong = 1;
+    // SAFETY: with this flag the call takes no attributes and makes nothing.
+    let version = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            std::ptr::null::<libc::c_void>(),
+            0,
+            VERSION,
+        )
+    };
+    u32::try_from(version).ok().filter(|&version| version > 0)
 }
 
 /// Asks the kernel for SIGKILL when the parent thread ends. A parent that ended before it was
