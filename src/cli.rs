@@ -26,7 +26,8 @@ Exit codes:
   1  what was asked could not be done
   2  the command line is wrong
   3  plugins.toml is wrong
-  4  no replug answers on the control socket
+  4  no replug answers on the control socket, or it ended meanwhile
+  5  the control socket is not this user's to use
 
 Start here:
   replug check             is plugins.toml right?

@@ -9,6 +9,8 @@ pub(crate) const FAILED: u8 = 1;
 pub(crate) const BAD_PLAN: u8 = 3;
 /// No replug answers on the control socket.
 pub(crate) const NOT_RUNNING: u8 = 4;
+/// A replug is there, and this user may not ask it.
+pub(crate) const DENIED: u8 = 5;
 
 /// Why the command ends without having done its work.
 #[derive(Debug)]
@@ -27,6 +29,11 @@ impl Failure {
     /// No replug answers.
     pub(crate) fn not_running(message: impl Display) -> Self {
         Self { code: NOT_RUNNING, message: Some(message.to_string()) }
+    }
+
+    /// This user may not ask.
+    pub(crate) fn denied(message: impl Display) -> Self {
+        Self { code: DENIED, message: Some(message.to_string()) }
     }
 
     /// The plan is wrong, as has been shown.

@@ -67,7 +67,9 @@ impl From<ClientError> for Failure {
             ClientError::NotRunning { .. } => Self::not_running(format!(
                 "{error}\n  is replug running? `replug run` starts it; --config or --control says where it is"
             )),
-            ClientError::Refused(_) => Self::failed(error),
+            ClientError::Lost(_) => Self::not_running(error),
+            ClientError::Denied { .. } => Self::denied(error),
+            ClientError::Refused { .. } => Self::failed(error),
         }
     }
 }
