@@ -23,6 +23,7 @@ pub(crate) fn serve(args: &PluginArgs) -> Result<(), Failure> {
     let plugin = match builtin {
         Builtin::State(_, of) => plugin.state(of),
         Builtin::Hello(_, of) => plugin.hello(of),
+        Builtin::Secrets(_, of) => plugin.secrets(of),
     };
     block_on(async { plugin.serve().await.map_err(Failure::failed) })
 }

@@ -16,6 +16,8 @@ impl Features {
     pub const QUERY_API: &str = "QUERY_API";
     /// `ttlInSeconds` of a write's metadata is honoured.
     pub const TTL: &str = "TTL";
+    /// A secret has several values.
+    pub const MULTIPLE_KEY_VALUES: &str = "MULTIPLE_KEY_VALUES_PER_SECRET";
 
     /// The features of these names.
     pub fn new<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {

@@ -8,14 +8,17 @@
 mod etag;
 mod go_duration;
 mod hello;
+mod local;
 mod memory;
 mod query;
+mod setting;
 mod sqlite;
 mod ttl;
 
 use std::sync::Arc;
 
 use replug_component::hello::HelloType;
+use replug_component::secret::SecretStoreType;
 use replug_component::state::StateStoreType;
 use replug_component::{BuildingBlock, ComponentType, Error, Features};
 
@@ -26,6 +29,8 @@ pub enum Builtin {
     State(ComponentType, Arc<dyn StateStoreType>),
     /// It makes greeting components.
     Hello(ComponentType, Arc<dyn HelloType>),
+    /// It makes secret stores.
+    Secrets(ComponentType, Arc<dyn SecretStoreType>),
 }
 
 impl Builtin {
@@ -33,7 +38,9 @@ impl Builtin {
     #[must_use]
     pub fn component_type(&self) -> &ComponentType {
         match self {
-            Self::State(component_type, _) | Self::Hello(component_type, _) => component_type,
+            Self::State(component_type, _)
+            | Self::Hello(component_type, _)
+            | Self::Secrets(component_type, _) => component_type,
         }
     }
 }
@@ -45,6 +52,8 @@ pub fn types() -> Vec<Builtin> {
         state("in-memory", memory::MemoryType),
         state("sqlite", sqlite::SqliteType),
         hello("helloworld", hello::HelloWorldType),
+        secrets("local.env", local::EnvironmentType),
+        secrets("local.file", local::FileType),
     ]
 }
 
@@ -60,6 +69,10 @@ fn state(name: &str, of: impl StateStoreType) -> Builtin {
 
 fn hello(name: &str, of: impl HelloType) -> Builtin {
     Builtin::Hello(ComponentType::new(BuildingBlock::Hello, name), Arc::new(of))
+}
+
+fn secrets(name: &str, of: impl SecretStoreType) -> Builtin {
+    Builtin::Secrets(ComponentType::new(BuildingBlock::SecretStores, name), Arc::new(of))
 }
 
 /// What both built-in stores can do, in the order that applications are told of it.

@@ -15,6 +15,7 @@ use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use replug_component::hello::Hello;
+use replug_component::secret::SecretStore;
 use replug_component::state::StateStore;
 use replug_component::{ComponentType, Error};
 
@@ -38,6 +39,9 @@ pub struct StateComponent {
 /// A hello component.
 pub type HelloComponent = Slot<dyn Hello>;
 
+/// A secret store component.
+pub type SecretComponent = Slot<dyn SecretStore>;
+
 /// Component types and components.
 #[derive(Debug)]
 pub struct Registry {
@@ -50,6 +54,7 @@ pub struct Registry {
 pub(crate) struct View {
     states: HashMap<String, Arc<StateComponent>>,
     hellos: HashMap<String, Arc<HelloComponent>>,
+    secrets: HashMap<String, Arc<SecretComponent>>,
 }
 
 /// A look-up that found nothing.
@@ -129,6 +134,11 @@ impl Registry {
     /// The hello component of this name.
     pub fn hello(&self, name: &str) -> Result<Arc<HelloComponent>, Missing> {
         look_up(&self.view.load().hellos, name)
+    }
+
+    /// The secret store of this name.
+    pub fn secrets(&self, name: &str) -> Result<Arc<SecretComponent>, Missing> {
+        look_up(&self.view.load().secrets, name)
     }
 
     /// Every component in the order of declaration, as it stands now.

@@ -18,6 +18,7 @@ mod plan;
 mod python_sample;
 mod rust_sample;
 mod scale;
+mod secrets;
 mod stopping;
 mod storm;
 mod systemd;

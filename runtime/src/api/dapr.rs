@@ -8,6 +8,7 @@ pub(super) mod grpc;
 pub(super) mod http;
 mod json;
 mod metadata;
+mod secret;
 mod state;
 
 use std::sync::Arc;

@@ -15,6 +15,8 @@ pub enum Contract {
     DaprStateQuery,
     /// How large Dapr's transactions may be, beside transactions.
     DaprStateTransactionSize,
+    /// Dapr's secret store.
+    DaprSecrets,
     /// Layotto's greeting.
     LayottoHello,
     /// gRPC's own health service, beside any other contract.
@@ -23,11 +25,12 @@ pub enum Contract {
 
 impl Contract {
     /// Every contract that replug knows.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::DaprState,
         Self::DaprStateTransactions,
         Self::DaprStateQuery,
         Self::DaprStateTransactionSize,
+        Self::DaprSecrets,
         Self::LayottoHello,
         Self::GrpcHealth,
     ];
@@ -42,6 +45,7 @@ impl Contract {
             Self::DaprStateTransactionSize => {
                 "dapr.proto.components.v1.TransactionalStoreMultiMaxSize"
             }
+            Self::DaprSecrets => "dapr.proto.components.v1.SecretStore",
             Self::LayottoHello => "spec.proto.pluggable.v1.hello.Hello",
             Self::GrpcHealth => "grpc.health.v1.Health",
         }
@@ -52,6 +56,7 @@ impl Contract {
     pub const fn block(self) -> Option<BuildingBlock> {
         match self {
             Self::DaprState => Some(BuildingBlock::State),
+            Self::DaprSecrets => Some(BuildingBlock::SecretStores),
             Self::LayottoHello => Some(BuildingBlock::Hello),
             Self::DaprStateTransactions
             | Self::DaprStateQuery

@@ -1,6 +1,7 @@
 //! From a connection to what the plugin behind it serves: reflection, then Ping.
 
 use replug_proto::dapr::components::v1::PingRequest;
+use replug_proto::dapr::components::v1::secret_store_client::SecretStoreClient;
 use replug_proto::dapr::components::v1::state_store_client::StateStoreClient;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
@@ -54,7 +55,7 @@ pub async fn probe(connection: &Connection) -> Result<Contracts, ProbeError> {
     if contracts.is_empty() {
         return Err(ProbeError::NothingKnown { services });
     }
-    ping_state(connection, &contracts).await?;
+    ping_contracts(connection, &contracts).await?;
     Ok(contracts)
 }
 
@@ -63,24 +64,34 @@ pub async fn probe(connection: &Connection) -> Result<Contracts, ProbeError> {
 ///
 /// Waits as long as the plugin takes; the caller bounds it.
 pub async fn ping(connection: &Connection, contracts: &Contracts) -> Result<(), ProbeError> {
-    ping_state(connection, contracts).await?;
+    ping_contracts(connection, contracts).await?;
     if contracts.has(Contract::GrpcHealth) {
         check_health(connection).await
-    } else if contracts.has(Contract::DaprState) {
+    } else if contracts.has(Contract::DaprState) || contracts.has(Contract::DaprSecrets) {
         Ok(())
     } else {
         services(connection).await.map(drop)
     }
 }
 
-/// The Ping of Dapr's state store. Dapr itself never calls it, so it may be unimplemented.
-async fn ping_state(connection: &Connection, contracts: &Contracts) -> Result<(), ProbeError> {
-    if !contracts.has(Contract::DaprState) {
-        return Ok(());
+/// The Ping of each of Dapr's contracts. Dapr itself never calls it, so it may be unimplemented.
+async fn ping_contracts(connection: &Connection, contracts: &Contracts) -> Result<(), ProbeError> {
+    let direct = || Direct::new(connection);
+    if contracts.has(Contract::DaprState) {
+        let answer = StateStoreClient::new(direct()).ping(PingRequest {}).await;
+        answered(Contract::DaprState, answer)?;
     }
-    match StateStoreClient::new(Direct::new(connection)).ping(PingRequest {}).await {
+    if contracts.has(Contract::DaprSecrets) {
+        let answer = SecretStoreClient::new(direct()).ping(PingRequest {}).await;
+        answered(Contract::DaprSecrets, answer)?;
+    }
+    Ok(())
+}
+
+fn answered<T>(contract: Contract, answer: Result<T, Status>) -> Result<(), ProbeError> {
+    match answer {
         Err(status) if status.code() != Code::Unimplemented => {
-            Err(ProbeError::Ping { contract: Contract::DaprState, status })
+            Err(ProbeError::Ping { contract, status })
         }
         _ => Ok(()),
     }

@@ -121,6 +121,9 @@ impl Desk {
             Place::Hello(hello) => {
                 view.hellos.insert(spec.name.clone(), hello.clone());
             }
+            Place::Secrets(secrets) => {
+                view.secrets.insert(spec.name.clone(), secrets.clone());
+            }
         }
         let mut record = Record { spec, place, served: Served::Nobody };
         let task = record.serve(self.types.get(&record.spec.component_type), &mut self.turn);
@@ -142,6 +145,9 @@ impl Desk {
                 Ok(Place::State(Arc::new(StateComponent { slot, keys })))
             }
             BuildingBlock::Hello => Ok(Place::Hello(Arc::new(Slot::new(spec.clone(), &waiting)))),
+            BuildingBlock::SecretStores => {
+                Ok(Place::Secrets(Arc::new(Slot::new(spec.clone(), &waiting))))
+            }
             block => Err(DeclareError::UnsupportedBlock { name: spec.name.clone(), block }),
         }
     }

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use replug_component::hello::Hello;
+use replug_component::secret::SecretStore;
 use replug_component::state::StateStore;
-use replug_component::{Error, Metadata};
+use replug_component::{Error, Features, Metadata};
 
-use super::{ComponentState, HelloComponent, StateComponent};
+use super::{ComponentState, HelloComponent, SecretComponent, StateComponent};
 use crate::builtin::Builtin;
 use crate::component::ComponentSpec;
 use crate::plugin::Wrapper;
-use crate::plugin::dapr::DaprStateStore;
+use crate::plugin::dapr::{DaprSecretStore, DaprStateStore};
 use crate::plugin::layotto::LayottoHello;
 
 /// A component's slot, whatever its building block.
@@ -18,12 +19,14 @@ use crate::plugin::layotto::LayottoHello;
 pub(super) enum Place {
     State(Arc<StateComponent>),
     Hello(Arc<HelloComponent>),
+    Secrets(Arc<SecretComponent>),
 }
 
 /// A component that was made from a built-in type.
 pub(super) enum Opened {
     State(Arc<dyn StateStore>),
     Hello(Arc<dyn Hello>),
+    Secrets(Arc<dyn SecretStore>),
 }
 
 impl Opened {
@@ -31,13 +34,14 @@ impl Opened {
         Ok(match builtin {
             Builtin::State(_, of) => Self::State(of.open(metadata).await?),
             Builtin::Hello(_, of) => Self::Hello(of.open(metadata.into()).await?),
+            Builtin::Secrets(_, of) => Self::Secrets(of.open(metadata).await?),
         })
     }
 }
 
 // === impl Place ===
 
-/// Does the same to the slot of either building block.
+/// Does the same to the slot of any building block.
 macro_rules! on_slot {
     ($place:expr, $slot:ident => $do:expr) => {
         match $place {
@@ -46,6 +50,7 @@ macro_rules! on_slot {
                 $do
             }
             Place::Hello($slot) => $do,
+            Place::Secrets($slot) => $do,
         }
     };
 }
@@ -60,14 +65,13 @@ impl Place {
     }
 
     pub(super) fn capabilities(&self) -> Vec<String> {
-        match self {
-            Self::State(state) => state
-                .slot
-                .present()
-                .map(|store| store.features().iter().map(str::to_owned).collect())
-                .unwrap_or_default(),
-            Self::Hello(_) => Vec::new(),
-        }
+        let features = match self {
+            Self::State(state) => state.slot.present().map(|store| store.features()),
+            Self::Secrets(secrets) => secrets.present().map(|store| store.features()),
+            Self::Hello(_) => None,
+        };
+        let named = |features: Features| features.iter().map(str::to_owned).collect();
+        features.map(named).unwrap_or_default()
     }
 
     /// Puts a new wrapper into the slot.
@@ -84,6 +88,11 @@ impl Place {
                 hello.gate().open(wrapper.clone());
                 wrapper
             }
+            Self::Secrets(secrets) => {
+                let wrapper = Arc::new(DaprSecretStore::new(spec, &reason));
+                secrets.gate().open(wrapper.clone());
+                wrapper
+            }
         }
     }
 
@@ -92,6 +101,7 @@ impl Place {
         match (self, opened) {
             (Self::State(state), Ok(Opened::State(store))) => state.slot.gate().open(store),
             (Self::Hello(hello), Ok(Opened::Hello(greeter))) => hello.gate().open(greeter),
+            (Self::Secrets(secrets), Ok(Opened::Secrets(store))) => secrets.gate().open(store),
             (_, Ok(_)) => unreachable!("a component type belongs to one building block"),
             (_, Err(reason)) => on_slot!(self, slot => slot.gate().shut(reason)),
         }

@@ -2,7 +2,8 @@
 //!
 //! Whoever implements a trait of [`component`] has a component; a [`Plugin`] serves it on a Unix
 //! socket, by the contracts that replug, Dapr and Layotto know. A state store is Dapr's
-//! `StateStore` with transactions and queries beside it, a greeting is Layotto's `Hello`; gRPC
+//! `StateStore` with transactions and queries beside it, a secret store Dapr's `SecretStore`, a
+//! greeting Layotto's `Hello`; gRPC
 //! server reflection and `grpc.health.v1` come with either. This crate knows nothing of the
 //! runtime that calls.
 //!
@@ -65,6 +66,7 @@ mod folder;
 mod hello;
 mod instances;
 mod plugin;
+mod secret;
 mod services;
 mod signals;
 mod socket;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use replug_component::hello::HelloType;
+use replug_component::secret::SecretStoreType;
 use replug_component::state::StateStoreType;
 use tokio::net::UnixListener;
 
@@ -26,6 +27,7 @@ pub struct Plugin {
     folder: Option<PathBuf>,
     state: Option<Arc<dyn StateStoreType>>,
     hello: Option<Arc<dyn HelloType>>,
+    secrets: Option<Arc<dyn SecretStoreType>>,
     message_limit: usize,
     drain: Duration,
 }
@@ -46,6 +48,7 @@ impl Plugin {
             folder: None,
             state: None,
             hello: None,
+            secrets: None,
             message_limit: Self::MESSAGE_LIMIT,
             drain: Self::DRAIN,
         }
@@ -60,6 +63,12 @@ impl Plugin {
     /// Serves greetings of this type. An `Arc<dyn HelloType>` is one too.
     pub fn hello(mut self, of: impl HelloType) -> Self {
         self.hello = Some(Arc::new(of));
+        self
+    }
+
+    /// Serves secret stores of this type. An `Arc<dyn SecretStoreType>` is one too.
+    pub fn secrets(mut self, of: impl SecretStoreType) -> Self {
+        self.secrets = Some(Arc::new(of));
         self
     }
 
@@ -127,6 +136,9 @@ impl Plugin {
         if let Some(of) = self.hello {
             services = services.hello(of);
         }
+        if let Some(of) = self.secrets {
+            services = services.secrets(of);
+        }
         let (routes, mut health) = services.finish().await;
         let mut connections = Connections::new(routes);
         connections.accept_until(listener, shutdown).await;
@@ -139,7 +151,7 @@ impl Plugin {
         if self.name.is_empty() || self.name.contains(['/', '\0']) {
             return Err(Error::Name(self.name.clone()));
         }
-        if self.state.is_none() && self.hello.is_none() {
+        if self.state.is_none() && self.hello.is_none() && self.secrets.is_none() {
             return Err(Error::NothingToServe(self.name.clone()));
         }
         Ok(())

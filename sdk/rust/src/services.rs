@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use replug_component::hello::HelloType;
+use replug_component::secret::SecretStoreType;
 use replug_component::state::StateStoreType;
 use replug_proto::PLUGIN_FILE_DESCRIPTOR_SET;
 use replug_proto::dapr::components::v1::{
-    queriable_state_store_server as query, state_store_server as store,
-    transactional_state_store_server as transactions,
+    queriable_state_store_server as query, secret_store_server as secrets,
+    state_store_server as store, transactional_state_store_server as transactions,
     transactional_store_multi_max_size_server as transaction_size,
 };
 use replug_proto::layotto::pluggable::v1::hello::hello_server as greeting;
@@ -20,6 +21,7 @@ use tonic_reflection::pb::v1::{self, server_reflection_server as reflection};
 use tonic_reflection::pb::v1alpha::{self, server_reflection_server as reflection_alpha};
 
 use crate::hello::HelloService;
+use crate::secret::SecretService;
 use crate::state::StateService;
 
 /// Services, as they are put together.
@@ -67,6 +69,15 @@ impl Services {
         self.routes =
             self.routes.add_service(service.max_decoding_message_size(self.message_limit));
         self.contracts.push(greeting::SERVICE_NAME);
+        self
+    }
+
+    /// Adds Dapr's contract for a secret store.
+    pub(crate) fn secrets(mut self, of: Arc<dyn SecretStoreType>) -> Self {
+        let service = secrets::SecretStoreServer::new(SecretService::new(of));
+        self.routes =
+            self.routes.add_service(service.max_decoding_message_size(self.message_limit));
+        self.contracts.push(secrets::SERVICE_NAME);
         self
     }
 

@@ -3,7 +3,7 @@
 mod client;
 mod fixture;
 mod home;
-mod http;
+pub(crate) mod http;
 mod process;
 mod python;
 mod replug;

@@ -3,6 +3,7 @@
 //! What is not here is answered by the generated stubs, whose text the port replaces by Dapr's.
 
 mod metadata;
+mod secret;
 mod state;
 
 use std::sync::Arc;
@@ -73,6 +74,22 @@ impl Service for DaprGrpc {
     ) -> Answer<pb::QueryStateResponse> {
         let cx = context(&request);
         self.0.query_state(&cx, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_secret(
+        &self,
+        request: Request<pb::GetSecretRequest>,
+    ) -> Answer<pb::GetSecretResponse> {
+        let cx = context(&request);
+        self.0.get_secret(&cx, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_bulk_secret(
+        &self,
+        request: Request<pb::GetBulkSecretRequest>,
+    ) -> Answer<pb::GetBulkSecretResponse> {
+        let cx = context(&request);
+        self.0.get_bulk_secret(&cx, request.into_inner()).await.map(Response::new)
     }
 
     async fn get_metadata(

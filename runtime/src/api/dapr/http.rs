@@ -7,6 +7,7 @@ mod metadata;
 mod params;
 mod path;
 mod route;
+mod secret;
 mod state;
 
 use std::convert::Infallible;
@@ -18,6 +19,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
+use replug_component::Context;
 
 use self::answer::{Answer, no_content, plain_text};
 use self::params::Params;
@@ -28,6 +30,9 @@ use crate::api::token::HEADER;
 
 /// Names the application that a call on an unknown path is for, in a header or as basic auth.
 const APP_ID: &str = "dapr-app-id";
+
+/// HTTP requests carry no deadline.
+const CX: Context = Context { deadline: None };
 
 /// The HTTP port. Clones are the same.
 #[derive(Debug, Clone)]
@@ -81,6 +86,8 @@ impl Dapr {
             Route::BulkState { store } => self.http_bulk_state(&store, &params, body).await,
             Route::Transaction { store } => self.http_transaction(&store, &params, body).await,
             Route::Query { store } => self.http_query(&store, &params, body).await,
+            Route::GetSecret { store, key } => self.http_get_secret(&store, &key, &params).await,
+            Route::BulkSecret { store } => self.http_get_secrets(&store, &params).await,
             Route::GetMetadata => Ok(self.http_get_metadata()),
             Route::PutMetadata { key } => self.http_put_metadata(key, body).await,
             Route::Healthz => Ok(self.http_healthz(&params)?),

@@ -27,6 +27,13 @@ pub(super) enum Route {
     Query {
         store: String,
     },
+    GetSecret {
+        store: String,
+        key: String,
+    },
+    BulkSecret {
+        store: String,
+    },
     GetMetadata,
     PutMetadata {
         key: String,
@@ -61,6 +68,10 @@ impl Route {
             ("POST" | "PUT", ["v1.0-alpha1", "state", store, "query"]) => {
                 Self::Query { store: name(store)? }
             }
+            ("GET", ["v1.0", "secrets", store, "bulk"]) => Self::BulkSecret { store: name(store)? },
+            ("GET", ["v1.0", "secrets", store, key]) => {
+                Self::GetSecret { store: name(store)?, key: name(key)? }
+            }
             ("GET", ["v1.0", "metadata"]) => Self::GetMetadata,
             ("PUT", ["v1.0", "metadata", key]) => Self::PutMetadata { key: name(key)? },
             ("GET", ["v1.0", "healthz"]) => Self::Healthz,
@@ -86,8 +97,7 @@ fn is_not_yet(method: &str, segments: &[&str]) -> bool {
         | ["v1.0-alpha1" | "v1.0-alpha2", "conversation", _, "converse"] => {
             matches!(method, "POST" | "PUT")
         }
-        ["v1.0", "secrets", _, _]
-        | ["v1.0" | "v1.0-alpha1", "configuration", _]
+        ["v1.0" | "v1.0-alpha1", "configuration", _]
         | ["v1.0" | "v1.0-alpha1", "configuration", _, "subscribe"]
         | ["v1.0" | "v1.0-alpha1", "configuration", _, _, "unsubscribe"]
         | ["v1.0", "actors", _, _, "state", _] => method == "GET",
@@ -138,7 +148,6 @@ mod tests {
         for (method, path) in [
             ("POST", "/v1.0/publish/p/a/b/c"),
             ("PUT", "/v1.0-alpha1/publish/bulk/p/t"),
-            ("GET", "/v1.0/secrets/s/k"),
             ("POST", "/v1.0-alpha1/lock/s"),
             ("DELETE", "/v1.0/invoke/app/method/a/b"),
             ("GET", "/v1.0/configuration/s/id/unsubscribe"),

@@ -4,19 +4,15 @@ mod decode;
 mod encode;
 
 use http::header::{self, HeaderMap, HeaderValue};
-use replug_component::Context;
 use replug_component::state::{DeleteRequest, Options};
 
-use super::Failure;
 use super::answer::{Answer, add_metadata, no_content, ok};
 use super::body::{Unread, malformed};
 use super::params::Params;
+use super::{CX, Failure};
 use crate::api::dapr::Dapr;
 use crate::api::dapr::error::{ApiError, BODY_READ, Front, MALFORMED};
 use crate::api::dapr::state::key_required;
-
-/// HTTP requests carry no deadline.
-const CX: Context = Context { deadline: None };
 
 impl Dapr {
     pub(super) async fn http_get_state(

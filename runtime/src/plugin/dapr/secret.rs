@@ -1,0 +1,89 @@
+//! `dapr.proto.components.v1.SecretStore` as a secret store.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use replug_component::secret::{Secret, SecretStore};
+use replug_component::{Context, Error, Features, Metadata};
+use replug_proto::dapr::components::v1 as pb;
+use replug_proto::dapr::components::v1::secret_store_client::SecretStoreClient;
+
+use crate::component::ComponentSpec;
+use crate::plugin::link::{CallKind, Link, failure, request};
+use crate::plugin::{Connection, Wrapper};
+
+/// A secret store whose plugin serves Dapr's contract.
+#[derive(Debug)]
+pub struct DaprSecretStore {
+    spec: ComponentSpec,
+    features: ArcSwap<Features>,
+    link: Link,
+    client: SecretStoreClient<Link>,
+}
+
+impl DaprSecretStore {
+    /// The wrapper of one component; its link is held until it is opened.
+    #[must_use]
+    pub fn new(spec: &ComponentSpec, reason: &str) -> Self {
+        let link = Link::new(spec, reason);
+        Self {
+            spec: spec.clone(),
+            features: ArcSwap::default(),
+            client: SecretStoreClient::new(link.clone()),
+            link,
+        }
+    }
+}
+
+#[async_trait]
+impl Wrapper for DaprSecretStore {
+    fn link(&self) -> &Link {
+        &self.link
+    }
+
+    async fn init(&self, connection: &Connection) -> Result<(), Error> {
+        let mut client = SecretStoreClient::new(self.link.directly(connection));
+        let properties = self.spec.metadata.clone();
+        let metadata = Some(pb::MetadataRequest { properties });
+        client.init(pb::SecretStoreInitRequest { metadata }).await.map_err(failure)?;
+        let features = client.features(pb::FeaturesRequest {}).await.map_err(failure)?;
+        self.features.store(Arc::new(Features::new(features.into_inner().features)));
+        Ok(())
+    }
+
+    fn capabilities(&self) -> Vec<String> {
+        self.features.load().iter().map(str::to_owned).collect()
+    }
+}
+
+#[async_trait]
+impl SecretStore for DaprSecretStore {
+    fn features(&self) -> Features {
+        Features::clone(&self.features.load())
+    }
+
+    async fn get(&self, cx: &Context, name: &str, metadata: Metadata) -> Result<Secret, Error> {
+        let get = pb::GetSecretRequest { key: name.to_owned(), metadata };
+        let answer = self.client.clone().get(request(cx, CallKind::Read, get)).await;
+        Ok(answer.map_err(failure)?.into_inner().data)
+    }
+
+    async fn bulk_get(
+        &self,
+        cx: &Context,
+        metadata: Metadata,
+    ) -> Result<HashMap<String, Secret>, Error> {
+        let get = pb::BulkGetSecretRequest { metadata };
+        let answer = self.client.clone().bulk_get(request(cx, CallKind::Read, get)).await;
+        let secrets = answer.map_err(failure)?.into_inner().data.into_iter();
+        Ok(secrets.map(|(name, secret)| (name, secret.secrets)).collect())
+    }
+
+    async fn ping(&self, cx: &Context) -> Result<(), Error> {
+        let request = request(cx, CallKind::Read, pb::PingRequest {});
+        self.client.clone().ping(request).await.map_err(failure)?;
+        Ok(())
+    }
+}
