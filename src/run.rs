@@ -14,6 +14,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use replug_runtime::api::{ApiToken, Bound, Phase, ShutdownRequest};
 use replug_runtime::registry::Registry;
+use replug_supervisor::activation::{PassedSocket, passed_sockets};
 use replug_supervisor::control::{About, ControlSocket};
 use replug_supervisor::notify::Notify;
 use replug_supervisor::output::PluginLog;
@@ -44,6 +45,10 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Runs until told to stop.
 pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
+    // Before any thread is started.
+    let passed = passed_sockets();
+    let passed =
+        passed.map_err(|error| Failure::failed(format!("sockets in LISTEN_FDS: {error}")))?;
     let plan = load(&args.config.config)?;
     let filter = EnvFilter::try_new(&args.log)
         .map_err(|error| Failure::failed(format!("--log {}: {error}", args.log)))?;
@@ -55,7 +60,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime =
         runtime.map_err(|error| Failure::failed(format!("cannot start its threads: {error}")))?;
-    let done = runtime.block_on(serve(&plan));
+    let done = runtime.block_on(serve(&plan, passed));
     // What is left is blocking work without an owner who waits, such as a folder being removed.
     runtime.shutdown_timeout(GRACE);
     // Writes what waits to be written.
@@ -63,13 +68,14 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     done
 }
 
-async fn serve(plan: &Plan) -> Result<(), Failure> {
+async fn serve(plan: &Plan, passed: Vec<PassedSocket>) -> Result<(), Failure> {
     let mut stop = Stop::listen().map_err(Failure::failed)?;
     if let Err(error) = raise_open_files() {
         tracing::warn!("replug may not have more open files than it was started with: {error}");
     }
 
-    let apis = Bound::bind(addresses::settings(plan, VERSION, api_token())).await;
+    let settings = addresses::settings(plan, VERSION, api_token());
+    let apis = Bound::bind_or_take(settings, addresses::given(passed)).await;
     let apis = apis.map_err(Failure::failed)?;
     let run = RunFolder::open(plan.runtime.plugins_dir()).await.map_err(Failure::failed)?;
     let control = ControlSocket::bind(&plan.runtime.control).await.map_err(Failure::failed)?;

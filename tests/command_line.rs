@@ -77,8 +77,14 @@ fn the_unit_is_one_that_systemd_takes() {
     let folder = tempfile::tempdir().unwrap();
     let unit = folder.path().join("replug.service");
     fs::write(&unit, said(&["install", "--systemd", "--print"])).unwrap();
+    let mut units = vec![unit];
+    for socket in ["replug.socket", "replug-http.socket"] {
+        let unit = folder.path().join(socket);
+        fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(socket), &unit).unwrap();
+        units.push(unit);
+    }
     let verified =
-        Command::new("systemd-analyze").args(["verify", "--man=no"]).arg(&unit).output().unwrap();
+        Command::new("systemd-analyze").args(["verify", "--man=no"]).args(&units).output().unwrap();
     let complaints = String::from_utf8_lossy(&verified.stderr);
     assert!(verified.status.success() && complaints.is_empty(), "{complaints}");
 }

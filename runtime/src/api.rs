@@ -15,7 +15,7 @@ mod settings;
 mod token;
 
 pub use health::{Health, Phase};
-pub use listener::{BindCause, BindError, BindErrors, ListenAddress, ListenAddressError};
+pub use listener::{BindCause, BindError, BindErrors, Given, ListenAddress, ListenAddressError};
 pub use server::{Bound, ShutdownRequest};
 pub use settings::{ApiSettings, AppConnection};
 pub use token::ApiToken;

@@ -1,6 +1,7 @@
 //! Where the plan says to listen, in the runtime's terms.
 
-use replug_runtime::api::{ApiSettings, ApiToken, Bound, ListenAddress};
+use replug_runtime::api::{ApiSettings, ApiToken, Bound, Given, ListenAddress};
+use replug_supervisor::activation::PassedSocket;
 use replug_supervisor::plan::{Listen, Plan};
 
 /// The APIs' settings as the plan has them.
@@ -20,6 +21,11 @@ fn address(listen: &Listen) -> ListenAddress {
         Listen::Tcp(address) => ListenAddress::Tcp(address.to_string()),
         Listen::Unix(path) => ListenAddress::Unix(path.clone()),
     }
+}
+
+/// The sockets that a service manager has opened.
+pub(super) fn given(passed: Vec<PassedSocket>) -> Vec<Given> {
+    passed.into_iter().map(|PassedSocket { name, socket }| Given { name, socket }).collect()
 }
 
 /// Where applications call, for people.

@@ -4,10 +4,12 @@
 //! It knows no state store and no HTTP route: what a plugin serves goes to the runtime's registry,
 //! which is all that the two share.
 
+pub mod activation;
 pub mod connect;
 pub mod control;
 mod found;
 pub mod health;
+mod inherit;
 pub mod notify;
 pub mod output;
 pub mod plan;

@@ -6,6 +6,7 @@
 
 mod rig;
 
+mod activation;
 mod dapr_sdk;
 mod declared;
 mod failures;

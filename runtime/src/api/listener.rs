@@ -1,7 +1,10 @@
 //! Where the APIs listen: TCP addresses and Unix sockets.
 //!
 //! Binding is apart from serving, so that everything that is in the way of a start is known before
-//! anything is started.
+//! anything is started. A socket that somebody else has bound and passed on is as good as one that
+//! is bound here.
+
+mod given;
 
 use std::fmt;
 use std::io;
@@ -12,6 +15,9 @@ use std::str::FromStr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
+
+pub use self::given::Given;
+pub(super) use self::given::Pool;
 
 /// What an address of a Unix socket begins with.
 const UNIX: &str = "unix:";
@@ -94,7 +100,7 @@ pub enum BindCause {
 pub struct BindErrors(pub Vec<BindError>);
 
 /// A bound address. Connections queue up from now on. Dropping it ends that, and takes away the
-/// file of a Unix socket.
+/// file of a Unix socket that was bound here.
 #[derive(Debug)]
 pub(super) struct Listener {
     socket: Socket,
@@ -107,8 +113,8 @@ enum Socket {
     Tcp(TcpListener),
     Unix {
         listener: UnixListener,
-        /// Goes with the listener.
-        _file: SocketFile,
+        /// Goes with the listener. None where the file is somebody else's.
+        _file: Option<SocketFile>,
     },
 }
 
@@ -175,7 +181,7 @@ async fn bind_unix(path: &Path) -> Result<(Socket, ListenAddress), BindCause> {
         Err(error) => return Err(error.into()),
     }
     let listener = UnixListener::bind(path)?;
-    let socket = Socket::Unix { listener, _file: SocketFile::of(path)? };
+    let socket = Socket::Unix { listener, _file: Some(SocketFile::of(path)?) };
     Ok((socket, ListenAddress::Unix(path.to_owned())))
 }
 

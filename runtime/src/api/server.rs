@@ -12,7 +12,7 @@ use super::dapr::Dapr;
 use super::dapr::http::HttpPort;
 use super::grpc::{self, GrpcPort};
 use super::health::{Health, Phase};
-use super::listener::{BindErrors, ListenAddress, Listener};
+use super::listener::{BindErrors, Given, ListenAddress, Listener, Pool};
 use super::settings::ApiSettings;
 use crate::registry::Registry;
 
@@ -38,17 +38,42 @@ pub struct Bound {
 impl Bound {
     /// Binds every address of the settings, or tells all those that cannot be had.
     pub async fn bind(settings: ApiSettings) -> Result<Self, BindErrors> {
+        Self::bind_or_take(settings, Vec::new()).await
+    }
+
+    /// As [`Bound::bind`], with sockets that were passed to this process. Those called `grpc` or
+    /// `http` take the place of all addresses that the settings have for that API, unless they have
+    /// none; any other is taken for the address that it listens on. What nothing wants is told of in
+    /// the log and closed.
+    pub async fn bind_or_take(
+        settings: ApiSettings,
+        given: Vec<Given>,
+    ) -> Result<Self, BindErrors> {
+        let mut given = Pool::new(given);
         let mut errors = Vec::new();
         let mut listeners = [Vec::new(), Vec::new()];
-        let wanted = [("Dapr over gRPC", &settings.grpc), ("Dapr over HTTP", &settings.http)];
-        for (bound, (purpose, addresses)) in listeners.iter_mut().zip(wanted) {
+        let wanted = [
+            ("grpc", "Dapr over gRPC", &settings.grpc),
+            ("http", "Dapr over HTTP", &settings.http),
+        ];
+        for (bound, (name, purpose, addresses)) in listeners.iter_mut().zip(wanted) {
+            if !addresses.is_empty() {
+                *bound = given.named(name);
+            }
+            if !bound.is_empty() {
+                continue;
+            }
             for address in addresses {
-                match Listener::bind(purpose, address).await {
-                    Ok(listener) => bound.push(listener),
-                    Err(error) => errors.push(error),
+                match given.at(address) {
+                    Some(listener) => bound.push(listener),
+                    None => match Listener::bind(purpose, address).await {
+                        Ok(listener) => bound.push(listener),
+                        Err(error) => errors.push(error),
+                    },
                 }
             }
         }
+        given.close();
         let [grpc, http] = listeners;
         if errors.is_empty() {
             Ok(Self { settings, grpc, http, health: Health::new() })

@@ -26,9 +26,14 @@ pub(crate) struct Application {
 impl Application {
     /// An application of the replug of that status.
     pub(crate) fn new(status: &Status, store: &str) -> Self {
-        let endpoint = Endpoint::from_shared(format!("http://{}", status.address("grpc"))).unwrap();
+        Self { http: status.address("http"), ..Self::over_grpc(status.address("grpc"), store) }
+    }
+
+    /// An application that calls over gRPC alone.
+    pub(crate) fn over_grpc(address: SocketAddr, store: &str) -> Self {
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
         let grpc = DaprClient::new(endpoint.connect_lazy());
-        Self { grpc, http: status.address("http"), store: store.to_owned() }
+        Self { grpc, http: address, store: store.to_owned() }
     }
 
     /// The value of a key; empty where there is none.
