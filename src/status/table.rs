@@ -46,7 +46,9 @@ fn plugins(status: &pb::StatusResponse, colour: bool) -> Table {
             format!("{}{looping}", plugin_state(state)),
             match state {
                 pb::plugin::State::Ready => Color::Green,
-                pb::plugin::State::Backoff | pb::plugin::State::Away => Color::Red,
+                pb::plugin::State::Backoff
+                | pb::plugin::State::Away
+                | pb::plugin::State::Failed => Color::Red,
                 _ => Color::Yellow,
             },
             colour,
@@ -175,6 +177,7 @@ pub(crate) fn plugin_state(state: pb::plugin::State) -> &'static str {
         State::Backoff => "backoff",
         State::Stopping => "stopping",
         State::Away => "away",
+        State::Failed => "failed",
     }
 }
 

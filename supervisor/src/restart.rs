@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use backoff::backoff::Backoff as _;
 use backoff::exponential::ExponentialBackoff;
 
+pub use self::exits::Exits;
 use crate::process::Exit;
+
+mod exits;
 
 /// Delays grow by this factor.
 const GROWTH: f64 = 2.0;
@@ -25,13 +28,16 @@ const DIAL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_mil
 /// The first and the longest delay between two tries to initialise a component that failed to be.
 const INIT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
+/// What is a success whatever a plan says.
+pub const SUCCESS: Exits = Exits::NONE.with_code(0);
+
 /// After which ends a plugin is started again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Restart {
     /// After every one.
     #[default]
     Always,
-    /// After all but an exit with status 0.
+    /// After all but a success: an exit with status 0, or what [`RestartPolicy::success`] adds.
     OnFailure,
     /// After none.
     Never,
@@ -48,10 +54,15 @@ pub enum Restart {
 /// - A plugin is crash-looping from when its delay has grown to `max` until it is stable again. It
 ///   is still tried.
 /// - One that was restarted as often as `give_up` allows is left as it is, until somebody starts it.
+/// - One that ended in a way that `prevent` lists is left so too, whatever `restart` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RestartPolicy {
     /// After which ends.
     pub restart: Restart,
+    /// Which ends are a success. Everything else is a failure.
+    pub success: Exits,
+    /// After which ends it is never started again by itself: starting it again cannot help.
+    pub prevent: Exits,
     /// The first delay.
     pub initial: Duration,
     /// The longest delay; where it is below `initial`, it is the only one.
@@ -75,6 +86,8 @@ impl Default for RestartPolicy {
     fn default() -> Self {
         Self {
             restart: Restart::Always,
+            success: SUCCESS,
+            prevent: Exits::NONE,
             initial: Duration::from_millis(100),
             max: Duration::from_secs(30),
             stable_after: Duration::from_secs(10),
@@ -86,17 +99,10 @@ impl Default for RestartPolicy {
 /// How a life ended, as far as it counts here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ending {
-    /// The process ended by itself with status 0, unasked.
-    Success,
-    /// Anything else: another status, a signal, replug's kill after a timeout or failed probes, or
-    /// a process that could not be started at all.
+    /// The process ended by itself, unasked. The policy says whether that is a success.
+    Exited(Exit),
+    /// replug killed it, after a timeout or since it hung, or it could not be started at all.
     Failure,
-}
-
-impl From<Exit> for Ending {
-    fn from(exit: Exit) -> Self {
-        if exit.is_success() { Self::Success } else { Self::Failure }
-    }
 }
 
 /// What is done about a plugin that ended.
@@ -106,6 +112,19 @@ pub enum Decision {
     RestartAfter(Duration),
     /// It stays as it is until somebody starts it.
     Stay,
+}
+
+/// Why a plugin that ended stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// It has done its work.
+    Succeeded,
+    /// It failed, and is not one that is started again.
+    Failed,
+    /// It failed in a way after which it is never started again.
+    Prevented,
+    /// It was restarted as often as it may be.
+    GivenUp(GiveUp),
 }
 
 /// A policy together with the ends so far.
@@ -118,7 +137,7 @@ pub struct Backoff {
     crash_looping: bool,
     /// When the restarts were decided that still count for giving up.
     restarts: VecDeque<Instant>,
-    gave_up: bool,
+    left: Option<Left>,
 }
 
 impl Backoff {
@@ -132,7 +151,7 @@ impl Backoff {
             in_a_row: 0,
             crash_looping: false,
             restarts: VecDeque::new(),
-            gave_up: false,
+            left: None,
         }
     }
 
@@ -146,16 +165,8 @@ impl Backoff {
         if ready_for.is_some_and(|life| life >= self.policy.stable_after) {
             self.forget();
         }
-        let stay = match self.policy.restart {
-            Restart::Always => false,
-            Restart::OnFailure => ending == Ending::Success,
-            Restart::Never => true,
-        };
-        if stay {
-            return Decision::Stay;
-        }
-        if self.has_had_enough(now) {
-            self.gave_up = true;
+        self.left = self.leaves(ending, now);
+        if self.left.is_some() {
             return Decision::Stay;
         }
         self.in_a_row = self.in_a_row.saturating_add(1);
@@ -166,23 +177,44 @@ impl Backoff {
         Decision::RestartAfter(self.delays.next())
     }
 
+    /// Why the plugin is left as it is; none where it is started again, which is counted.
+    fn leaves(&mut self, ending: Ending, now: Instant) -> Option<Left> {
+        let (succeeded, prevented) = match ending {
+            Ending::Exited(exit) => {
+                (self.policy.success.contains(exit), self.policy.prevent.contains(exit))
+            }
+            Ending::Failure => (false, false),
+        };
+        if prevented {
+            return Some(if succeeded { Left::Succeeded } else { Left::Prevented });
+        }
+        match self.policy.restart {
+            Restart::Always => {}
+            Restart::OnFailure if !succeeded => {}
+            Restart::OnFailure | Restart::Never => {
+                return Some(if succeeded { Left::Succeeded } else { Left::Failed });
+            }
+        }
+        self.has_had_enough(now).map(Left::GivenUp)
+    }
+
     /// Counts a restart, unless there were as many as there may be.
-    fn has_had_enough(&mut self, now: Instant) -> bool {
-        let Some(give_up) = self.policy.give_up else { return false };
+    fn has_had_enough(&mut self, now: Instant) -> Option<GiveUp> {
+        let give_up = self.policy.give_up?;
         while self.restarts.front().is_some_and(|at| now.duration_since(*at) >= give_up.within) {
             self.restarts.pop_front();
         }
         if self.restarts.len() >= give_up.restarts {
-            return true;
+            return Some(give_up);
         }
         self.restarts.push_back(now);
-        false
+        None
     }
 
-    /// Whether the plugin was restarted as often as it may be, and is left as it is.
+    /// Why the plugin is left as it is, where the last end led to that.
     #[must_use]
-    pub fn gave_up(&self) -> Option<GiveUp> {
-        self.policy.give_up.filter(|_| self.gave_up)
+    pub fn left(&self) -> Option<Left> {
+        self.left
     }
 
     /// Whether the plugin keeps failing, and is tried at the longest delay only.
@@ -201,10 +233,18 @@ impl Backoff {
     /// [`RestartPolicy::stable_after`], or somebody started it by hand.
     pub fn forget(&mut self) {
         self.restarts.clear();
-        self.gave_up = false;
+        self.left = None;
         self.delays.reset();
         self.in_a_row = 0;
         self.crash_looping = false;
+    }
+}
+
+impl Left {
+    /// Whether it is one that somebody has to look after.
+    #[must_use]
+    pub fn is_failure(self) -> bool {
+        self != Self::Succeeded
     }
 }
 

@@ -19,8 +19,10 @@ pub enum Kind {
 /// Where a plugin is in its life, as it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// No process, and none is to come.
+    /// No process, and none is to come: it was not started, was stopped, or has done its work.
     Stopped,
+    /// No process, and none is to come until somebody asks for it: it failed.
+    Failed,
     /// A process or socket that cannot be used yet.
     Starting,
     /// Usable.
@@ -31,6 +33,13 @@ pub enum Phase {
     Stopping,
     /// A found plugin whose socket or connection is gone.
     Away,
+}
+
+impl Phase {
+    /// Whether a start that was asked for has come to something, good or bad.
+    pub(crate) fn is_settled(self) -> bool {
+        matches!(self, Self::Ready | Self::Backoff | Self::Stopped | Self::Failed)
+    }
 }
 
 /// One plugin as it stands.

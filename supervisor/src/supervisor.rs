@@ -72,6 +72,14 @@ pub enum PluginError {
         /// Why it is not.
         reason: String,
     },
+    /// It has failed, and is not started again by itself.
+    #[error("plugin `{name}` has failed: {reason}")]
+    Failed {
+        /// The plugin.
+        name: String,
+        /// Why.
+        reason: String,
+    },
     /// replug is being stopped.
     #[error("replug is being stopped")]
     Stopping,
@@ -144,13 +152,21 @@ impl Supervisor {
 
     /// Waits until a plugin, declared or found, is in this phase, and gives its status then. One
     /// that is to be found may not be there yet.
+    ///
+    /// A plugin that has failed counts as stopped, and does not become ready: whoever waits for
+    /// that is told so.
     pub async fn reaches(&self, name: &str, phase: Phase) -> Result<PluginStatus, PluginError> {
         let is_it = |status: &PluginStatus| status.name == name && status.phase == phase;
         match (self.declared(name), &self.found) {
             (Ok(plugin), _) => {
                 let mut status = plugin.status.clone();
-                let reached = status.wait_for(is_it).await;
-                Ok(reached.map_err(|_| PluginError::Stopping)?.clone())
+                let reached = status.wait_for(|now| is_it(now) || now.phase == Phase::Failed).await;
+                let reached = reached.map_err(|_| PluginError::Stopping)?.clone();
+                if reached.phase != phase && phase != Phase::Stopped {
+                    let (name, reason) = (reached.name, reached.reason);
+                    return Err(PluginError::Failed { name, reason });
+                }
+                Ok(reached)
             }
             (Err(_), Some(found)) => {
                 let mut all = found.status.clone();
@@ -173,10 +189,8 @@ impl Supervisor {
             status.generation - u64::from(under_way)
         };
         plugin.command(command).await?;
-        let settled = |status: &PluginStatus| {
-            status.generation > before
-                && matches!(status.phase, Phase::Ready | Phase::Backoff | Phase::Stopped)
-        };
+        let settled =
+            |status: &PluginStatus| status.generation > before && status.phase.is_settled();
         let status = status.wait_for(settled).await.map_err(|_| PluginError::Stopping)?;
         if status.phase == Phase::Ready {
             return Ok(status.clone());

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::rig::{Application, Home, Replug, misbehave};
+use crate::rig::{Application, Home, Replug};
 
 const PLAN: &str = "[plugins.base]\n\
                     builtin = \"state.sqlite\"\n\
@@ -67,31 +67,5 @@ async fn a_plugin_that_is_stopped_by_hand_stays_so_until_it_is_started_again() {
     let unknown = replug.command(&["stop", "bsae"]).await;
     assert_eq!(unknown.code, Some(1));
     assert!(unknown.stderr.contains("did you mean `base`?"), "{}", unknown.stderr);
-    replug.stop(&home).await;
-}
-
-#[tokio::test]
-async fn a_plugin_that_was_restarted_often_enough_is_left_until_somebody_starts_it() {
-    let home = Home::new(&format!(
-        "[defaults]\n\
-         backoff = {{ initial = \"1ms\", max = \"2ms\" }}\n\
-         max_restarts = {{ count = 3, within = \"5m\" }}\n\
-         [plugins.broken]\n\
-         command = [{:?}, \"exit-at-once\"]\n",
-        misbehave()
-    ));
-    let mut replug = Replug::start(&home).await;
-    let status =
-        replug.until("it is given up", |status| status.plugin_is("broken", "stopped")).await;
-    let broken = status.plugin("broken").unwrap();
-    assert_eq!(broken.generation, 4);
-    assert!(broken.why().starts_with("given up after 3 restarts within 5m: "), "{}", broken.why());
-
-    let started = replug.command(&["start", "broken"]).await;
-    assert_eq!(started.code, Some(1));
-    assert!(started.stderr.contains("is not ready: "), "{}", started.stderr);
-    replug
-        .until("it is given up again", |status| status.plugin("broken").unwrap().generation == 8)
-        .await;
     replug.stop(&home).await;
 }

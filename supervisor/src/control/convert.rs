@@ -21,6 +21,7 @@ pub(super) fn plugin(status: &PluginStatus) -> pb::Plugin {
         .into(),
         state: match status.phase {
             Phase::Stopped => State::Stopped,
+            Phase::Failed => State::Failed,
             Phase::Starting => State::Starting,
             Phase::Ready => State::Ready,
             Phase::Backoff => State::Backoff,

@@ -64,7 +64,9 @@ fn refusal(error: PluginError) -> Status {
     match error {
         PluginError::Unknown { .. } => Status::not_found(error.to_string()),
         PluginError::Found(_) => Status::invalid_argument(error.to_string()),
-        PluginError::NotReady { .. } => Status::failed_precondition(error.to_string()),
+        PluginError::NotReady { .. } | PluginError::Failed { .. } => {
+            Status::failed_precondition(error.to_string())
+        }
         PluginError::Stopping => Status::unavailable(error.to_string()),
     }
 }

@@ -11,7 +11,8 @@ const NAMED: usize = 3;
 const REASON: usize = 120;
 
 /// What is wrong comes after what is well, in the order in which somebody has to look after it.
-const PHASES: [(Phase, &str); 5] = [
+const PHASES: [(Phase, &str); 6] = [
+    (Phase::Failed, "failed"),
     (Phase::Backoff, "waiting to start again"),
     (Phase::Away, "away"),
     (Phase::Starting, "starting"),
@@ -75,10 +76,11 @@ mod tests {
             plugin("b", Phase::Ready, "one component of it is unavailable"),
             plugin("c", Phase::Backoff, "exit status 3"),
             plugin("d", Phase::Stopped, ""),
+            plugin("e", Phase::Failed, "exit status 78"),
         ];
         assert_eq!(
             status_line(&plugins),
-            "2 plugins ready, 1 waiting to start again: c (exit status 3), \
+            "2 plugins ready, 1 failed: e (exit status 78), 1 waiting to start again: c (exit status 3), \
              1 starting: settings (no socket has appeared within 30s), 1 stopped: d"
         );
     }

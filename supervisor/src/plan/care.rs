@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use toml::de::DeValue;
+
 use super::place::{Fault, Findings};
 use super::plugin::one_of;
 use super::reader::{Entry, Section};
 use super::value;
 use crate::health::{HealthPolicy, OnUnhealthy, Watch};
-use crate::restart::{GiveUp, Restart, RestartPolicy};
+use crate::restart::{Exits, GiveUp, Restart, RestartPolicy, SUCCESS};
 
 const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,11 +53,13 @@ impl Care {
         base: &Self,
         findings: &mut Findings<'_>,
     ) -> Self {
-        let restart = section.get("restart").and_then(|entry| restart(&entry, findings));
+        let restart = section
+            .get("restart")
+            .map_or(base.restart, |entry| restart(&entry, base.restart, findings));
         let delays = section
             .get("backoff")
             .and_then(|entry| entry.table("a table, such as { initial = \"100ms\" }", findings))
-            .map_or(base.restart, |table| backoff(table, base.restart, findings));
+            .map_or(restart, |table| backoff(table, restart, findings));
         let give_up = section.get("max_restarts").and_then(|entry| {
             let wanted = "a table, such as { count = 5, within = \"1m\" }";
             let table = entry.table(wanted, findings)?;
@@ -72,11 +76,7 @@ impl Care {
             entry.parsed("a signal's name, such as \"SIGTERM\"", findings, value::signal)
         });
         Self {
-            restart: RestartPolicy {
-                restart: restart.unwrap_or(base.restart.restart),
-                give_up: give_up.or(base.restart.give_up),
-                ..delays
-            },
+            restart: RestartPolicy { give_up: give_up.or(base.restart.give_up), ..delays },
             start_timeout: start_timeout.unwrap_or(base.start_timeout),
             stop_timeout: stop_timeout.unwrap_or(base.stop_timeout),
             stop_signal: stop_signal.unwrap_or(base.stop_signal),
@@ -85,9 +85,50 @@ impl Care {
     }
 }
 
-fn restart(entry: &Entry<'_>, findings: &mut Findings<'_>) -> Option<Restart> {
-    entry
-        .parsed("\"always\", \"on-failure\" or \"never\"", findings, |text| one_of(text, &RESTARTS))
+/// After which ends it is started again: a word, or a table that also says which ends are which.
+fn restart(entry: &Entry<'_>, base: RestartPolicy, findings: &mut Findings<'_>) -> RestartPolicy {
+    let word = |entry: &Entry<'_>, wanted: &str, findings: &mut Findings<'_>| {
+        let restart = entry.parsed(wanted, findings, |text| one_of(text, &RESTARTS));
+        restart.unwrap_or(base.restart)
+    };
+    if !matches!(entry.value, DeValue::Table(_)) {
+        let wanted = "\"always\", \"on-failure\" or \"never\", or a table, such as \
+                      { policy = \"on-failure\", success = [3] }";
+        return RestartPolicy { restart: word(entry, wanted, findings), ..base };
+    }
+    let Some(mut table) = entry.table("a table", findings) else { return base };
+    let policy = table.get("policy").map_or(base.restart, |entry| {
+        word(&entry, "\"always\", \"on-failure\" or \"never\"", findings)
+    });
+    let success = table.get("success").map(|entry| exits(&entry, SUCCESS, findings));
+    let prevent = table.get("prevent").map(|entry| exits(&entry, Exits::NONE, findings));
+    table.finish(&[], findings);
+    RestartPolicy {
+        restart: policy,
+        success: success.unwrap_or(base.success),
+        prevent: prevent.unwrap_or(base.prevent),
+        ..base
+    }
+}
+
+/// Exit statuses and signals' names, besides those of `base`.
+fn exits(entry: &Entry<'_>, base: Exits, findings: &mut Findings<'_>) -> Exits {
+    let wanted = "an array of exit statuses and signals, such as [3, \"SIGTERM\"]";
+    let ends = entry.array(wanted, findings).unwrap_or_default();
+    ends.iter().fold(base, |exits, end| {
+        if let DeValue::Integer(written) = end.value {
+            let code = value::integer(written).and_then(|code| u8::try_from(code).ok());
+            if code.is_none() {
+                let fault =
+                    Fault::new(format!("is {written}"), "write an exit status from 0 to 255");
+                findings.error(&end.place, fault);
+            }
+            return code.map_or(exits, |code| exits.with_code(code));
+        }
+        let wanted = "an exit status, such as 3, or a signal's name, such as \"SIGTERM\"";
+        let signal = end.parsed(wanted, findings, value::signal);
+        signal.map_or(exits, |signal| exits.with_signal(signal))
+    })
 }
 
 /// How often is often enough.

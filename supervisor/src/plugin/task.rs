@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use self::shown::tell_crash_loop;
 use super::life::{Birth, Life, LifeEvent};
 use super::{Effect, Event, State, Then};
 use crate::connect::{SocketEvent, warn_of};
@@ -127,7 +128,14 @@ impl PluginTask {
                         self.backoff.forget();
                         self.happened(Event::Restart).await;
                     }
-                    Some(Command::Stop) => self.happened(Event::Stop).await,
+                    Some(Command::Stop) => {
+                        // One that has failed is looked after from here on.
+                        self.backoff.forget();
+                        self.happened(Event::Stop).await;
+                        if self.state == State::Stopped {
+                            self.show_as_stopped();
+                        }
+                    }
                     Some(Command::Answer(asked)) => {
                         // Whoever asked may have stopped waiting.
                         let _ = asked.send(());
@@ -176,12 +184,13 @@ impl PluginTask {
                 let Some(life) = self.life.take() else { return };
                 let ended = life.end().await;
                 let asked = matches!(self.state, State::Stopping(Then::Stay | Then::Start));
+                let looped = self.backoff.crash_looping();
                 let decision = if asked {
                     self.backoff.forget();
                     Decision::Stay
                 } else {
                     let killed = matches!(self.state, State::Stopping(_));
-                    let ending = if killed { Ending::Failure } else { exit.into() };
+                    let ending = if killed { Ending::Failure } else { Ending::Exited(exit) };
                     self.backoff.ended(ended.ready_for, ending)
                 };
                 self.status.send_modify(|status| {
@@ -206,7 +215,7 @@ impl PluginTask {
                         "ended: {exit}"
                     );
                 }
-                self.keep_last_lines(ended.output);
+                self.keep_last_lines(ended.output, self.backoff.crash_looping() && !looped);
                 self.left = Some(ended.folder);
                 self.happened(Event::Ended(decision)).await;
                 self.clear_away();
@@ -228,11 +237,16 @@ impl PluginTask {
     }
 
     /// What the generation printed last is read to its end, which the next one does not wait for.
-    fn keep_last_lines(&mut self, output: Output) {
+    /// Where the end was one too many, it is told what led there.
+    fn keep_last_lines(&mut self, output: Output, one_too_many: bool) {
         let status = self.status.clone();
+        let told = one_too_many.then(|| (self.spec.name.clone(), self.backoff.in_a_row()));
         self.background.spawn(async move {
             let lines = output.finish().await;
             status.send_modify(|status| status.last_lines = lines);
+            if let Some((name, ends)) = told {
+                tell_crash_loop(&name, ends, &status.borrow());
+            }
         });
     }
 

@@ -1,11 +1,14 @@
 //! The restart rules, by example and by property.
 
+use nix::sys::signal::Signal;
 use proptest::prelude::*;
 
 use super::*;
 
 const POLICY: RestartPolicy = RestartPolicy {
     restart: Restart::Always,
+    success: SUCCESS,
+    prevent: Exits::NONE,
     initial: Duration::from_millis(100),
     max: Duration::from_secs(2),
     stable_after: Duration::from_secs(10),
@@ -69,17 +72,51 @@ fn a_plugin_that_keeps_failing_crash_loops_at_the_longest_delay_until_it_is_stab
     assert_eq!(backoff.in_a_row(), 1);
 }
 
+/// What becomes of a plugin of that policy that was stable and ended so.
+fn left(policy: RestartPolicy, ending: Ending) -> Option<Left> {
+    let mut backoff = Backoff::new(policy);
+    let decision = backoff.ended(STABLE, ending);
+    assert_eq!(decision == Decision::Stay, backoff.left().is_some());
+    backoff.left()
+}
+
 #[test]
 fn a_success_is_restarted_only_by_a_policy_that_always_does() {
     for (restart, after_success, after_failure) in [
-        (Restart::Always, true, true),
-        (Restart::OnFailure, false, true),
-        (Restart::Never, false, false),
+        (Restart::Always, None, None),
+        (Restart::OnFailure, Some(Left::Succeeded), None),
+        (Restart::Never, Some(Left::Succeeded), Some(Left::Failed)),
     ] {
-        let mut backoff = Backoff::new(RestartPolicy { restart, ..POLICY });
-        assert_eq!(backoff.ended(STABLE, Ending::Success) != Decision::Stay, after_success);
-        assert_eq!(backoff.ended(STABLE, Ending::Failure) != Decision::Stay, after_failure);
+        let policy = RestartPolicy { restart, ..POLICY };
+        assert_eq!(left(policy, Ending::Exited(Exit::Code(0))), after_success);
+        assert_eq!(left(policy, Ending::Exited(Exit::Code(1))), after_failure);
+        assert_eq!(left(policy, Ending::Exited(Exit::by(Signal::SIGTERM))), after_failure);
+        assert_eq!(left(policy, Ending::Failure), after_failure);
     }
+}
+
+#[test]
+fn which_ends_are_a_success_is_a_setting() {
+    let success = SUCCESS.with_code(3).with_signal(Signal::SIGTERM);
+    let policy = RestartPolicy { restart: Restart::OnFailure, success, ..POLICY };
+    for exit in [Exit::Code(0), Exit::Code(3), Exit::by(Signal::SIGTERM)] {
+        assert_eq!(left(policy, Ending::Exited(exit)), Some(Left::Succeeded), "{exit}");
+    }
+    for exit in [Exit::Code(1), Exit::by(Signal::SIGKILL)] {
+        assert_eq!(left(policy, Ending::Exited(exit)), None, "{exit}");
+    }
+}
+
+#[test]
+fn an_end_that_prevents_it_is_never_followed_by_a_start() {
+    let prevent = Exits::NONE.with_code(0).with_code(78).with_signal(Signal::SIGABRT);
+    let policy = RestartPolicy { prevent, ..POLICY };
+    let prevented = |exit| left(policy, Ending::Exited(exit));
+    assert_eq!(prevented(Exit::Code(78)), Some(Left::Prevented));
+    assert_eq!(prevented(Exit::by(Signal::SIGABRT)), Some(Left::Prevented));
+    assert_eq!(prevented(Exit::Code(0)), Some(Left::Succeeded));
+    assert_eq!(prevented(Exit::Code(1)), None);
+    assert_eq!(left(policy, Ending::Failure), None);
 }
 
 #[test]
@@ -159,11 +196,11 @@ fn a_plugin_is_given_up_after_so_many_restarts_within_a_time_until_somebody_star
     assert!(ends(&mut backoff, 0) && ends(&mut backoff, 10) && ends(&mut backoff, 20));
     // The first does not count any more, so there may be another.
     assert!(ends(&mut backoff, 60));
-    assert_eq!(backoff.gave_up(), None);
+    assert_eq!(backoff.left(), None);
     assert!(!ends(&mut backoff, 69));
-    assert_eq!(backoff.gave_up(), Some(give_up));
+    assert_eq!(backoff.left(), Some(Left::GivenUp(give_up)));
 
     backoff.forget();
-    assert_eq!(backoff.gave_up(), None);
+    assert_eq!(backoff.left(), None);
     assert!(ends(&mut backoff, 70));
 }

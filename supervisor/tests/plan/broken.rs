@@ -214,6 +214,29 @@ command = ["sh"]
 }
 
 #[test]
+fn what_restart_says_of_ends_is_checked() {
+    says(
+        r#"[plugins.a]
+command = ["sh"]
+restart = 3
+[plugins.b]
+command = ["sh"]
+restart = { policy = "alway", success = 0, prevent = [256, -1, "SIGTREM", 1.5], sucess = [] }
+"#,
+        &[
+            r#"3:11: error: `plugins.a.restart` is an integer; write "always", "on-failure" or "never", or a table, such as { policy = "on-failure", success = [3] }"#,
+            r#"6:22: error: `plugins.b.restart.policy` is "alway"; did you mean "always"?"#,
+            r#"6:41: error: `plugins.b.restart.success` is an integer; write an array of exit statuses and signals, such as [3, "SIGTERM"]"#,
+            "6:55: error: `plugins.b.restart.prevent[0]` is 256; write an exit status from 0 to 255",
+            "6:60: error: `plugins.b.restart.prevent[1]` is -1; write an exit status from 0 to 255",
+            r#"6:64: error: `plugins.b.restart.prevent[2]` is "SIGTREM", which is no signal; did you mean "SIGTERM"?"#,
+            r#"6:75: error: `plugins.b.restart.prevent[3]` is a float; write an exit status, such as 3, or a signal's name, such as "SIGTERM""#,
+            "6:81: error: `plugins.b.restart.sucess` is no key that replug knows; did you mean `success`?",
+        ],
+    );
+}
+
+#[test]
 fn what_a_component_says_is_checked() {
     says(
         r#"[components.a]

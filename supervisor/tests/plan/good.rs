@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use replug_runtime::component::{HoldPolicy, Replay};
 use replug_supervisor::health::{HealthPolicy, OnUnhealthy, Watch};
 use replug_supervisor::plan::{Launch, Listen, Plan, Start};
-use replug_supervisor::restart::{GiveUp, Restart, RestartPolicy};
+use replug_supervisor::restart::{Exits, GiveUp, Restart, RestartPolicy, SUCCESS};
 
 use crate::{plan, surroundings};
 
@@ -90,6 +90,8 @@ fn every_key_of_a_plugin_counts() {
     assert_eq!(z.cwd, Path::new("/"));
     let policy = RestartPolicy {
         restart: Restart::OnFailure,
+        success: SUCCESS,
+        prevent: Exits::NONE,
         initial: Duration::from_secs(1),
         max: Duration::from_secs(5400),
         stable_after: Duration::ZERO,
@@ -124,6 +126,39 @@ fn every_key_of_a_plugin_counts() {
     assert_eq!(dotted.socket, None);
     assert_eq!(plan.plugin("a.b"), Some(dotted));
     assert_eq!(plan.plugin("c"), None);
+}
+
+#[test]
+fn restart_may_say_which_ends_are_which() {
+    let plan = plan(
+        r#"
+        [defaults]
+        restart = { policy = "on-failure", success = [3, "TERM"], prevent = [0x4e] }
+
+        [plugins.a]
+        command = ["sh"]
+
+        [plugins.b]
+        command = ["sh"]
+        restart = "always"
+
+        [plugins.c]
+        command = ["sh"]
+        restart = { success = [], prevent = ["SIGABRT"] }
+        "#,
+    );
+    let restarts: Vec<_> = plan.plugins.iter().map(|plugin| plugin.restart).collect();
+    let success = SUCCESS.with_code(3).with_signal(Signal::SIGTERM);
+    let a = RestartPolicy {
+        restart: Restart::OnFailure,
+        success,
+        prevent: Exits::NONE.with_code(78),
+        ..RestartPolicy::default()
+    };
+    let b = RestartPolicy { restart: Restart::Always, ..a };
+    let prevent = Exits::NONE.with_signal(Signal::SIGABRT);
+    let c = RestartPolicy { success: SUCCESS, prevent, ..a };
+    assert_eq!(restarts, [a, b, c]);
 }
 
 #[test]

@@ -42,7 +42,7 @@ command = ["sh",
 restart = 2
 "#,
         &[
-            r#"2:11: error: `plugins.a.restart` is an integer; write "always", "on-failure" or "never""#,
+            r#"2:11: error: `plugins.a.restart` is an integer; write "always", "on-failure" or "never", or a table, such as { policy = "on-failure", success = [3] }"#,
             "5:1: error: missing comma between array elements, expected `,`; write a comma, or close the array before this",
         ],
     );

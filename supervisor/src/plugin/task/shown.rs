@@ -6,8 +6,26 @@ use super::super::life::Life;
 use super::super::{State, Then};
 use super::PluginTask;
 use crate::connect::listed;
-use crate::restart::GiveUp;
-use crate::status::Phase;
+use crate::restart::{GiveUp, Left};
+use crate::status::{Phase, PluginStatus};
+
+/// How many of the lines that a crash-looping plugin printed last are told with the news.
+const LINES_TOLD: usize = 5;
+
+/// Tells that a plugin has begun to crash-loop, with how it ended and what it printed last.
+pub(super) fn tell_crash_loop(name: &str, ends: u32, status: &PluginStatus) {
+    let lines = &status.last_lines;
+    let lines = &lines[lines.len().saturating_sub(LINES_TOLD)..];
+    let printed = match lines {
+        [] => "it printed nothing".to_owned(),
+        lines => format!("it printed last: {}", lines.join(" | ")),
+    };
+    let exit = status.last_exit.as_deref().unwrap_or("could not be started");
+    tracing::error!(
+        plugin = name,
+        "crash-looping, {ends} ends in a row; the last: {exit}; {printed}"
+    );
+}
 
 impl PluginTask {
     /// Why the present start has taken too long.
@@ -30,6 +48,7 @@ impl PluginTask {
             State::Backoff { .. } => "waits for its next start",
             State::Stopping(Then::Stay) => "is being stopped",
             State::Stopping(_) => "is being restarted",
+            State::Stopped if self.failed() => "has failed and is not started again",
             State::Stopped => "is stopped",
             State::Ready => "is ready",
         };
@@ -39,12 +58,28 @@ impl PluginTask {
         }
     }
 
+    /// Whether there is no process and will be none, because the plugin failed.
+    fn failed(&self) -> bool {
+        self.state == State::Stopped && self.backoff.left().is_some_and(Left::is_failure)
+    }
+
+    /// Shows that nothing is wrong with a plugin that is left as it is: somebody has seen to it.
+    pub(super) fn show_as_stopped(&self) {
+        self.status.send_modify(|status| {
+            status.enter(Phase::Stopped);
+            status.crash_looping = false;
+            status.reason.clear();
+        });
+    }
+
     /// Shows the state, then tells of it.
     pub(super) fn show(&self) {
         let crash_looping = self.backoff.crash_looping();
-        let gave_up = self.backoff.gave_up().filter(|_| self.state == State::Stopped);
+        let left = self.backoff.left().filter(|_| self.state == State::Stopped);
+        let failed = self.failed();
         self.status.send_modify(|status| {
             status.enter(match self.state {
+                State::Stopped if failed => Phase::Failed,
                 State::Stopped => Phase::Stopped,
                 State::Starting => Phase::Starting,
                 State::Ready => Phase::Ready,
@@ -52,12 +87,19 @@ impl PluginTask {
                 State::Backoff { .. } => Phase::Backoff,
             });
             status.crash_looping = crash_looping;
-            if let Some(GiveUp { restarts, within }) = gave_up {
-                let within = humantime::format_duration(within);
-                status.reason = format!(
-                    "given up after {restarts} restarts within {within}: {}",
-                    status.reason
-                );
+            match left {
+                Some(Left::GivenUp(GiveUp { restarts, within })) => {
+                    let within = humantime::format_duration(within);
+                    status.reason = format!(
+                        "given up after {restarts} restarts within {within}: {}",
+                        status.reason
+                    );
+                }
+                Some(Left::Prevented) => {
+                    status.reason.push_str(", after which it is not restarted");
+                }
+                Some(Left::Succeeded) => status.reason.clear(),
+                Some(Left::Failed) | None => {}
             }
             status.next_start = match self.state {
                 State::Backoff { .. } => self.timer,
@@ -84,7 +126,7 @@ impl PluginTask {
             let note = if self.backoff.crash_looping() { " (crash-looping)" } else { "" };
             tracing::warn!(plugin = self.spec.name, "is started again in {delay}{note}");
         }
-        if self.state == State::Stopped && self.backoff.gave_up().is_some() {
+        if self.failed() {
             tracing::error!(plugin = self.spec.name, "{}", self.status.borrow().reason);
         }
     }
