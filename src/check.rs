@@ -45,7 +45,8 @@ pub(crate) fn load(file: &Path) -> Result<Plan, Failure> {
     checked.plan.ok_or_else(Failure::bad_plan)
 }
 
-fn examine(file: &Path) -> Checked {
+/// What is to be said of the file.
+pub(crate) fn examine(file: &Path) -> Checked {
     let builtins: Vec<ComponentType> =
         builtin::types().iter().map(|builtin| builtin.component_type().clone()).collect();
     Plan::load(file, &Surroundings::of_process(&builtins))

@@ -2,6 +2,7 @@
 //! command's arguments have a file of their own; here is what they share.
 
 mod check;
+mod doctor;
 mod lifecycle;
 mod plugin;
 mod run;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::check::CheckArgs;
+pub(crate) use self::doctor::DoctorArgs;
 pub(crate) use self::lifecycle::{PluginNameArgs, RestartArgs, WaitArgs, WaitState};
 pub(crate) use self::plugin::PluginArgs;
 pub(crate) use self::run::RunArgs;
@@ -60,6 +62,7 @@ pub(crate) enum Command {
     Restart(RestartArgs),
     Wait(WaitArgs),
     Plugin(PluginArgs),
+    Doctor(DoctorArgs),
     Install(InstallArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),

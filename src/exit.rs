@@ -41,6 +41,11 @@ impl Failure {
         Self { code: BAD_PLAN, message: None }
     }
 
+    /// What was asked could not be done, as has been shown.
+    pub(crate) fn shown() -> Self {
+        Self { code: FAILED, message: None }
+    }
+
     /// Says why, and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         if let Some(message) = self.message {

@@ -3,6 +3,7 @@
 mod check;
 mod cli;
 mod completions;
+mod doctor;
 mod exit;
 mod install;
 mod lifecycle;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Restart(args) => lifecycle::restart(&args),
         Command::Wait(args) => lifecycle::wait(&args),
         Command::Plugin(args) => plugin::serve(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
         Command::Install(args) => install::install(&args),
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => man::man(&args),

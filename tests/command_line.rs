@@ -124,6 +124,50 @@ fn a_plan_that_the_service_cannot_see_is_told_of() {
     assert!(output.status.success() && errors.contains("/home/somebody/plan.toml"), "{errors}");
 }
 
+#[test]
+fn the_doctor_fails_where_a_port_is_taken_and_names_whoever_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = folder.path().join("plugins.toml");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let examine = |http: &str| {
+        let run_dir = folder.path().join("run");
+        let content = format!("[runtime]\nhttp = {http}\ngrpc = false\nrun_dir = {run_dir:?}\n");
+        fs::write(&plan, content).unwrap();
+        replug(&["doctor", "--config", text(&plan)])
+    };
+
+    let ill = examine(&format!("\"{}\"", taken.local_addr().unwrap()));
+    let told = String::from_utf8_lossy(&ill.stdout);
+    assert_eq!(ill.status.code(), Some(1), "{told}");
+    let pid = std::process::id().to_string();
+    let line = told
+        .lines()
+        .find(|line| line.trim_start().starts_with("fail") && line.contains("is taken by"));
+    assert!(line.is_some_and(|line| line.contains(&pid)), "{told}");
+    assert!(!told.contains('\u{1b}'), "colour, and this is no terminal: {told}");
+
+    let well = examine("false");
+    let told = String::from_utf8_lossy(&well.stdout);
+    assert_eq!(well.status.code(), Some(0), "{told}");
+    assert!(told.contains("0 to mend"), "{told}");
+}
+
+#[test]
+fn the_doctor_tells_programs_what_it_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = folder.path().join("plugins.toml");
+    let told = said(&["doctor", "--json", "--config", text(&nowhere)]);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["healthy"], true);
+    let findings = told["findings"].as_array().unwrap();
+    for topic in ["kernel", "pidfd", "cgroup v2", "Landlock", "inotify", "open files", "service"] {
+        let finding = findings.iter().find(|finding| finding["topic"] == topic);
+        let finding = finding.unwrap_or_else(|| panic!("nothing on {topic}: {told:#}"));
+        let missing = finding["grade"] != "ok";
+        assert_eq!(finding["costs"].is_string() && finding["remedy"].is_string(), missing);
+    }
+}
+
 /// Whether there is systemd's own judge of units. Where there is none the test is skipped, but in CI
 /// it fails.
 fn has_systemd_analyze() -> bool {

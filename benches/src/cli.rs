@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::Failure;
 use crate::idle::IdleArgs;
 use crate::kill::KillArgs;
+use crate::respawn::RespawnArgs;
+use crate::scale::ScaleArgs;
 use crate::storm::StormArgs;
 
 /// What `--help` says after the list of commands.
@@ -38,6 +40,10 @@ pub(crate) enum Command {
     Storm(StormArgs),
     /// What a replug costs that has nothing to do: memory and wake-ups
     Idle(IdleArgs),
+    /// What many plugins cost: started, killed once each, and at rest
+    Scale(ScaleArgs),
+    /// From a process's end to its next start, beside runsv and s6-supervise
+    Respawn(RespawnArgs),
 }
 
 /// What all benchmarks take.

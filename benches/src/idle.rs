@@ -88,7 +88,7 @@ pub(crate) async fn measure(program: &Path, args: &IdleArgs) -> Result<Report, F
 }
 
 /// Waits until no thread has run for a while. False: they have not come to rest.
-async fn settle(pid: u32) -> Result<bool, Failure> {
+pub(crate) async fn settle(pid: u32) -> Result<bool, Failure> {
     let start = Instant::now();
     let (mut last, mut since) = (switches(pid)?, Instant::now());
     while since.elapsed() < STILL {
@@ -108,6 +108,11 @@ async fn settle(pid: u32) -> Result<bool, Failure> {
 fn switches(pid: u32) -> Result<HashMap<u32, u64>, Failure> {
     let threads = threads(pid)?.into_iter();
     Ok(threads.map(|thread| (thread.id, thread.voluntary + thread.involuntary)).collect())
+}
+
+/// How often all threads together have run between the two.
+pub(crate) fn woken(before: &[Thread], after: &[Thread]) -> u64 {
+    runs(before, after).1
 }
 
 /// How often and how long each thread has run between the two, and how often all of them have.

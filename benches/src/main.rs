@@ -14,8 +14,11 @@ mod plugin;
 mod process;
 mod replug;
 mod report;
+mod respawn;
 mod samples;
+mod scale;
 mod storm;
+mod tiny;
 mod vitals;
 
 use std::process::ExitCode;
@@ -56,6 +59,8 @@ async fn measure(cli: &Cli) -> Result<Report, Failure> {
         Command::Kill(args) => kill::measure(&replug, args).await,
         Command::Storm(args) => storm::measure(&replug, args).await,
         Command::Idle(args) => idle::measure(&replug, args).await,
+        Command::Scale(args) => scale::measure(&replug, args).await,
+        Command::Respawn(args) => respawn::measure(&replug, args).await,
     }
 }
 

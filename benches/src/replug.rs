@@ -2,7 +2,7 @@
 
 mod log;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -10,15 +10,18 @@ use serde_json::Value;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-pub(crate) use self::log::Life;
 use self::log::Log;
-use crate::Failure;
+pub(crate) use self::log::{Life, Lives};
 use crate::home::Home;
 use crate::plugin::PLUGIN;
 use crate::process::Process;
+use crate::{Failure, PATIENCE};
 
 /// How long a replug has to end when it is told to: longer than its own grace for calls.
 const END: Duration = Duration::from_secs(20);
+
+/// How long many plugins may take that all start at once.
+const MANY: Duration = Duration::from_secs(300);
 
 /// A run of `replug run`. Killed when dropped.
 #[derive(Debug)]
@@ -26,33 +29,46 @@ pub(crate) struct Replug {
     child: Child,
     pid: u32,
     log: Log,
-    /// Where applications call over gRPC.
+    plan: PathBuf,
+    program: PathBuf,
+    /// Where applications call over gRPC; empty until somebody has asked.
     grpc: String,
 }
 
 impl Replug {
-    /// Starts it and waits until its plugin's first generation is ready.
+    /// Starts it and waits until its plugin's first generation is ready and serves the component.
     pub(crate) async fn start(program: &Path, home: &Home) -> Result<Self, Failure> {
+        let mut replug = Self::launch(program, home)?;
+        replug.until(|life| life.ready).await?;
+        let status = replug.status().await?;
+        let listeners = status["listeners"].as_array().into_iter().flatten();
+        let grpc = listeners.filter_map(Value::as_str).find_map(|text| text.strip_prefix("grpc "));
+        grpc.ok_or("replug does not listen for gRPC")?.clone_into(&mut replug.grpc);
+        if status["components"][0]["served_by"] != PLUGIN {
+            return Err(format!("the plugin does not serve the component: {status:#}").into());
+        }
+        Ok(replug)
+    }
+
+    /// Starts it and waits for nothing.
+    pub(crate) fn launch(program: &Path, home: &Home) -> Result<Self, Failure> {
         let mut command = clean(program);
         command.args(["run", "--log-json", "--config"]).arg(home.plan());
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let pid = child.id().ok_or("replug ended at once")?;
         let stderr = child.stderr.take().ok_or("replug has no standard error")?;
-        let mut log = Log::follow(stderr);
-        log.until(|life| life.ready).await?;
+        let log = Log::follow(stderr);
+        let (plan, program) = (home.plan(), program.to_owned());
+        Ok(Self { child, pid, log, plan, program, grpc: String::new() })
+    }
 
-        let mut command = clean(program);
-        command.args(["status", "--json", "--config"]).arg(home.plan());
+    /// What `replug status --json` says.
+    pub(crate) async fn status(&self) -> Result<Value, Failure> {
+        let mut command = clean(&self.program);
+        command.args(["status", "--json", "--config"]).arg(&self.plan);
         let status = command.output().await?;
-        let status: Value = serde_json::from_slice(&status.stdout)?;
-        let listeners = status["listeners"].as_array().into_iter().flatten();
-        let grpc = listeners.filter_map(Value::as_str).find_map(|text| text.strip_prefix("grpc "));
-        let grpc = grpc.ok_or("replug does not listen for gRPC")?.to_owned();
-        if status["components"][0]["served_by"] != PLUGIN {
-            return Err(format!("the plugin does not serve the component: {status:#}").into());
-        }
-        Ok(Self { child, pid, log, grpc })
+        Ok(serde_json::from_slice(&status.stdout)?)
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -66,12 +82,25 @@ impl Replug {
 
     /// The latest generation of the plugin, as the log has told of it.
     pub(crate) fn life(&self) -> Life {
-        self.log.life()
+        self.log.life(PLUGIN)
+    }
+
+    /// The process of every plugin's latest generation.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        self.log.pids()
     }
 
     /// Waits for a generation that `wanted` is true of.
     pub(crate) async fn until(&mut self, wanted: impl Fn(&Life) -> bool) -> Result<Life, Failure> {
-        self.log.until(wanted).await
+        self.log.until(PLUGIN, PATIENCE, |lives| wanted(&lives.of(PLUGIN))).await
+    }
+
+    /// Waits until `wanted` is true of the plugins.
+    pub(crate) async fn until_all(
+        &mut self,
+        wanted: impl Fn(&Lives) -> bool,
+    ) -> Result<(), Failure> {
+        self.log.until(PLUGIN, MANY, wanted).await.map(drop)
     }
 
     /// Tells it to end, and waits until it has.

@@ -7,6 +7,7 @@
 pub mod activation;
 pub mod connect;
 pub mod control;
+pub mod doctor;
 mod found;
 pub mod health;
 mod inherit;

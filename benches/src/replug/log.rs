@@ -1,8 +1,9 @@
-//! replug's log in JSON, from which the lives of its one plugin are known the moment they change.
+//! replug's log in JSON, from which the lives of its plugins are known the moment they change.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -11,12 +12,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::{Failure, PATIENCE};
+use crate::Failure;
 
 /// How many lines are kept for a failure's text.
 const KEPT_LINES: usize = 40;
 
-/// One generation of the plugin.
+/// One generation of a plugin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Life {
     /// Counted from 1; 0 before the first.
@@ -25,11 +26,18 @@ pub(crate) struct Life {
     pub(crate) ready: bool,
 }
 
+/// The latest generation of every plugin that has had one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Lives {
+    by_name: HashMap<String, Life>,
+    ready: usize,
+}
+
 /// A log that is being read.
 #[derive(Debug)]
 pub(super) struct Log {
-    life: watch::Receiver<Life>,
-    lines: Lines,
+    lives: watch::Receiver<Lives>,
+    kept: Lines,
     reader: JoinHandle<()>,
 }
 
@@ -41,31 +49,48 @@ type Lines = Arc<Mutex<VecDeque<String>>>;
 impl Log {
     /// Reads what replug writes until it ends.
     pub(super) fn follow(stderr: ChildStderr) -> Self {
-        let (told, life) = watch::channel(Life::default());
-        let lines = Lines::default();
-        let reader = tokio::spawn(read(stderr, told, lines.clone()));
-        Self { life, lines, reader }
+        let (told, lives) = watch::channel(Lives::default());
+        let kept = Lines::default();
+        let reader = tokio::spawn(read(stderr, told, kept.clone()));
+        Self { lives, kept, reader }
     }
 
-    pub(super) fn life(&self) -> Life {
-        *self.life.borrow()
+    pub(super) fn life(&self, plugin: &str) -> Life {
+        self.lives.borrow().of(plugin)
     }
 
-    /// Waits for a generation that `wanted` is true of.
-    pub(super) async fn until(&mut self, wanted: impl Fn(&Life) -> bool) -> Result<Life, Failure> {
-        let found = timeout(PATIENCE, self.life.wait_for(wanted)).await;
-        let found = found.map(|found| found.map(|life| *life));
+    /// The process of every plugin's latest generation.
+    pub(super) fn pids(&self) -> Vec<u32> {
+        self.lives.borrow().by_name.values().map(|life| life.pid).collect()
+    }
+
+    /// Waits until `wanted` is true of the plugins, and gives what it is then of one of them.
+    pub(super) async fn until(
+        &mut self,
+        plugin: &str,
+        patience: Duration,
+        wanted: impl Fn(&Lives) -> bool,
+    ) -> Result<Life, Failure> {
+        let found = timeout(patience, self.lives.wait_for(wanted)).await;
+        let found = found.map(|found| found.map(|lives| lives.of(plugin)));
         match found {
             Ok(Ok(life)) => Ok(life),
             Ok(Err(_)) => Err(format!("replug has ended\n{self}").into()),
-            Err(_) => Err(format!("the plugin is at {:?}\n{self}", self.life()).into()),
+            Err(_) => {
+                let lives = self.lives.borrow().clone();
+                let known = lives.by_name.len();
+                let of = lives.of(plugin);
+                let text =
+                    format!("{} of {known} plugins are ready, {plugin} is at {of:?}", lives.ready);
+                Err(format!("{text}\n{self}").into())
+            }
         }
     }
 }
 
 impl fmt::Display for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         lines.iter().try_for_each(|line| writeln!(f, "  {line}"))
     }
 }
@@ -76,10 +101,54 @@ impl Drop for Log {
     }
 }
 
-async fn read(stderr: ChildStderr, told: watch::Sender<Life>, kept: Lines) {
+// === impl Lives ===
+
+impl Lives {
+    /// The latest generation of the plugin.
+    pub(crate) fn of(&self, plugin: &str) -> Life {
+        self.by_name.get(plugin).copied().unwrap_or_default()
+    }
+
+    /// How many are ready at this moment.
+    pub(crate) fn ready(&self) -> usize {
+        self.ready
+    }
+
+    /// Whether all have had `generation` or a later one.
+    pub(crate) fn reached(&self, generation: u64) -> bool {
+        self.by_name.values().all(|life| life.generation >= generation)
+    }
+
+    /// Takes in one line. True: it told of a plugin's life.
+    fn note(&mut self, line: &str) -> bool {
+        let Ok(event) = serde_json::from_str::<Value>(line) else { return false };
+        let (Some(generation), Some(plugin)) =
+            (event["generation"].as_u64(), event["plugin"].as_str())
+        else {
+            return false;
+        };
+        let message = event["message"].as_str().unwrap_or_default();
+        let known = self.of(plugin);
+        let now = if message == "started" {
+            let pid = event["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
+            Life { generation, pid: pid.unwrap_or_default(), ready: false }
+        } else if message.starts_with("plugin ready") && known.generation == generation {
+            Life { ready: true, ..known }
+        } else if message.starts_with("ended") && known.generation == generation {
+            Life { ready: false, ..known }
+        } else {
+            return false;
+        };
+        self.ready = self.ready + usize::from(now.ready) - usize::from(known.ready);
+        self.by_name.insert(plugin.to_owned(), now);
+        true
+    }
+}
+
+async fn read(stderr: ChildStderr, told: watch::Sender<Lives>, kept: Lines) {
     let mut lines = BufReader::new(stderr).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        told.send_if_modified(|life| note(life, &line));
+        told.send_if_modified(|lives| lives.note(&line));
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() == KEPT_LINES {
             kept.pop_front();
@@ -88,42 +157,25 @@ async fn read(stderr: ChildStderr, told: watch::Sender<Life>, kept: Lines) {
     }
 }
 
-/// Takes in one line. True: it told of the plugin's life.
-fn note(known: &mut Life, line: &str) -> bool {
-    let Ok(event) = serde_json::from_str::<Value>(line) else { return false };
-    let Some(generation) = event["generation"].as_u64() else { return false };
-    let message = event["message"].as_str().unwrap_or_default();
-    if message == "started" {
-        let pid = event["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
-        *known = Life { generation, pid: pid.unwrap_or_default(), ready: false };
-        true
-    } else if message.starts_with("plugin ready") && known.generation == generation {
-        known.ready = true;
-        true
-    } else if message.starts_with("ended") && known.generation == generation {
-        known.ready = false;
-        true
-    } else {
-        false
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_life_is_read_from_the_log() {
-        let mut life = Life::default();
+    fn lives_are_read_from_the_log() {
+        let mut known = Lives::default();
         let lines = [
             r#"{"message":"started","plugin":"store","generation":2,"pid":70}"#,
-            r#"{"message":"something else","generation":2}"#,
-            r#"{"message":"plugin ready, serves state.sqlite","generation":2}"#,
+            r#"{"message":"something else","plugin":"store","generation":2}"#,
+            r#"{"message":"plugin ready, serves state.sqlite","plugin":"store","generation":2}"#,
+            r#"{"message":"started","plugin":"other","generation":1,"pid":71}"#,
         ];
-        assert_eq!(lines.map(|line| note(&mut life, line)), [true, false, true]);
-        assert_eq!(life, Life { generation: 2, pid: 70, ready: true });
-        assert!(note(&mut life, r#"{"message":"ended: killed by SIGKILL","generation":2}"#));
-        assert!(!life.ready);
-        assert!(!note(&mut life, "no JSON"));
+        assert_eq!(lines.map(|line| known.note(line)), [true, false, true, true]);
+        assert_eq!(known.of("store"), Life { generation: 2, pid: 70, ready: true });
+        assert_eq!((known.ready(), known.reached(1), known.reached(2)), (1, true, false));
+        let ended = r#"{"message":"ended: killed by SIGKILL","plugin":"store","generation":2}"#;
+        assert!(known.note(ended));
+        assert_eq!((known.of("store").ready, known.ready()), (false, 0));
+        assert!(!known.note("no JSON"));
     }
 }

@@ -103,6 +103,14 @@ impl RunFolder {
         self.own.path()
     }
 
+    /// How long, in bytes, the path of a socket is that a plugin makes in one of its lives and calls
+    /// after itself, where `run_dir` is what [`RunFolder::open`] is told.
+    #[must_use]
+    pub fn socket_length(run_dir: &Path, plugin: &str, generation: u64) -> usize {
+        let own = run_dir.join(format!("{OWN}{:LETTERS$}", ""));
+        socket_path(&own, plugin, generation).as_os_str().len()
+    }
+
     /// Makes the private folder of one generation of a plugin.
     pub async fn private_folder(
         &self,
@@ -112,8 +120,8 @@ impl RunFolder {
         if plugin.is_empty() || plugin.starts_with('.') || plugin.contains(['/', '\0']) {
             return Err(RunFolderError::BadName(plugin.to_owned()));
         }
-        let path = self.own.path().join(format!("{plugin}.{generation}"));
-        let socket = path.join(format!("{plugin}.sock"));
+        let socket = socket_path(self.own.path(), plugin, generation);
+        let path = folder_path(self.own.path(), plugin, generation);
         if socket.as_os_str().len() > LONGEST_SOCKET {
             return Err(RunFolderError::TooLong { socket });
         }
@@ -124,6 +132,14 @@ impl RunFolder {
             Err(cause) => Err(RunFolderError::Make { folder: path, cause }),
         }
     }
+}
+
+fn folder_path(own: &Path, plugin: &str, generation: u64) -> PathBuf {
+    own.join(format!("{plugin}.{generation}"))
+}
+
+fn socket_path(own: &Path, plugin: &str, generation: u64) -> PathBuf {
+    folder_path(own, plugin, generation).join(format!("{plugin}.sock"))
 }
 
 /// The private folder of one generation. Removed with all that is in it when dropped.
