@@ -98,6 +98,14 @@ impl<T: Clone> Gate<T> {
         }
     }
 
+    /// Looks at what is behind the gate, without taking it along, if it is open at this moment.
+    pub fn try_with<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
+        match &**self.state.load() {
+            GateState::Open(behind) => Some(look(behind)),
+            GateState::Held(_) | GateState::Shut(_) => None,
+        }
+    }
+
     /// Waits until the gate is open, for as long as `patience` lasts. Dropping the future leaves
     /// the queue.
     pub async fn pass(&self, patience: &Patience) -> Result<T, TurnedAway> {
@@ -162,29 +170,8 @@ impl<T: Clone> Gate<T> {
         self.set(GateState::Shut(reason.into()));
     }
 
-    /// Makes callers wait, if the gate is open and `stale` says that what is behind it is of no use
-    /// any more. A newer `T` that somebody put there meanwhile stays.
-    pub fn hold_if(&self, stale: impl Fn(&T) -> bool, reason: &str) {
-        let current = self.state.load();
-        let GateState::Open(behind) = &**current else { return };
-        if stale(behind) {
-            let held = Arc::new(GateState::Held(reason.into()));
-            self.state.compare_and_swap(&current, held);
-        }
-    }
-
-    /// Sets the gate to `state`, unless what is behind it at this moment is `newer` than whoever
-    /// asks for this.
-    pub fn set_unless(&self, newer: impl Fn(&T) -> bool, state: GateState<T>) {
-        let state = Arc::new(state);
-        self.state.rcu(|current| match &**current {
-            GateState::Open(behind) if newer(behind) => current.clone(),
-            _ => state.clone(),
-        });
-        self.changed.notify_waiters();
-    }
-
-    fn set(&self, state: GateState<T>) {
+    /// Sets how the gate stands, and tells those who wait.
+    pub fn set(&self, state: GateState<T>) {
         self.state.store(Arc::new(state));
         self.changed.notify_waiters();
     }
@@ -258,15 +245,5 @@ mod tests {
         gate.shut("Init failed");
         let turned = gate.pass(&patience(Duration::from_secs(5), 10)).await.unwrap_err();
         assert_eq!(turned.because, Because::Shut);
-    }
-
-    #[tokio::test]
-    async fn only_what_is_stale_is_held_back() {
-        let gate = Gate::held("starting");
-        gate.open(2);
-        gate.hold_if(|behind| *behind == 1, "lost");
-        assert_eq!(gate.try_pass(), Some(2));
-        gate.hold_if(|behind| *behind == 2, "lost");
-        assert_eq!(gate.try_pass(), None);
     }
 }

@@ -6,13 +6,16 @@
 mod connection;
 mod contract;
 pub mod dapr;
+mod ends;
 pub mod layotto;
 mod link;
 mod probe;
+mod seat;
 mod wrapper;
 
 pub use connection::{Closed, Connection, ConnectionError};
 pub use contract::{Contract, Contracts};
 pub use link::{CallKind, Direct, Link, LinkState};
 pub use probe::{ProbeError, ping, probe};
-pub use wrapper::Wrapper;
+pub use seat::Seat;
+pub use wrapper::{Learned, Wrapper};

@@ -4,8 +4,11 @@
 //! every request: a look-up is an atomic load and a hash, whatever a writer does meanwhile. The
 //! registry knows nothing of processes and sockets' folders, and nothing of the APIs.
 
+mod claim;
 mod desk;
+mod draining;
 mod place;
+mod record;
 mod status;
 
 use std::collections::HashMap;
@@ -20,11 +23,12 @@ use replug_component::state::StateStore;
 use replug_component::{ComponentType, Error};
 
 use self::desk::{Desk, Task};
+pub use self::draining::Draining;
 use self::place::Opened;
 pub use self::status::{ComponentState, ComponentStatus};
 use crate::component::ComponentSpec;
 use crate::key_prefix::KeyPrefix;
-use crate::plugin::{Connection, Contracts, LinkState};
+use crate::plugin::{Connection, Contracts, Learned, Seat};
 use crate::slot::Slot;
 
 /// A state store component: its slot, and under which keys it keeps what applications store.
@@ -71,6 +75,9 @@ pub enum Missing {
 pub struct Offer {
     /// The plugin's name.
     pub plugin: Arc<str>,
+    /// Which of the plugin's processes, in which of its lives. Several may offer the same at once:
+    /// calls are spread over them.
+    pub seat: Seat,
     /// The socket file's name without its last extension: the name part of its component types.
     pub socket: Arc<str>,
     /// What it serves.
@@ -90,6 +97,17 @@ pub struct Attached {
     pub retired: Vec<ComponentType>,
     /// Components whose initialisation failed, with the plugin's own words.
     pub failed: Vec<(String, String)>,
+}
+
+/// A component that can be used over one seat of a plugin, and not over another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lack {
+    /// The component.
+    pub component: String,
+    /// What it is made from.
+    pub component_type: ComponentType,
+    /// Why its initialisation failed; none where the seat does not serve its type, or not yet.
+    pub failure: Option<Arc<str>>,
 }
 
 /// Why a component cannot be declared.
@@ -157,50 +175,99 @@ impl Registry {
     /// future is done, if anything serves its type by then; an initialisation that fails is
     /// reported by the component's status and to its callers.
     pub async fn declare(&self, spec: ComponentSpec) -> Result<(), DeclareError> {
-        let task = {
+        let tasks = {
             let mut desk = self.desk.lock();
             let mut view = View::clone(&self.view.load());
-            let task = desk.declare(spec, &mut view)?;
+            let tasks = desk.declare(spec, &mut view)?;
             self.view.store(Arc::new(view));
-            task
+            tasks
         };
-        self.perform(task).await;
+        self.perform_all(tasks).await;
         Ok(())
     }
 
     /// Takes in what a plugin's socket offers: registers its component types, and initialises every
-    /// component of them over the new connection before its callers are released.
+    /// component of them over the new connection before calls go over it.
     ///
     /// Called for each life of a socket. Dropping the future leaves the components that are not
-    /// initialised yet suspended.
+    /// initialised yet without this end.
     pub async fn attach(&self, offer: Offer) -> Attached {
         let (mut attached, tasks) = self.desk.lock().attach(offer);
-        let failures = join_all(tasks.into_iter().map(|task| self.perform(task))).await;
-        attached.failed = failures.into_iter().flatten().collect();
+        attached.failed = self.perform_all(tasks).await;
         attached
     }
 
-    /// Makes the callers of everything that the plugin serves wait. Its types stay registered.
-    pub fn suspend(&self, plugin: &str, reason: &str) {
-        self.desk.lock().suspend(plugin, None, reason);
+    /// Takes out what this seat of the plugin offers: callers go to the plugin's other seats, and
+    /// wait where there is none. Its types stay registered.
+    pub fn suspend(&self, plugin: &str, seat: Seat, reason: &str) {
+        self.desk.lock().suspend(plugin, seat, None, reason);
     }
 
-    /// The same for one socket of the plugin.
-    pub fn suspend_socket(&self, plugin: &str, socket: &str, reason: &str) {
-        self.desk.lock().suspend(plugin, Some(socket), reason);
+    /// The same for one socket of the seat.
+    pub fn suspend_socket(&self, plugin: &str, seat: Seat, socket: &str, reason: &str) {
+        self.desk.lock().suspend(plugin, seat, Some(socket), reason);
     }
 
     /// Takes back everything that the plugin offered. Its components are served by the next plugin
     /// that offers their type, by the built-in of that name, or by nobody until somebody does.
     pub async fn retire(&self, plugin: &str, reason: &str) {
         let tasks = self.desk.lock().retire(plugin, reason);
-        join_all(tasks.into_iter().map(|task| self.perform(task))).await;
+        self.perform_all(tasks).await;
+    }
+
+    /// What this seat is about to offer takes no calls before it is admitted: its components are
+    /// initialised, and the plugin's other seats go on serving.
+    pub fn stand_by(&self, plugin: &str, seat: Seat) {
+        self.desk.lock().stand_by(plugin, seat);
+    }
+
+    /// Lets a seat that stands by take calls, beside the plugin's others. Gives the components whose
+    /// initialisation failed among those that it is the first of its plugin to serve.
+    pub async fn admit(&self, plugin: &str, seat: Seat) -> Vec<(String, String)> {
+        let tasks = self.desk.lock().admit(plugin, seat);
+        self.perform_all(tasks).await
+    }
+
+    /// Takes back what a seat offered that stands by and is not to be admitted.
+    pub async fn dismiss(&self, plugin: &str, seat: Seat, reason: &str) {
+        let tasks = self.desk.lock().dismiss(plugin, seat, reason);
+        self.perform_all(tasks).await;
+    }
+
+    /// Takes out what a seat offers whose place others of the plugin have taken, and retires what
+    /// these do not serve, which is given. No new call reaches it; those under way go on, and can be
+    /// waited for.
+    pub async fn release(
+        &self,
+        plugin: &str,
+        seat: Seat,
+        reason: &str,
+    ) -> (Vec<ComponentType>, Draining) {
+        let (retired, tasks, draining) = self.desk.lock().release(plugin, seat, reason);
+        self.perform_all(tasks).await;
+        (retired, draining)
+    }
+
+    /// What can be used over the seat `present` of a plugin, and not over `seat`.
+    #[must_use]
+    pub fn lacks(&self, plugin: &str, seat: Seat, present: Seat) -> Vec<Lack> {
+        self.desk.lock().lacks(plugin, seat, present)
     }
 
     /// Initialises the components of a plugin's socket again whose last initialisation failed. Gives
     /// those that fail still, with the plugin's own words.
-    pub async fn init_failed_again(&self, plugin: &str, socket: &str) -> Vec<(String, String)> {
-        let tasks = self.desk.lock().failed(plugin, socket);
+    pub async fn init_failed_again(
+        &self,
+        plugin: &str,
+        seat: Seat,
+        socket: &str,
+    ) -> Vec<(String, String)> {
+        let tasks = self.desk.lock().failed(plugin, seat, socket);
+        self.perform_all(tasks).await
+    }
+
+    /// Gives the components whose initialisation failed, each with the error.
+    async fn perform_all(&self, tasks: Vec<Task>) -> Vec<(String, String)> {
         let failures = join_all(tasks.into_iter().map(|task| self.perform(task))).await;
         failures.into_iter().flatten().collect()
     }
@@ -209,21 +276,21 @@ impl Registry {
     /// the error of an initialisation that failed.
     async fn perform(&self, task: Task) -> Option<(String, String)> {
         let result = match &task {
-            Task::Nothing => return None,
-            Task::Init { component, wrapper, connection } => {
-                let (state, result) = match wrapper.init(connection).await {
-                    Ok(()) => (LinkState::Open, Ok(())),
+            Task::Init { component, wrapper, seat, connection, contracts } => {
+                let (settled, result) = match wrapper.init(connection, contracts).await {
+                    Ok(learned) => (Ok(learned), Ok(())),
                     // The plugin went away meanwhile; its next life initialises again.
                     Err(error) if connection.is_closed() => {
-                        (LinkState::Held(error.to_string().into()), Ok(()))
+                        wrapper.link().lose(connection, &error.to_string());
+                        return None;
                     }
                     Err(error) => {
-                        let reason = init_failed(component, &error);
                         let failure = (component.clone(), error.to_string());
-                        (LinkState::Shut(reason.into()), Err(failure))
+                        (Err(init_failed(component, &error)), Err(failure))
                     }
                 };
-                wrapper.link().settle(connection, state);
+                let adopt = |learned: &Learned| wrapper.adopt(learned);
+                wrapper.link().settle(*seat, connection, settled, adopt);
                 result
             }
             Task::Open { component, turn, builtin, metadata } => {

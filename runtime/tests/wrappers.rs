@@ -5,271 +5,20 @@ mod support;
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use replug_component::state::{DeleteRequest, GetRequest, SetRequest, StateStore};
+use replug_component::state::DeleteRequest;
 use replug_component::{Context, Error, Features};
-use replug_proto::dapr::components::v1 as pb;
-use replug_proto::dapr::components::v1::state_store_server::{
-    StateStore as Service, StateStoreServer,
-};
-use replug_proto::dapr::components::v1::transactional_state_store_server::{
-    TransactionalStateStore, TransactionalStateStoreServer,
-};
-use replug_proto::dapr::components::v1::transactional_store_multi_max_size_server::{
-    TransactionalStoreMultiMaxSize, TransactionalStoreMultiMaxSizeServer,
-};
 use replug_proto::dapr::runtime::v1::GetStateRequest;
 use replug_proto::dapr::runtime::v1::dapr_client::DaprClient;
-use replug_runtime::plugin::{Connection, Contract, Contracts, probe};
-use replug_runtime::registry::{Attached, ComponentState, Offer, Registry};
+use replug_runtime::plugin::{Contract, Contracts, Seat, probe};
+use replug_runtime::registry::{ComponentState, Offer, Registry};
+use support::life::{CX, Life, get, registry, set, store};
 use support::{Api, settings, spec};
-use tokio::io::{copy_bidirectional, duplex};
-use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
-use tonic::transport::Server;
-use tonic::{Code, Request, Response, Status};
-use tonic_reflection::server::Builder;
-use tonic_types::{ErrorDetails, StatusExt as _};
-
-const PIPE: usize = 64 << 10;
-
-/// One life of a plugin that keeps nothing: the key of a call says what happens to it.
-#[derive(Debug)]
-struct Fake {
-    generation: usize,
-    /// What it was called, in order.
-    calls: Mutex<Vec<String>>,
-    /// Told of calls that hang.
-    hanging: mpsc::UnboundedSender<()>,
-    bulk_calls: AtomicUsize,
-}
-
-impl Fake {
-    fn note(&self, call: &str, key: &str) {
-        self.calls.lock().push(format!("{call} {key}"));
-    }
-
-    /// What becomes of a call on `key`.
-    async fn fate(&self, key: &str) -> Result<(), Status> {
-        let etag = |code| {
-            let details = ErrorDetails::with_bad_request_violation("etag", "the cause");
-            Status::with_error_details(code, "ignored", details)
-        };
-        match key {
-            "mismatch" => Err(etag(Code::FailedPrecondition)),
-            "invalid" => Err(etag(Code::InvalidArgument)),
-            "plain" => Err(Status::not_found("no such row")),
-            "kit" => {
-                let facts = [("kit_error", "true"), ("http_code", "418"), ("tag", "ERR_TEA")];
-                let facts = facts.map(|(name, value)| (name.to_owned(), value.to_owned()));
-                let details = ErrorDetails::with_error_info("TEAPOT", "tea.io", facts);
-                Err(Status::with_error_details(Code::OutOfRange, "short and stout", details))
-            }
-            "hang" if self.generation == 1 => {
-                self.hanging.send(()).ok();
-                std::future::pending().await
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-struct Served(Arc<Fake>);
-
-#[tonic::async_trait]
-impl Service for Served {
-    async fn init(
-        &self,
-        request: Request<pb::InitRequest>,
-    ) -> Result<Response<pb::InitResponse>, Status> {
-        assert_eq!(request.metadata().get("x-component-instance").unwrap(), "plug");
-        let properties = request.into_inner().metadata.unwrap_or_default().properties;
-        self.0.note("init", &properties["dsn"]);
-        Ok(Response::new(pb::InitResponse::default()))
-    }
-
-    async fn features(
-        &self,
-        _: Request<pb::FeaturesRequest>,
-    ) -> Result<Response<pb::FeaturesResponse>, Status> {
-        let features = vec!["ETAG".to_owned(), "TRANSACTIONAL".to_owned()];
-        Ok(Response::new(pb::FeaturesResponse { features }))
-    }
-
-    async fn ping(
-        &self,
-        _: Request<pb::PingRequest>,
-    ) -> Result<Response<pb::PingResponse>, Status> {
-        Ok(Response::new(pb::PingResponse::default()))
-    }
-
-    async fn get(
-        &self,
-        request: Request<pb::GetRequest>,
-    ) -> Result<Response<pb::GetResponse>, Status> {
-        let key = request.into_inner().key;
-        self.0.note("get", &key);
-        self.0.fate(&key).await?;
-        let data = format!("of generation {}", self.0.generation).into();
-        Ok(Response::new(pb::GetResponse { data, ..Default::default() }))
-    }
-
-    async fn set(
-        &self,
-        request: Request<pb::SetRequest>,
-    ) -> Result<Response<pb::SetResponse>, Status> {
-        let key = request.into_inner().key;
-        self.0.note("set", &key);
-        self.0.fate(&key).await?;
-        Ok(Response::new(pb::SetResponse::default()))
-    }
-
-    async fn delete(
-        &self,
-        request: Request<pb::DeleteRequest>,
-    ) -> Result<Response<pb::DeleteResponse>, Status> {
-        let key = request.into_inner().key;
-        self.0.note("delete", &key);
-        self.0.fate(&key).await?;
-        Ok(Response::new(pb::DeleteResponse::default()))
-    }
-
-    async fn bulk_get(
-        &self,
-        _: Request<pb::BulkGetRequest>,
-    ) -> Result<Response<pb::BulkGetResponse>, Status> {
-        self.0.bulk_calls.fetch_add(1, Ordering::Relaxed);
-        Err(Status::unimplemented("no bulk here"))
-    }
-
-    async fn bulk_set(
-        &self,
-        _: Request<pb::BulkSetRequest>,
-    ) -> Result<Response<pb::BulkSetResponse>, Status> {
-        self.0.bulk_calls.fetch_add(1, Ordering::Relaxed);
-        Err(Status::unimplemented("no bulk here"))
-    }
-
-    async fn bulk_delete(
-        &self,
-        _: Request<pb::BulkDeleteRequest>,
-    ) -> Result<Response<pb::BulkDeleteResponse>, Status> {
-        self.0.bulk_calls.fetch_add(1, Ordering::Relaxed);
-        Err(Status::unimplemented("no bulk here"))
-    }
-}
-
-#[tonic::async_trait]
-impl TransactionalStateStore for Served {
-    async fn transact(
-        &self,
-        request: Request<pb::TransactionalStateRequest>,
-    ) -> Result<Response<pb::TransactionalStateResponse>, Status> {
-        let operations = request.into_inner().operations.len();
-        self.0.note("transact", &operations.to_string());
-        Ok(Response::new(pb::TransactionalStateResponse::default()))
-    }
-}
-
-#[tonic::async_trait]
-impl TransactionalStoreMultiMaxSize for Served {
-    async fn multi_max_size(
-        &self,
-        _: Request<pb::MultiMaxSizeRequest>,
-    ) -> Result<Response<pb::MultiMaxSizeResponse>, Status> {
-        self.0.note("size", "2");
-        Ok(Response::new(pb::MultiMaxSizeResponse { max_size: 2 }))
-    }
-}
-
-/// A life of the plugin, reached over a pipe.
-struct Life {
-    fake: Arc<Fake>,
-    connection: Connection,
-    hanging: mpsc::UnboundedReceiver<()>,
-    pipe: AbortHandle,
-}
-
-impl Life {
-    async fn begin(generation: usize) -> Self {
-        Self::begin_serving(generation, &["StateStore"]).await
-    }
-
-    /// Reflection names these services of Dapr's package; all of them are served.
-    async fn begin_serving(generation: usize, services: &[&str]) -> Self {
-        let (told, hanging) = mpsc::unbounded_channel();
-        let fake = Arc::new(Fake {
-            generation,
-            calls: Mutex::default(),
-            hanging: told,
-            bulk_calls: AtomicUsize::new(0),
-        });
-        let (ours, mut near) = duplex(PIPE);
-        let (mut far, theirs) = duplex(PIPE);
-        let pipe = tokio::spawn(async move {
-            copy_bidirectional(&mut near, &mut far).await.ok();
-        });
-        // As Dapr's SDKs: reflection in the old version alone.
-        let reflection = services
-            .iter()
-            .map(|service| format!("dapr.proto.components.v1.{service}"))
-            .fold(tonic_reflection::server::Builder::configure(), Builder::with_service_name)
-            .register_encoded_file_descriptor_set(replug_proto::FILE_DESCRIPTOR_SET)
-            .build_v1alpha()
-            .unwrap();
-        let server = Server::builder()
-            .add_service(reflection)
-            .add_service(StateStoreServer::new(Served(fake.clone())))
-            .add_service(TransactionalStateStoreServer::new(Served(fake.clone())))
-            .add_service(TransactionalStoreMultiMaxSizeServer::new(Served(fake.clone())))
-            .serve_with_incoming(tokio_stream::once(Ok::<_, std::io::Error>(theirs)));
-        tokio::spawn(server);
-        let connection = Connection::open(ours).await.unwrap();
-        Self { fake, connection, hanging, pipe: pipe.abort_handle() }
-    }
-
-    async fn attach(&self, registry: &Registry) -> Attached {
-        let contracts = probe(&self.connection).await.unwrap();
-        let connection = self.connection.clone();
-        let (plugin, socket) = ("fake".into(), "plug".into());
-        registry.attach(Offer { plugin, socket, contracts, connection }).await
-    }
-
-    /// The plugin is gone, in the middle of whatever it does.
-    async fn kill(&self) {
-        self.pipe.abort();
-        self.connection.closed().wait().await;
-    }
-
-    fn calls(&self) -> Vec<String> {
-        self.fake.calls.lock().clone()
-    }
-}
-
-async fn registry() -> Arc<Registry> {
-    let registry = Arc::new(Registry::new("shop", ""));
-    let metadata = [("keyPrefix", "none"), ("dsn", "db")];
-    registry.declare(spec("plug", "state.plug", &metadata)).await.unwrap();
-    registry
-}
-
-async fn store(registry: &Registry) -> Arc<dyn StateStore> {
-    registry.state("plug").unwrap().slot.component(&Context::default()).await.unwrap()
-}
-
-fn get(key: &str) -> GetRequest {
-    GetRequest { key: key.into(), ..GetRequest::default() }
-}
-
-fn set(key: &str) -> SetRequest {
-    SetRequest { key: key.into(), ..SetRequest::default() }
-}
-
-const CX: Context = Context { deadline: None };
+use tonic::Code;
+use tonic_types::StatusExt as _;
 
 #[tokio::test]
 async fn reflection_and_ping_tell_what_a_plugin_serves() {
@@ -428,7 +177,7 @@ async fn a_read_that_a_death_interrupts_is_replayed_after_init() {
     });
     first.hanging.recv().await.unwrap();
     first.kill().await;
-    registry.suspend("fake", "killed");
+    registry.suspend("fake", Seat::default(), "killed");
     // Comes while nobody is there.
     let held = tokio::spawn({
         let store = store.clone();
@@ -525,7 +274,7 @@ async fn a_caller_whose_patience_ends_is_told_why() {
     let life = Life::begin(1).await;
     life.attach(&registry).await;
     let store = store(&registry).await;
-    registry.suspend("fake", "killed by SIGKILL");
+    registry.suspend("fake", Seat::default(), "killed by SIGKILL");
     let Error::Unavailable(why) = store.get(&CX, get("k")).await.unwrap_err() else { panic!() };
     assert!(why.reason.starts_with("killed by SIGKILL (waited 5000 ms)"), "{why:?}");
     assert!(!why.outcome_unknown);
@@ -552,7 +301,8 @@ async fn a_built_in_that_is_made_late_does_not_take_a_plugins_place() {
     let contracts = probe(&life.connection).await.unwrap();
     let connection = life.connection.clone();
     let (plugin, socket) = ("fake".into(), "sqlite".into());
-    registry.attach(Offer { plugin, socket, contracts, connection }).await;
+    let seat = Seat::default();
+    registry.attach(Offer { plugin, seat, socket, contracts, connection }).await;
     declaring.await.unwrap();
 
     let got = store(&registry).await.get(&CX, get("any")).await.unwrap();

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use nix::unistd::Uid;
 use replug_component::ComponentType;
-use replug_runtime::plugin::{Connection, ConnectionError, Contracts, ProbeError, probe};
+use replug_runtime::plugin::{Connection, ConnectionError, Contracts, ProbeError, Seat, probe};
 use replug_runtime::registry::{Attached, Offer, Registry};
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, mpsc};
@@ -32,6 +32,8 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Socket {
     /// The plugin's name.
     pub plugin: Arc<str>,
+    /// Which of the plugin's processes made it, in which life.
+    pub seat: Seat,
     /// Where it is.
     pub path: PathBuf,
     /// The name part of its component types: the file's name without its last extension.
@@ -109,6 +111,7 @@ pub async fn keep_connected(
                 told.clear();
                 let offer = Offer {
                     plugin: socket.plugin.clone(),
+                    seat: socket.seat,
                     socket: socket.name.clone(),
                     contracts: contracts.clone(),
                     connection: connection.clone(),
@@ -132,6 +135,7 @@ pub async fn keep_connected(
                 }
                 registry.suspend_socket(
                     &socket.plugin,
+                    socket.seat,
                     &socket.name,
                     &format!("the connection to plugin {} was lost", socket.plugin),
                 );
@@ -159,7 +163,8 @@ async fn retry_failed(socket: &Socket, registry: &Registry) {
     let mut backoff = init_backoff();
     loop {
         tokio::time::sleep(backoff.next()).await;
-        if registry.init_failed_again(&socket.plugin, &socket.name).await.is_empty() {
+        let failed = registry.init_failed_again(&socket.plugin, socket.seat, &socket.name).await;
+        if failed.is_empty() {
             return;
         }
     }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use replug_runtime::plugin::Seat;
 use replug_runtime::registry::Registry;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -112,7 +113,7 @@ impl FoundTask {
                 };
                 let plugin = self.appeared(&path, &name);
                 let (name, health) = (name.into(), HealthPolicy::default());
-                sockets.appeared(Socket { plugin, path, name, health });
+                sockets.appeared(Socket { plugin, seat: Seat::default(), path, name, health });
             }
             FolderEvent::Removed(path) => {
                 sockets.removed(&path);

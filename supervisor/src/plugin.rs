@@ -61,7 +61,7 @@ pub enum Event {
     Restart,
     /// A socket of it is served: it can be used.
     Usable,
-    /// Its process runs, and none of its sockets can be used any more.
+    /// Its process runs, and none of its sockets can be used any more: its callers wait already.
     Unusable,
     /// It has not become usable in time.
     TimedOut,
@@ -106,7 +106,7 @@ impl State {
             (Self::Starting, Event::TimedOut) | (Self::Starting | Self::Ready, Event::Hung) => {
                 (Self::Stopping(Then::AsDecided), &[Suspend, Kill])
             }
-            (Self::Ready, Event::Unusable) => (Self::Starting, &[Suspend, Await]),
+            (Self::Ready, Event::Unusable) => (Self::Starting, &[Await]),
 
             (Self::Starting | Self::Ready, Event::Stop) => {
                 (Self::Stopping(Then::Stay), &[Suspend, Stop])
@@ -219,6 +219,7 @@ mod tests {
                     self.told_to_end = false;
                 }
                 Event::DelayOver => self.delay = false,
+                Event::Unusable => self.suspended = true,
                 _ => {}
             }
         }

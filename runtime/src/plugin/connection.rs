@@ -4,8 +4,9 @@
 //! refused unprocessed, or was lost on its way decides what may be sent again. It knows nothing of
 //! components, gRPC messages or what comes after the connection's end.
 
+use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use h2::client::SendRequest;
@@ -42,6 +43,10 @@ struct Life {
     answers: AtomicU64,
     /// Rung by the first of the calls that are under way.
     used: Notify,
+    /// No call of an application begins any more; those that are under way end by themselves.
+    draining: AtomicBool,
+    /// Rung by the last of the calls that are under way, while the connection is drained.
+    idle: Notify,
     /// Drives the connection; ended with the last clone.
     driver: tokio::task::AbortHandle,
 }
@@ -130,6 +135,8 @@ impl Connection {
             calls: AtomicUsize::new(0),
             answers: AtomicU64::new(0),
             used: Notify::new(),
+            draining: AtomicBool::new(false),
+            idle: Notify::new(),
             driver: driver.abort_handle(),
         };
         Ok(Self { sender, life: Arc::new(life) })
@@ -163,7 +170,7 @@ impl Connection {
     /// Whether a call is under way.
     #[must_use]
     pub fn is_in_use(&self) -> bool {
-        self.life.calls.load(Ordering::Relaxed) > 0
+        self.calls() > 0
     }
 
     /// How many calls were answered so far, whatever the answer. While it grows, somebody is there.
@@ -172,39 +179,47 @@ impl Connection {
         self.life.answers.load(Ordering::Relaxed)
     }
 
-    /// Makes a call whose request is `body`, and waits for the whole answer, `limit` bytes at the
-    /// most. Dropping the future cancels the call at the plugin.
-    pub(crate) async fn unary(
-        &self,
-        head: Request<()>,
-        body: Bytes,
-        limit: usize,
-    ) -> Result<Answer, ConnectionError> {
-        let _under_way = UnderWay::begin(&self.life);
-        let ready = self.sender.clone().ready().await;
-        let mut sender = ready.map_err(|error| self.unsent(error))?;
-        let (response, mut request) =
-            sender.send_request(head, false).map_err(|error| self.unsent(error))?;
-        request.send_data(body, true).map_err(|error| self.failed(error))?;
+    /// How many calls are under way.
+    pub(crate) fn calls(&self) -> usize {
+        self.life.calls.load(Ordering::Relaxed)
+    }
 
-        let (head, mut incoming) = response.await.map_err(|error| self.failed(error))?.into_parts();
-        let mut chunks = Vec::new();
-        let mut received = 0;
-        while let Some(chunk) = incoming.data().await {
-            let chunk = chunk.map_err(|error| self.failed(error))?;
-            received += chunk.len();
-            if received > limit {
-                return Err(ConnectionError::TooLarge { limit });
-            }
-            // The chunk stays in memory until its caller has it; the plugin may go on meanwhile,
-            // since `limit` bounds what one call can pile up.
-            let released = incoming.flow_control().release_capacity(chunk.len());
-            released.map_err(|error| self.failed(error))?;
-            chunks.push(chunk);
+    /// Begins a call of replug's own, such as an initialisation.
+    pub(crate) fn enter(&self) -> UnderWay {
+        // In one order with `drain`: see `admit`.
+        if self.life.calls.fetch_add(1, Ordering::SeqCst) == 0 {
+            self.life.used.notify_one();
         }
-        let trailers = incoming.trailers().await.map_err(|error| self.failed(error))?;
-        self.life.answers.fetch_add(1, Ordering::Relaxed);
-        Ok(Answer { head: Response::from_parts(head, ()), chunks, trailers })
+        UnderWay(self.clone())
+    }
+
+    /// Begins a call of an application; none while the connection is drained.
+    ///
+    /// Counted first and asked then: either whoever drains sees this call and waits for it, or the
+    /// call sees that it comes too late.
+    pub(crate) fn admit(&self) -> Option<UnderWay> {
+        let under_way = self.enter();
+        (!self.life.draining.load(Ordering::SeqCst)).then_some(under_way)
+    }
+
+    /// Lets no further call of an application begin. Whoever chooses among connections has to be
+    /// told before, so that the calls have somewhere else to go.
+    pub(crate) fn drain(&self) {
+        self.life.draining.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits until no call is under way. Dropping the future leaves the connection as it is.
+    pub(crate) async fn drained(&self) {
+        loop {
+            // Enlisted before the look: a call that ends in between is not missed.
+            let idle = self.life.idle.notified();
+            tokio::pin!(idle);
+            idle.as_mut().enable();
+            if self.life.calls.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            idle.await;
+        }
     }
 
     fn unsent(&self, error: h2::Error) -> ConnectionError {
@@ -231,19 +246,60 @@ impl Connection {
 }
 
 /// A call that is under way, until this is dropped.
-struct UnderWay<'a>(&'a Life);
+#[derive(Debug)]
+pub(crate) struct UnderWay(Connection);
 
-impl<'a> UnderWay<'a> {
-    fn begin(life: &'a Life) -> Self {
-        if life.calls.fetch_add(1, Ordering::Relaxed) == 0 {
-            life.used.notify_one();
+// === impl UnderWay ===
+
+impl UnderWay {
+    /// The connection that the call is made over.
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.0
+    }
+
+    /// Makes the call, whose request is `body`, and waits for the whole answer, `limit` bytes at the
+    /// most. Dropping the future cancels the call at the plugin.
+    pub(crate) async fn unary(
+        &mut self,
+        head: Request<()>,
+        body: Bytes,
+        limit: usize,
+    ) -> Result<Answer, ConnectionError> {
+        let Connection { sender, .. } = &mut self.0;
+        let ready = poll_fn(|cx| sender.poll_ready(cx)).await;
+        let sent = ready.and_then(|()| sender.send_request(head, false));
+        let connection = &self.0;
+        let (response, mut request) = sent.map_err(|error| connection.unsent(error))?;
+        request.send_data(body, true).map_err(|error| connection.failed(error))?;
+
+        let answered = response.await.map_err(|error| connection.failed(error))?;
+        let (head, mut incoming) = answered.into_parts();
+        let mut chunks = Vec::new();
+        let mut received = 0;
+        while let Some(chunk) = incoming.data().await {
+            let chunk = chunk.map_err(|error| connection.failed(error))?;
+            received += chunk.len();
+            if received > limit {
+                return Err(ConnectionError::TooLarge { limit });
+            }
+            // The chunk stays in memory until its caller has it; the plugin may go on meanwhile,
+            // since `limit` bounds what one call can pile up.
+            let released = incoming.flow_control().release_capacity(chunk.len());
+            released.map_err(|error| connection.failed(error))?;
+            chunks.push(chunk);
         }
-        Self(life)
+        let trailers = incoming.trailers().await.map_err(|error| connection.failed(error))?;
+        connection.life.answers.fetch_add(1, Ordering::Relaxed);
+        Ok(Answer { head: Response::from_parts(head, ()), chunks, trailers })
     }
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.calls.fetch_sub(1, Ordering::Relaxed);
+        let life = &self.0.life;
+        let last = life.calls.fetch_sub(1, Ordering::SeqCst) == 1;
+        if last && life.draining.load(Ordering::SeqCst) {
+            life.idle.notify_waiters();
+        }
     }
 }

@@ -1,12 +1,15 @@
 //! The way from one component to its plugin, through all the plugin's lives.
 //!
-//! A link is what the generated clients call through. It outlives connections: while there is none,
-//! or while the component is not initialised over the present one, callers wait at its gate. It
-//! decides what is sent again when a connection is lost, and knows nothing of what the calls mean.
+//! A link is what the generated clients call through. It has an end for each process of the plugin
+//! that serves the component, and a call takes the one with the least to do. The link outlives
+//! connections: while there is none over which the component is initialised, callers wait at its
+//! gate. It decides what is sent again when a connection is lost, and knows nothing of what the
+//! calls mean.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -14,12 +17,15 @@ use bytes::{Buf as _, Bytes};
 use http::header::HeaderValue;
 use http::{HeaderMap, HeaderName, Request, Response, Uri};
 use http_body_util::BodyExt as _;
+use parking_lot::Mutex;
 use replug_component::{Context, Error, RemoteError, Unavailable};
 use tonic::Status;
 use tonic::body::Body;
 use tower_service::Service;
 
-use super::connection::{Answer, Connection, ConnectionError};
+use super::connection::{Answer, Connection, ConnectionError, UnderWay};
+use super::ends::{Ends, Roll, Standing};
+use super::{Learned, Seat};
 use crate::component::{ComponentSpec, HoldPolicy, Replay};
 use crate::gate::{Gate, GateState, Patience};
 use crate::slot::{RETRY_AFTER, unavailable};
@@ -55,13 +61,18 @@ struct Shared {
     component: String,
     instance: HeaderValue,
     policy: HoldPolicy,
-    gate: Gate<Connection>,
+    /// What the roll means for callers.
+    gate: Gate<Ends>,
+    /// Where calls look first, of several ends.
+    turn: AtomicUsize,
+    /// Changed by those who bring connections and by calls that lose one; never on a call's way.
+    roll: Mutex<Roll>,
 }
 
 /// How a link stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LinkState {
-    /// Calls go through.
+    /// Calls go through, to one end at least.
     Open,
     /// Callers wait; the text says for what.
     Held(Arc<str>),
@@ -72,7 +83,7 @@ pub enum LinkState {
 // === impl Link ===
 
 impl Link {
-    /// The link of a component; held until it is opened.
+    /// The link of a component; held until it has an end.
     #[must_use]
     pub fn new(spec: &ComponentSpec, reason: &str) -> Self {
         Self(Arc::new(Shared {
@@ -80,30 +91,64 @@ impl Link {
             instance: instance_header(&spec.name),
             policy: spec.hold,
             gate: Gate::held(reason),
+            turn: AtomicUsize::new(0),
+            roll: Mutex::new(Roll::new(reason)),
         }))
     }
 
-    /// What comes of an initialisation over `connection`: callers are released onto it, made to
-    /// wait, or turned away. A newer connection that is of use stays in place, so that an
+    /// The component is about to be initialised over `connection`, which is the seat's end from then
+    /// on; one that stands by takes no calls before it is admitted. Says whether there is anything
+    /// to do: a newer connection of the same seat that is of use stays in place.
+    pub(crate) fn expect(&self, seat: Seat, connection: &Connection, standby: bool) -> bool {
+        self.0.change(|roll| roll.expect(seat, connection, standby))
+    }
+
+    /// What came of an initialisation: the end takes calls, or the component cannot be used over
+    /// it. Callers are turned away only where there is no other end. `adopt` is given what counts
+    /// from now on, before anybody calls. An end that was taken out meanwhile stays out, so that an
     /// initialisation that ends late undoes nothing.
-    pub fn settle(&self, connection: &Connection, state: LinkState) {
-        let id = connection.id();
-        let state = match state {
-            LinkState::Open => GateState::Open(connection.clone()),
-            LinkState::Held(reason) => GateState::Held(reason),
-            LinkState::Shut(reason) => GateState::Shut(reason),
+    pub(crate) fn settle(
+        &self,
+        seat: Seat,
+        connection: &Connection,
+        result: Result<Learned, String>,
+        adopt: impl FnOnce(&Learned),
+    ) {
+        let standing = match result {
+            Ok(learned) => Standing::Ready(learned),
+            Err(reason) => Standing::Failed(reason.into()),
         };
-        self.0.gate.set_unless(|behind| behind.id() > id && !behind.is_closed(), state);
+        self.0.change(|roll| roll.settle(seat, connection, standing).map(adopt));
     }
 
-    /// Makes callers wait.
-    pub fn hold(&self, reason: &str) {
-        self.0.gate.hold(reason);
+    /// Lets the end of a seat that stands by take calls, as soon as it is initialised.
+    pub(crate) fn admit(&self, seat: Seat, adopt: impl FnOnce(&Learned)) {
+        self.0.change(|roll| roll.admit(seat).map(adopt));
     }
 
-    /// Turns callers away, until the link is opened again.
-    pub fn shut(&self, reason: &str) {
-        self.0.gate.shut(reason);
+    /// Takes out the end of one seat, or all of them; callers wait where none is left.
+    pub(crate) fn remove(&self, seat: Option<Seat>, reason: &str) {
+        self.0.change(|roll| roll.remove(seat, reason));
+    }
+
+    /// Takes out one connection, which is of no use any more.
+    pub(crate) fn lose(&self, connection: &Connection, reason: &str) {
+        self.0.lost(connection, reason);
+    }
+
+    /// Turns callers away for good: something else serves the component.
+    pub(crate) fn close(&self, reason: &str) {
+        self.0.change(|roll| roll.close(reason));
+    }
+
+    /// Whether the component can be used over the seat's end, calls being let onto it or not; none
+    /// while it has none that is initialised. An error says why the initialisation failed.
+    pub(crate) fn usable_by(&self, seat: Seat) -> Option<Result<(), Arc<str>>> {
+        match self.0.roll.lock().standing(seat)?.1 {
+            Standing::Awaited => None,
+            Standing::Ready(_) => Some(Ok(())),
+            Standing::Failed(reason) => Some(Err(reason.clone())),
+        }
     }
 
     /// How the link stands.
@@ -133,27 +178,27 @@ impl Shared {
         let mut patience = None;
         let mut refusals = 0;
         loop {
-            let connection = if let Some(connection) = self.gate.try_pass() {
-                connection
-            } else {
+            let Some(mut end) = self.gate.try_with(|ends| ends.admit(&self.turn)).flatten() else {
                 let patience = patience.get_or_insert_with(|| Patience::new(&self.policy, &cx));
                 let passed = self.gate.pass(patience).await;
-                passed.map_err(|turned| unavailable(&self.component, turned))?
+                passed.map_err(|turned| unavailable(&self.component, turned))?;
+                continue;
             };
-            let error = match call.over(&connection, &cx).await {
+            let error = match call.over(&mut end, &cx).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             match error {
-                ConnectionError::Unsent(_) => self.lost(&connection, &error),
+                ConnectionError::Unsent(_) => self.lost(end.connection(), &error.to_string()),
                 ConnectionError::Lost(_) => {
-                    self.lost(&connection, &error);
+                    self.lost(end.connection(), &error.to_string());
                     if kind == CallKind::Write && self.policy.replay != Replay::All {
                         return Err(self.outcome_unknown(&error).into());
                     }
                 }
                 ConnectionError::Refused if refusals < MAX_REFUSALS => {
                     refusals += 1;
+                    drop(end);
                     tokio::task::yield_now().await;
                 }
                 ConnectionError::Refused
@@ -163,10 +208,20 @@ impl Shared {
         }
     }
 
-    /// Callers wait from now on, unless somebody has put a newer connection in place.
-    fn lost(&self, connection: &Connection, error: &ConnectionError) {
-        let id = connection.id();
-        self.gate.hold_if(|behind| behind.id() == id, &error.to_string());
+    /// The connection is no end any more, if it still is one.
+    fn lost(&self, connection: &Connection, reason: &str) {
+        let mut roll = self.roll.lock();
+        if roll.lose(connection, reason) {
+            self.gate.set(roll.state());
+        }
+    }
+
+    /// Changes the roll, and the gate with it.
+    fn change<T>(&self, change: impl FnOnce(&mut Roll) -> T) -> T {
+        let mut roll = self.roll.lock();
+        let done = change(&mut roll);
+        self.gate.set(roll.state());
+        done
     }
 
     fn outcome_unknown(&self, error: &ConnectionError) -> Unavailable {
@@ -223,7 +278,7 @@ impl Service<Request<Body>> for Direct {
         Box::pin(async move {
             let cx = request.extensions().get::<Context>().copied().unwrap_or_default();
             let call = Call::read(request, instance.as_ref()).await?;
-            Ok(call.over(&connection, &cx).await?)
+            Ok(call.over(&mut connection.enter(), &cx).await?)
         })
     }
 }
@@ -300,7 +355,7 @@ impl Call {
 
     async fn over(
         &self,
-        connection: &Connection,
+        connection: &mut UnderWay,
         cx: &Context,
     ) -> Result<Response<AnswerBody>, ConnectionError> {
         let mut head = Request::new(());

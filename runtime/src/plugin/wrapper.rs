@@ -1,7 +1,7 @@
 //! What all wrappers have in common: they are initialised over each connection anew.
 
 use async_trait::async_trait;
-use replug_component::Error;
+use replug_component::{Error, Features};
 
 use super::{Connection, Contracts, Link};
 
@@ -12,13 +12,22 @@ pub trait Wrapper: Send + Sync + 'static {
     /// The way to the plugin.
     fn link(&self) -> &Link;
 
-    /// Tells what the plugin serves over the connection that comes next.
-    fn set_contracts(&self, _contracts: &Contracts) {}
+    /// Initialises the component over `connection`, as after every start of its plugin, and asks
+    /// for its features. Changes nothing that calls see: see [`Wrapper::adopt`].
+    async fn init(&self, connection: &Connection, contracts: &Contracts) -> Result<Learned, Error>;
 
-    /// Initialises the component over `connection`, as after every start of its plugin, and learns
-    /// its features. Callers are not released by this: that is [`Link::settle`].
-    async fn init(&self, connection: &Connection) -> Result<(), Error>;
+    /// What was learned by an initialisation counts from now on: its connection takes calls.
+    fn adopt(&self, learned: &Learned);
 
-    /// What the component says it can do, as of its last initialisation; empty before the first.
+    /// What the component says it can do, as last adopted; empty before that.
     fn capabilities(&self) -> Vec<String>;
+}
+
+/// What an initialisation tells of a plugin.
+#[derive(Debug, Clone, Default)]
+pub struct Learned {
+    /// What the plugin serves over that connection.
+    pub contracts: Contracts,
+    /// What the component can do over it.
+    pub features: Features,
 }

@@ -3,89 +3,47 @@
 //! Everything here happens under one lock and without waiting; what takes time (initialising a
 //! component) is handed back as a [`Task`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use replug_component::{BuildingBlock, ComponentType, Metadata};
 
+use super::claim::{Claim, Claims};
 use super::place::{Opened, Place};
-use super::{Attached, ComponentState, ComponentStatus, DeclareError, Offer, StateComponent, View};
-use crate::builtin::{self, Builtin};
+use super::record::{Record, Served};
+use super::{Attached, ComponentStatus, DeclareError, Draining, Lack, Offer, StateComponent, View};
+use crate::builtin::Builtin;
 use crate::component::ComponentSpec;
 use crate::key_prefix::KeyPrefix;
-use crate::plugin::{Connection, LinkState, Wrapper};
+use crate::plugin::{Connection, Contracts, Seat, Wrapper};
 use crate::slot::Slot;
-
-/// What serves a component that no plugin does, as status shows it.
-const BUILT_IN: &str = "built-in";
 
 /// The registry's writing side.
 #[derive(Debug)]
 pub(super) struct Desk {
     app_id: String,
     namespace: String,
-    types: HashMap<ComponentType, TypeEntry>,
+    types: HashMap<ComponentType, Claims>,
+    /// Those whose ends take no calls before they are admitted.
+    standby: HashSet<(Arc<str>, Seat)>,
     /// In the order of declaration.
     records: Vec<Record>,
     /// Of the built-in that was put into a place last.
     turn: u64,
 }
 
-/// Who offers one component type. The first offer serves; the others are passed over.
-#[derive(Debug, Default)]
-struct TypeEntry {
-    offers: Vec<Offer>,
-    /// A plugin that is yet to come has a claim to it.
-    reserved_by: Option<Arc<str>>,
-}
-
-/// A component and what serves it.
-#[derive(Debug)]
-struct Record {
-    spec: ComponentSpec,
-    place: Place,
-    served: Served,
-}
-
-enum Served {
-    Nobody,
-    /// The turn tells this making of a component from one before it.
-    Builtin {
-        turn: u64,
-    },
-    Plugin {
-        plugin: Arc<str>,
-        socket: Arc<str>,
-        wrapper: Arc<dyn Wrapper>,
-    },
-}
-
-impl std::fmt::Debug for Served {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Nobody => f.write_str("Nobody"),
-            Self::Builtin { .. } => f.write_str("Builtin"),
-            Self::Plugin { plugin, socket, .. } => write!(f, "Plugin({plugin}/{socket})"),
-        }
-    }
-}
-
 /// What a change at the desk leaves to do.
 pub(super) enum Task {
-    Nothing,
-    /// Initialise a plugin's component, then release its callers.
+    /// Initialise a plugin's component over one end, then release its callers.
     Init {
         component: String,
         wrapper: Arc<dyn Wrapper>,
+        seat: Seat,
         connection: Connection,
+        contracts: Contracts,
     },
     /// Make a component from a built-in type.
-    Open {
-        component: String,
-        turn: u64,
-        builtin: Builtin,
-        metadata: Metadata,
-    },
+    Open { component: String, turn: u64, builtin: Builtin, metadata: Metadata },
 }
 
 // === impl Desk ===
@@ -96,6 +54,7 @@ impl Desk {
             app_id: app_id.to_owned(),
             namespace: namespace.to_owned(),
             types: HashMap::new(),
+            standby: HashSet::new(),
             records: Vec::new(),
             turn: 0,
         }
@@ -109,7 +68,7 @@ impl Desk {
         &mut self,
         spec: ComponentSpec,
         view: &mut View,
-    ) -> Result<Task, DeclareError> {
+    ) -> Result<Vec<Task>, DeclareError> {
         if self.records.iter().any(|record| record.spec.name == spec.name) {
             return Err(DeclareError::Duplicate(spec.name));
         }
@@ -125,10 +84,12 @@ impl Desk {
                 view.secrets.insert(spec.name.clone(), secrets.clone());
             }
         }
+        let component_type = spec.component_type.clone();
         let mut record = Record { spec, place, served: Served::Nobody };
-        let task = record.serve(self.types.get(&record.spec.component_type), &mut self.turn);
+        let claims = self.types.get(&component_type);
+        let tasks = record.serve(claims, &self.standby, &mut self.turn);
         self.records.push(record);
-        Ok(task)
+        Ok(tasks)
     }
 
     fn place(&self, spec: &ComponentSpec) -> Result<Place, DeclareError> {
@@ -154,108 +115,191 @@ impl Desk {
 
     pub(super) fn attach(&mut self, offer: Offer) -> (Attached, Vec<Task>) {
         let types: Vec<ComponentType> = offer.contracts.types(&offer.socket).collect();
+        let standby = self.standby.contains(&(offer.plugin.clone(), offer.seat));
         let mut attached = Attached::default();
-        let mut tasks = Vec::new();
 
         // What this socket served in an earlier life and does not any more.
-        let gone: Vec<ComponentType> = self
-            .types
-            .iter()
-            .filter(|(known, entry)| !types.contains(known) && entry.has(&offer))
-            .map(|(known, _)| known.clone())
-            .collect();
-        for component_type in gone {
-            let reason =
-                format!("plugin {} does not serve {component_type} any more", offer.plugin);
-            tasks.extend(self.withdraw(&component_type, |o| o.is_same_socket(&offer), &reason));
-            attached.retired.push(component_type);
-        }
+        let reason = |known: &ComponentType| {
+            format!("plugin {} does not serve {known} any more", offer.plugin)
+        };
+        let (gone, mut tasks) = self.withdraw(
+            |known, claim| {
+                let gone = claim.is_of(&offer) && !types.contains(known);
+                gone && (claim.take(offer.seat) || !standby) && claim.offers.is_empty()
+            },
+            reason,
+        );
+        attached.retired = gone;
 
         for component_type in types {
-            let entry = self.types.entry(component_type.clone()).or_default();
-            match entry.offers.iter_mut().find(|known| known.is_same_socket(&offer)) {
-                Some(known) => *known = offer.clone(),
-                None => entry.offers.push(offer.clone()),
+            let claims = self.types.entry(component_type.clone()).or_default();
+            let claim = claims.of(&offer);
+            claim.put(offer.clone());
+            claim.established |= !standby;
+            match claims.first() {
+                Some(first) if !first.is_of(&offer) => {
+                    attached.passed_over.push((component_type, first.plugin.clone()));
+                    continue;
+                }
+                Some(first) => {
+                    for record in &mut self.records {
+                        if record.spec.component_type == component_type {
+                            tasks.extend(record.serve_by_plugin(first, &offer, standby));
+                        }
+                    }
+                }
+                // What a process that stands by is the first of its plugin to bring waits for its
+                // admission.
+                None => {}
             }
-            let first = &entry.offers[0];
-            if first.is_same_socket(&offer) {
-                tasks.extend(self.serve_all(&component_type));
-                attached.serves.push(component_type);
-            } else {
-                attached.passed_over.push((component_type, first.plugin.clone()));
-            }
+            attached.serves.push(component_type);
         }
         (attached, tasks)
     }
 
-    pub(super) fn suspend(&self, plugin: &str, socket: Option<&str>, reason: &str) {
+    /// The ends of this seat are to take no calls before [`Desk::admit`].
+    pub(super) fn stand_by(&mut self, plugin: &str, seat: Seat) {
+        self.standby.insert((plugin.into(), seat));
+    }
+
+    /// Lets the seat's ends take calls, and what it is the first to bring serve.
+    pub(super) fn admit(&mut self, plugin: &str, seat: Seat) -> Vec<Task> {
+        self.standby.remove(&(plugin.into(), seat));
         for record in &self.records {
-            if let Served::Plugin { plugin: by, socket: over, wrapper } = &record.served
-                && **by == *plugin
-                && socket.is_none_or(|socket| **over == *socket)
-            {
-                wrapper.link().hold(reason);
+            if let Some(wrapper) = record.served_by(plugin, None) {
+                wrapper.link().admit(seat, |learned| wrapper.adopt(learned));
+            }
+        }
+        let mut tasks = Vec::new();
+        for (component_type, claims) in &mut self.types {
+            let mut brought = false;
+            for claim in &mut claims.list {
+                if !claim.established && *claim.plugin == *plugin && !claim.offers.is_empty() {
+                    claim.established = true;
+                    brought = true;
+                }
+            }
+            if brought && claims.first().is_some_and(|first| *first.plugin == *plugin) {
+                for record in &mut self.records {
+                    if record.spec.component_type == *component_type {
+                        tasks.extend(record.serve(Some(claims), &self.standby, &mut self.turn));
+                    }
+                }
+            }
+        }
+        tasks
+    }
+
+    /// Takes the seat's ends out, of all sockets or of one. The plugin's claims stay.
+    pub(super) fn suspend(&mut self, plugin: &str, seat: Seat, socket: Option<&str>, reason: &str) {
+        for claim in self.types.values_mut().flat_map(|claims| &mut claims.list) {
+            if *claim.plugin == *plugin && socket.is_none_or(|socket| *claim.socket == *socket) {
+                claim.take(seat);
+            }
+        }
+        for record in &self.records {
+            if let Some(wrapper) = record.served_by(plugin, socket) {
+                wrapper.link().remove(Some(seat), reason);
             }
         }
     }
 
-    /// The components of a socket whose initialisation failed, to be tried again.
-    pub(super) fn failed(&self, plugin: &str, socket: &str) -> Vec<Task> {
-        let again = |record: &Record| match &record.served {
-            Served::Plugin { plugin: by, socket: over, wrapper }
-                if **by == *plugin
-                    && **over == *socket
-                    && matches!(wrapper.link().state(), LinkState::Shut(_)) =>
-            {
-                let entry = self.types.get(&record.spec.component_type)?;
-                Some(Task::Init {
-                    component: record.spec.name.clone(),
-                    wrapper: wrapper.clone(),
-                    connection: entry.offers.first()?.connection.clone(),
-                })
+    /// The same for a seat that stands by and is not to be admitted: what it alone brought goes with
+    /// it.
+    pub(super) fn dismiss(&mut self, plugin: &str, seat: Seat, reason: &str) -> Vec<Task> {
+        self.standby.remove(&(plugin.into(), seat));
+        self.suspend(plugin, seat, None, reason);
+        let brought = |_: &ComponentType, claim: &mut Claim| {
+            *claim.plugin == *plugin && !claim.established && claim.offers.is_empty()
+        };
+        self.withdraw(brought, |_| reason.to_owned()).1
+    }
+
+    /// Takes the seat's ends out for good, because others have taken its place: what they do not
+    /// serve is served by the plugin no more. Calls that are under way go on.
+    pub(super) fn release(
+        &mut self,
+        plugin: &str,
+        seat: Seat,
+        reason: &str,
+    ) -> (Vec<ComponentType>, Vec<Task>, Draining) {
+        let offers = self.types.values().flat_map(|claims| &claims.list);
+        let offers = offers.filter(|claim| *claim.plugin == *plugin);
+        let offers = offers.flat_map(|claim| &claim.offers).filter(|offer| offer.seat == seat);
+        let mut connections: Vec<_> = offers.map(|offer| offer.connection.clone()).collect();
+        connections.sort_by_key(Connection::id);
+        connections.dedup_by_key(|connection| connection.id());
+        for record in &self.records {
+            if let Some(wrapper) = record.served_by(plugin, None) {
+                wrapper.link().remove(Some(seat), reason);
             }
-            _ => None,
+        }
+        let given_up = |_: &ComponentType, claim: &mut Claim| {
+            *claim.plugin == *plugin && claim.take(seat) && claim.offers.is_empty()
+        };
+        let (gone, tasks) = self.withdraw(given_up, |_| reason.to_owned());
+        (gone, tasks, Draining::begin(connections))
+    }
+
+    /// What can be used over the seat `present` of a plugin, and not over `seat`.
+    pub(super) fn lacks(&self, plugin: &str, seat: Seat, present: Seat) -> Vec<Lack> {
+        let lacks = |record: &Record| {
+            let link = record.served_by(plugin, None)?.link();
+            link.usable_by(present)?.ok()?;
+            let failure = match link.usable_by(seat) {
+                Some(Ok(())) => return None,
+                Some(Err(reason)) => Some(reason),
+                None => None,
+            };
+            let component_type = record.spec.component_type.clone();
+            Some(Lack { component: record.spec.name.clone(), component_type, failure })
+        };
+        self.records.iter().filter_map(lacks).collect()
+    }
+
+    /// The components of a socket whose initialisation failed, to be tried again.
+    pub(super) fn failed(&self, plugin: &str, seat: Seat, socket: &str) -> Vec<Task> {
+        let again = |record: &Record| {
+            let wrapper = record.served_by(plugin, Some(socket))?;
+            wrapper.link().usable_by(seat)?.err()?;
+            let claim = self.types.get(&record.spec.component_type)?.first()?;
+            let offer = claim.offers.iter().find(|offer| offer.seat == seat)?;
+            Some(record.init(wrapper.clone(), offer))
         };
         self.records.iter().filter_map(again).collect()
     }
 
     pub(super) fn retire(&mut self, plugin: &str, reason: &str) -> Vec<Task> {
-        let types: Vec<ComponentType> = self.types.keys().cloned().collect();
-        let mut tasks = Vec::new();
-        for component_type in types {
-            tasks.extend(self.withdraw(&component_type, |offer| *offer.plugin == *plugin, reason));
-        }
-        tasks
+        self.standby.retain(|(of, _)| **of != *plugin);
+        self.withdraw(|_, claim| *claim.plugin == *plugin, |_| reason.to_owned()).1
     }
 
-    /// Takes back offers of one type, and gives its components to whoever is next.
+    /// Takes back those claims that `which` is true of, and gives the components of those that
+    /// served to whoever is next. Gives the types, too.
     fn withdraw(
         &mut self,
-        component_type: &ComponentType,
-        which: impl Fn(&Offer) -> bool,
-        reason: &str,
-    ) -> Vec<Task> {
-        let Some(entry) = self.types.get_mut(component_type) else { return Vec::new() };
-        let served_until_now = entry.offers.first().is_some_and(&which);
-        entry.offers.retain(|offer| !which(offer));
-        if !served_until_now {
-            return Vec::new();
-        }
-        for record in &mut self.records {
-            if record.spec.component_type == *component_type {
-                record.vacate(reason);
+        mut which: impl FnMut(&ComponentType, &mut Claim) -> bool,
+        reason: impl Fn(&ComponentType) -> String,
+    ) -> (Vec<ComponentType>, Vec<Task>) {
+        let mut withdrawn = Vec::new();
+        let mut tasks = Vec::new();
+        for (component_type, claims) in &mut self.types {
+            let (any, served) = claims.withdraw(|claim| which(component_type, claim));
+            if any {
+                withdrawn.push(component_type.clone());
+            }
+            if !served {
+                continue;
+            }
+            let reason = reason(component_type);
+            for record in &mut self.records {
+                if record.spec.component_type == *component_type {
+                    record.vacate(&reason);
+                    tasks.extend(record.serve(Some(claims), &self.standby, &mut self.turn));
+                }
             }
         }
-        self.serve_all(component_type)
-    }
-
-    fn serve_all(&mut self, component_type: &ComponentType) -> Vec<Task> {
-        let entry = self.types.get(component_type);
-        self.records
-            .iter_mut()
-            .filter(|record| record.spec.component_type == *component_type)
-            .map(|record| record.serve(entry, &mut self.turn))
-            .collect()
+        (withdrawn, tasks)
     }
 
     /// A built-in component has been made, or could not be. It takes its place if that is still kept
@@ -274,111 +318,6 @@ impl Desk {
     }
 }
 
-impl TypeEntry {
-    fn has(&self, offer: &Offer) -> bool {
-        self.offers.iter().any(|known| known.is_same_socket(offer))
-    }
-}
-
-impl Offer {
-    fn is_same_socket(&self, other: &Self) -> bool {
-        self.plugin == other.plugin && self.socket == other.socket
-    }
-}
-
 fn nobody_serves(component_type: &ComponentType) -> String {
     format!("nothing serves {component_type} yet")
-}
-
-// === impl Record ===
-
-impl Record {
-    /// Puts what is to serve the component into its place: the first plugin that offers its type,
-    /// else the built-in of that name unless a plugin has a claim to it.
-    fn serve(&mut self, entry: Option<&TypeEntry>, turn: &mut u64) -> Task {
-        if let Some(offer) = entry.and_then(|entry| entry.offers.first()) {
-            return self.serve_by_plugin(offer);
-        }
-        if let Some(plugin) = entry.and_then(|entry| entry.reserved_by.as_ref()) {
-            self.place.hold(&format!("plugin {plugin} is not ready yet"));
-            return Task::Nothing;
-        }
-        let Some(builtin) = builtin::find(&self.spec.component_type) else {
-            return Task::Nothing;
-        };
-        *turn += 1;
-        self.served = Served::Builtin { turn: *turn };
-        Task::Open {
-            component: self.spec.name.clone(),
-            turn: *turn,
-            builtin,
-            metadata: self.spec.metadata.clone(),
-        }
-    }
-
-    fn serve_by_plugin(&mut self, offer: &Offer) -> Task {
-        let wrapper = match &self.served {
-            Served::Plugin { plugin, socket, wrapper }
-                if *plugin == offer.plugin && *socket == offer.socket =>
-            {
-                wrapper.clone()
-            }
-            _ => {
-                if matches!(self.served, Served::Builtin { .. }) {
-                    tracing::warn!(
-                        component = self.spec.name,
-                        plugin = &*offer.plugin,
-                        "the plugin serves {} from now on, in place of the built-in",
-                        self.spec.component_type
-                    );
-                }
-                self.place.wrap(&self.spec, &offer.plugin)
-            }
-        };
-        wrapper.set_contracts(&offer.contracts);
-        self.served = Served::Plugin {
-            plugin: offer.plugin.clone(),
-            socket: offer.socket.clone(),
-            wrapper: wrapper.clone(),
-        };
-        Task::Init {
-            component: self.spec.name.clone(),
-            wrapper,
-            connection: offer.connection.clone(),
-        }
-    }
-
-    /// Nothing serves the component any more; callers wait, those at the wrapper's link as well.
-    fn vacate(&mut self, reason: &str) {
-        let served = std::mem::replace(&mut self.served, Served::Nobody);
-        self.place.hold(reason);
-        if let Served::Plugin { wrapper, .. } = served {
-            wrapper.link().shut(reason);
-        }
-    }
-
-    fn status(&self) -> ComponentStatus {
-        let (state, capabilities, served_by) = match &self.served {
-            Served::Nobody => (self.place.state(), Vec::new(), None),
-            Served::Builtin { .. } => {
-                (self.place.state(), self.place.capabilities(), Some(BUILT_IN.to_owned()))
-            }
-            Served::Plugin { plugin, wrapper, .. } => {
-                let state = match wrapper.link().state() {
-                    LinkState::Open => ComponentState::Ready,
-                    LinkState::Held(reason) => ComponentState::Suspended(reason.to_string()),
-                    LinkState::Shut(reason) => ComponentState::Failed(reason.to_string()),
-                };
-                (state, wrapper.capabilities(), Some(plugin.to_string()))
-            }
-        };
-        ComponentStatus {
-            name: self.spec.name.clone(),
-            component_type: self.spec.component_type.clone(),
-            version: self.spec.version.clone(),
-            state,
-            served_by,
-            capabilities,
-        }
-    }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use replug_runtime::plugin::Seat;
 use replug_runtime::registry::Registry;
 use tokio::time::Instant;
 
@@ -21,6 +22,7 @@ use crate::sockets::{Folder, FolderEvent, PrivateFolder, type_name};
 /// One generation of a declared plugin, from its start until [`Life::end`].
 pub(super) struct Life {
     plugin: Arc<str>,
+    seat: Seat,
     process: Process,
     output: Output,
     /// Where its sockets appear.
@@ -73,9 +75,10 @@ impl Life {
     /// Starts the process. An error is a text for people.
     pub(super) async fn begin(
         spec: &PluginSpec,
-        generation: u64,
+        seat: Seat,
         surroundings: &Surroundings,
     ) -> Result<Birth, String> {
+        let generation = seat.generation;
         let private = surroundings.run.private_folder(&spec.name, generation).await;
         let private = private.map_err(|error| error.to_string())?;
         // Watched before the process starts: no socket appears unseen.
@@ -97,6 +100,7 @@ impl Life {
         let output = Output::read(&source, pipes, &surroundings.log);
         let life = Self {
             plugin: spec.name.as_str().into(),
+            seat,
             process,
             output,
             folder,
@@ -122,8 +126,8 @@ impl Life {
                         };
                         self.any_socket = true;
                         let (plugin, name) = (self.plugin.clone(), name.into());
-                        let health = self.health;
-                        self.sockets.appeared(Socket { plugin, path, name, health });
+                        let (seat, health) = (self.seat, self.health);
+                        self.sockets.appeared(Socket { plugin, seat, path, name, health });
                     }
                     FolderEvent::Removed(path) => self.sockets.removed(&path),
                     FolderEvent::Refused { path, reason } => {
@@ -160,6 +164,12 @@ impl Life {
         if let Readiness::Since(since) = self.readiness {
             self.readiness = Readiness::Was(since.elapsed());
         }
+    }
+
+    /// Ends the connections to its sockets, but for calls that are under way: nothing of this life
+    /// reaches the registry afterwards.
+    pub(super) async fn disconnect(&mut self) {
+        self.sockets.shutdown().await;
     }
 
     /// Asks the whole group to end. A stopped process is woken, since it could not hear it.

@@ -8,6 +8,7 @@ use std::future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use replug_runtime::plugin::Seat;
 use replug_runtime::registry::Registry;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -332,11 +333,12 @@ impl PluginTask {
     async fn perform(&mut self, effect: Effect) -> Option<Event> {
         match effect {
             Effect::Suspend => {
-                let reason = self.absence();
-                self.surroundings.registry.suspend(&self.spec.name, &reason);
                 if let Some(life) = &mut self.life {
                     life.is_not_ready();
+                    life.disconnect().await;
                 }
+                let reason = self.absence();
+                self.surroundings.registry.suspend(&self.spec.name, self.seat(), &reason);
             }
             Effect::Retire => {
                 let registry = self.surroundings.registry.clone();
@@ -345,8 +347,12 @@ impl PluginTask {
                 self.background.spawn(async move { registry.retire(&name, &reason).await });
             }
             Effect::Launch => return self.launch().await,
-            // The start's own time, counted anew by `arm`.
-            Effect::Await => {}
+            // The start's own time is counted anew by `arm`.
+            Effect::Await => {
+                if let Some(life) = &mut self.life {
+                    life.is_not_ready();
+                }
+            }
             Effect::Stop => {
                 if let Some(life) = &self.life {
                     life.ask_to_end(self.spec.stop_signal);
@@ -360,6 +366,11 @@ impl PluginTask {
             }
         }
         None
+    }
+
+    /// Where the present generation offers what it serves.
+    fn seat(&self) -> Seat {
+        Seat { instance: 1, generation: self.generation }
     }
 
     fn kill(&self) {
@@ -377,7 +388,7 @@ impl PluginTask {
             status.next_start = None;
             status.enter(Phase::Starting);
         });
-        match Life::begin(&self.spec, generation, &self.surroundings).await {
+        match Life::begin(&self.spec, self.seat(), &self.surroundings).await {
             Ok(Birth { life, pid }) => {
                 let process = Running { pid, since: Instant::now() };
                 self.status.send_modify(|status| {

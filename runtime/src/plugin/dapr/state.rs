@@ -20,14 +20,13 @@ use tonic::{Code, Status};
 
 use crate::component::ComponentSpec;
 use crate::plugin::link::{CallKind, Direct, Link, failure_of, request};
-use crate::plugin::{Connection, Contract, Contracts, Wrapper};
+use crate::plugin::{Connection, Contract, Contracts, Learned, Wrapper};
 
 /// A state store whose plugin serves Dapr's contract.
 #[derive(Debug)]
 pub struct DaprStateStore {
     spec: ComponentSpec,
-    contracts: ArcSwap<Contracts>,
-    features: ArcSwap<Features>,
+    learned: ArcSwap<Learned>,
     /// The plugin said that it has no bulk calls; single calls are made at once from then on.
     singly: Singly,
     /// How large a transaction may be, once the plugin was asked; asked again in its next life.
@@ -55,8 +54,7 @@ impl DaprStateStore {
         let link = Link::new(spec, reason);
         Self {
             spec: spec.clone(),
-            contracts: ArcSwap::default(),
-            features: ArcSwap::default(),
+            learned: ArcSwap::default(),
             singly: Singly::default(),
             transaction_bound: Mutex::default(),
             store: StateStoreClient::new(link.clone()),
@@ -68,8 +66,8 @@ impl DaprStateStore {
     }
 
     /// The features that the plugin claims, without those whose service it lacks.
-    fn usable(&self, claimed: Vec<String>) -> Features {
-        let transactions = self.contracts.load().has(Contract::DaprStateTransactions);
+    fn usable(&self, claimed: Vec<String>, contracts: &Contracts) -> Features {
+        let transactions = contracts.has(Contract::DaprStateTransactions);
         Features::new(claimed.into_iter().filter(|feature| {
             let usable = transactions || feature != Features::TRANSACTIONAL;
             if !usable {
@@ -90,27 +88,27 @@ impl Wrapper for DaprStateStore {
         &self.link
     }
 
-    fn set_contracts(&self, contracts: &Contracts) {
-        self.contracts.store(Arc::new(contracts.clone()));
-    }
-
-    async fn init(&self, connection: &Connection) -> Result<(), Error> {
+    async fn init(&self, connection: &Connection, contracts: &Contracts) -> Result<Learned, Error> {
         let mut client: StateStoreClient<Direct> =
             StateStoreClient::new(self.link.directly(connection));
         let properties = self.spec.metadata.clone();
         let metadata = Some(pb::MetadataRequest { properties });
         client.init(pb::InitRequest { metadata }).await.map_err(failure)?;
         let features = client.features(pb::FeaturesRequest {}).await.map_err(failure)?;
-        self.features.store(Arc::new(self.usable(features.into_inner().features)));
+        let features = self.usable(features.into_inner().features, contracts);
+        Ok(Learned { contracts: contracts.clone(), features })
+    }
+
+    fn adopt(&self, learned: &Learned) {
+        self.learned.store(Arc::new(learned.clone()));
         *self.transaction_bound.lock() = None;
         for singly in [&self.singly.get, &self.singly.set, &self.singly.delete] {
             singly.store(false, Ordering::Relaxed);
         }
-        Ok(())
     }
 
     fn capabilities(&self) -> Vec<String> {
-        self.features.load().iter().map(str::to_owned).collect()
+        self.learned.load().features.iter().map(str::to_owned).collect()
     }
 }
 
@@ -142,7 +140,7 @@ fn at_once(parallelism: Parallelism) -> i64 {
 #[async_trait]
 impl StateStore for DaprStateStore {
     fn features(&self) -> Features {
-        Features::clone(&self.features.load())
+        self.learned.load().features.clone()
     }
 
     async fn get(&self, cx: &Context, get: GetRequest) -> Result<GetResponse, Error> {
@@ -230,7 +228,7 @@ impl StateStore for DaprStateStore {
     /// Asked once in each life, and only where the plugin serves the contract. Zero, less, or an error of the plugin's
     /// means that there is no bound, as in Dapr.
     async fn max_transaction_size(&self, cx: &Context) -> Result<Option<usize>, Error> {
-        if !self.contracts.load().has(Contract::DaprStateTransactionSize) {
+        if !self.learned.load().contracts.has(Contract::DaprStateTransactionSize) {
             return Ok(None);
         }
         let known = *self.transaction_bound.lock();

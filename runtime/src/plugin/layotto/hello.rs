@@ -9,7 +9,7 @@ use replug_proto::layotto::pluggable::v1::hello::hello_client::HelloClient;
 
 use crate::component::ComponentSpec;
 use crate::plugin::link::{CallKind, Link, failure, request};
-use crate::plugin::{Connection, Wrapper};
+use crate::plugin::{Connection, Contracts, Learned, Wrapper};
 
 /// A hello component whose plugin serves Layotto's contract.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Wrapper for LayottoHello {
 
     /// Layotto initialises once and never again, so that a restarted plugin answers with an empty
     /// greeting; here it is told its greeting after every start.
-    async fn init(&self, connection: &Connection) -> Result<(), Error> {
+    async fn init(&self, connection: &Connection, contracts: &Contracts) -> Result<Learned, Error> {
         let config = HelloConfig::from(self.spec.metadata.clone());
         let request = pb::HelloConfig {
             config: Some(Config::default()),
@@ -45,8 +45,10 @@ impl Wrapper for LayottoHello {
             metadata: config.metadata,
         };
         HelloClient::new(self.link.directly(connection)).init(request).await.map_err(failure)?;
-        Ok(())
+        Ok(Learned { contracts: contracts.clone(), ..Learned::default() })
     }
+
+    fn adopt(&self, _: &Learned) {}
 
     fn capabilities(&self) -> Vec<String> {
         Vec::new()
