@@ -12,7 +12,7 @@ use replug_proto::dapr::components::v1::secret_store_client::SecretStoreClient;
 
 use crate::component::ComponentSpec;
 use crate::plugin::link::{CallKind, Link, failure, request};
-use crate::plugin::{Connection, Wrapper};
+use crate::plugin::{Connection, Contracts, Learned, Wrapper};
 
 /// A secret store whose plugin serves Dapr's contract.
 #[derive(Debug)]
@@ -43,14 +43,18 @@ impl Wrapper for DaprSecretStore {
         &self.link
     }
 
-    async fn init(&self, connection: &Connection) -> Result<(), Error> {
+    async fn init(&self, connection: &Connection, contracts: &Contracts) -> Result<Learned, Error> {
         let mut client = SecretStoreClient::new(self.link.directly(connection));
         let properties = self.spec.metadata.clone();
         let metadata = Some(pb::MetadataRequest { properties });
         client.init(pb::SecretStoreInitRequest { metadata }).await.map_err(failure)?;
         let features = client.features(pb::FeaturesRequest {}).await.map_err(failure)?;
-        self.features.store(Arc::new(Features::new(features.into_inner().features)));
-        Ok(())
+        let features = Features::new(features.into_inner().features);
+        Ok(Learned { contracts: contracts.clone(), features })
+    }
+
+    fn adopt(&self, learned: &Learned) {
+        self.features.store(Arc::new(learned.features.clone()));
     }
 
     fn capabilities(&self) -> Vec<String> {
