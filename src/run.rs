@@ -2,6 +2,9 @@
 //!
 //! The order of the start: what can fail without a process having been started comes first. The
 //! order of the end: callers, then plugins, then what everything stood on.
+//!
+//! The main thread starts, signals and reaps processes, and is the only one that signals reach;
+//! [`Seat`] says why. Everything else is on other threads.
 
 mod addresses;
 mod signals;
@@ -9,10 +12,11 @@ mod signals;
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use replug_runtime::api::{ApiToken, Bound, Phase, ShutdownRequest};
+use replug_runtime::api::{ApiToken, Bound, Ending, Phase, ShutdownRequest};
 use replug_runtime::registry::Registry;
 use replug_supervisor::activation::{PassedSocket, passed_sockets};
 use replug_supervisor::control::{About, ControlSocket};
@@ -22,10 +26,10 @@ use replug_supervisor::output::log::{Format, subscriber};
 use replug_supervisor::plan::Plan;
 use replug_supervisor::plugin::task::Surroundings;
 use replug_supervisor::process::warden::WardenCommand;
-use replug_supervisor::process::{Spawner, raise_open_files};
+use replug_supervisor::process::{Seat, Summons, hold_signals, let_signals_go, raise_open_files};
 use replug_supervisor::sockets::{RunFolder, SocketWatch};
 use replug_supervisor::supervisor::Supervisor;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing_subscriber::EnvFilter;
 
@@ -46,6 +50,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Runs until told to stop.
 pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     // Before any thread is started.
+    hold_signals();
     let passed = passed_sockets();
     let passed =
         passed.map_err(|error| Failure::failed(format!("sockets in LISTEN_FDS: {error}")))?;
@@ -60,16 +65,33 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime =
         runtime.map_err(|error| Failure::failed(format!("cannot start its threads: {error}")))?;
-    let done = runtime.block_on(serve(&plan, passed));
-    // What is left is blocking work without an owner who waits, such as a folder being removed.
-    runtime.shutdown_timeout(GRACE);
+    let stop = {
+        let _entered = runtime.enter();
+        Stop::listen().map_err(Failure::failed)?
+    };
+    let_signals_go();
+    let (seat, summons) = Seat::new();
+    let (done, is_done) = oneshot::channel();
+    let rest = thread::Builder::new().name("replug-rest".into()).spawn(move || {
+        let result = runtime.block_on(serve(&plan, passed, stop, summons));
+        // What is left is blocking work without an owner who waits, such as a folder being removed.
+        runtime.shutdown_timeout(GRACE);
+        // The main thread waits for it.
+        let _ = done.send(result);
+    });
+    rest.map_err(|error| Failure::failed(format!("cannot start its threads: {error}")))?;
+    let done = seat.serve_until(is_done);
     // Writes what waits to be written.
     drop(guard);
-    done
+    done.unwrap_or_else(|| Err(Failure::failed("an error of replug's own, shown above")))
 }
 
-async fn serve(plan: &Plan, passed: Vec<PassedSocket>) -> Result<(), Failure> {
-    let mut stop = Stop::listen().map_err(Failure::failed)?;
+async fn serve(
+    plan: &Plan,
+    passed: Vec<PassedSocket>,
+    mut stop: Stop,
+    summons: Summons,
+) -> Result<(), Failure> {
     if let Err(error) = raise_open_files() {
         tracing::warn!("replug may not have more open files than it was started with: {error}");
     }
@@ -81,7 +103,7 @@ async fn serve(plan: &Plan, passed: Vec<PassedSocket>) -> Result<(), Failure> {
     let control = ControlSocket::bind(&plan.runtime.control).await.map_err(Failure::failed)?;
     let watch = SocketWatch::new().map_err(Failure::failed)?;
     let (log, log_end) = PluginLog::start().map_err(Failure::failed)?;
-    let spawner = Spawner::start(WardenCommand::this_program()).await;
+    let spawner = summons.call(WardenCommand::this_program(), None).await;
     let spawner =
         spawner.map_err(|error| Failure::failed(format!("cannot start processes: {error}")))?;
     spawner.remove_on_death(run.path());
@@ -99,11 +121,12 @@ async fn serve(plan: &Plan, passed: Vec<PassedSocket>) -> Result<(), Failure> {
     let supervisor = Arc::new(Supervisor::start(plan, &surroundings));
     drop(surroundings);
 
-    let (end, ended) = watch::channel(false);
+    let (end, ended) = oneshot::channel();
     let (requests, mut requested) = mpsc::channel(1);
     let health = apis.health();
     let mut serving = JoinSet::new();
-    serving.spawn(apis.serve(registry.clone(), requests, told(ended.clone()), GRACE));
+    let end_of_apis = async { ended.await.unwrap_or(Ending::Stop { grace: GRACE }) };
+    serving.spawn(apis.serve(registry.clone(), requests, end_of_apis));
     let (end_control, control_ended) = watch::channel(false);
     let about = About {
         version: VERSION.to_owned(),
@@ -151,7 +174,8 @@ async fn serve(plan: &Plan, passed: Vec<PassedSocket>) -> Result<(), Failure> {
         return Err(Failure::failed("stopped at once, as an application asked"));
     }
     let stopping = async {
-        end.send_replace(true);
+        // If they have ended by themselves nobody is told.
+        let _ = end.send(Ending::Stop { grace: GRACE });
         while serving.join_next().await.is_some() {}
         supervisor.stop().await;
         end_control.send_replace(true);

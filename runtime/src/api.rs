@@ -15,7 +15,9 @@ mod settings;
 mod token;
 
 pub use health::{Health, Phase};
-pub use listener::{BindCause, BindError, BindErrors, Given, ListenAddress, ListenAddressError};
-pub use server::{Bound, ShutdownRequest};
+pub use listener::{
+    BindCause, BindError, BindErrors, Given, GivenBy, ListenAddress, ListenAddressError,
+};
+pub use server::{Bound, Ending, ShutdownRequest};
 pub use settings::{ApiSettings, AppConnection};
 pub use token::ApiToken;

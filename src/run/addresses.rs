@@ -1,6 +1,6 @@
 //! Where the plan says to listen, in the runtime's terms.
 
-use replug_runtime::api::{ApiSettings, ApiToken, Bound, Given, ListenAddress};
+use replug_runtime::api::{ApiSettings, ApiToken, Bound, Given, GivenBy, ListenAddress};
 use replug_supervisor::activation::PassedSocket;
 use replug_supervisor::plan::{Listen, Plan};
 
@@ -25,7 +25,8 @@ fn address(listen: &Listen) -> ListenAddress {
 
 /// The sockets that a service manager has opened.
 pub(super) fn given(passed: Vec<PassedSocket>) -> Vec<Given> {
-    passed.into_iter().map(|PassedSocket { name, socket }| Given { name, socket }).collect()
+    let given = |PassedSocket { name, socket }| Given { by: GivenBy::Manager { name }, socket };
+    passed.into_iter().map(given).collect()
 }
 
 /// Where applications call, for people.

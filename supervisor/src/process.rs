@@ -8,6 +8,8 @@
 //!   [`warden`] its group.
 //! - An exit is known when it happens, through a pidfd.
 //! - Where replug is the first process of its container, no orphan stays a zombie.
+//! - One program of replug can follow another without any of this ceasing to hold: processes are
+//!   let go of by the first and claimed by the second ([`Successor`]).
 //! - No signal ever reaches a stranger to whom the kernel gave the number of a dead process, and no
 //!   zombie stays.
 //!
@@ -16,14 +18,18 @@
 pub mod abilities;
 mod cgroup;
 mod exit;
+mod held;
 mod keeper;
 mod launch;
 mod open_files;
 mod orphans;
 mod pidfd;
 mod pre_exec;
+mod reap;
+mod seat;
 mod spawn_error;
 mod spawner;
+mod succession;
 mod ward;
 pub mod warden;
 
@@ -37,11 +43,14 @@ use tokio::time::timeout;
 pub use self::abilities::Abilities;
 pub use self::cgroup::CgroupPlace;
 pub use self::exit::Exit;
+pub use self::held::{hold_signals, let_signals_go};
 use self::keeper::Serial;
 pub use self::launch::Launch;
 pub use self::open_files::{raise_open_files, restore_open_files};
+pub use self::seat::{Seat, Summons};
 pub use self::spawn_error::SpawnError;
 pub use self::spawner::Spawner;
+pub use self::succession::{Heritage, Successor};
 
 /// A process that was started by a [`Spawner`]. Dropping it kills its group.
 #[derive(Debug)]
@@ -63,6 +72,22 @@ impl Process {
         output: (OwnedFd, OwnedFd),
     ) -> Self {
         Self { spawner, serial, pid, exit, ended: None, output: Some(output) }
+    }
+
+    /// A process whose output somebody else has.
+    fn claimed(spawner: Spawner, serial: Serial, pid: u32, exit: oneshot::Receiver<Exit>) -> Self {
+        Self { spawner, serial, pid, exit, ended: None, output: None }
+    }
+
+    /// Lets go of the process: it runs on, unwatched and, when it ends, unreaped, until somebody
+    /// claims it by its id ([`Spawner::claim`]). An error is the process again, which has ended.
+    pub async fn release(mut self) -> Result<u32, Self> {
+        if self.ended.is_none() && self.spawner.release(self.serial).await {
+            // Nothing is to be killed when this is dropped. What it says nobody will ask for.
+            self.ended = Some(Exit::by(Signal::SIGKILL));
+            return Ok(self.pid);
+        }
+        Err(self)
     }
 
     /// The process's id, which is its group's too. For people: once the process has ended, the

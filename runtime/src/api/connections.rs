@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 
 use self::first_bytes::{FirstBytes, Progress, Telling};
 use super::listener::{Io, Listener};
+use super::server::Ending;
 
 /// How long a new connection may take to begin: HTTP/1.1 with the whole head of a request, HTTP/2
 /// with its preface. A peer that is slower than this is not served.
@@ -73,20 +74,20 @@ pub(super) struct Limits {
     pub(super) head: usize,
     /// How many connections there may be at a time.
     pub(super) connections: usize,
-    /// How long calls that are under way have to end once it is time to stop.
-    pub(super) grace: Duration,
 }
 
-/// Serves the listener's connections until `stop` turns true. Then no more are accepted, clients
-/// are asked to go, and what is under way after the grace is cut off.
+/// Serves the listener's connections until `end` says how that is to end. Then no more are accepted,
+/// clients are asked to go, and what is under way after the ending's time is cut off. Gives the
+/// listener back where somebody else is to go on with it: connections queue up in it meanwhile.
 ///
 /// Dropping the future ends everything at once.
 pub(super) async fn serve<S, B>(
     listener: Listener,
     limits: Limits,
     service: S,
-    mut stop: watch::Receiver<bool>,
-) where
+    mut end: watch::Receiver<Option<Ending>>,
+) -> Option<Listener>
+where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
@@ -94,12 +95,11 @@ pub(super) async fn serve<S, B>(
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
     let builder = Arc::new(builder(&limits));
-    let told = stop.clone();
+    let told = end.clone();
     let mut connections = JoinSet::new();
-    loop {
+    let ending = loop {
         tokio::select! {
-            // An error means that nobody is left who could say it.
-            () = is_told(&mut stop) => break,
+            ending = is_told(&mut end) => break ending,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if connections.len() < limits.connections => {
                 match accepted {
@@ -115,13 +115,20 @@ pub(super) async fn serve<S, B>(
                 }
             }
         }
-    }
-    drop(listener);
+    };
+    let (listener, grace) = match ending {
+        Ending::Stop { grace } => {
+            drop(listener);
+            (None, grace)
+        }
+        Ending::HandOver { grace } => (Some(listener), grace),
+    };
     let ended = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(limits.grace, ended).await.is_err() {
+    if tokio::time::timeout(grace, ended).await.is_err() {
         tracing::warn!("{} connections are cut off with calls under way", connections.len());
         connections.shutdown().await;
     }
+    listener
 }
 
 fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
@@ -156,7 +163,7 @@ async fn connection<S, B>(
     builder: Arc<auto::Builder<TokioExecutor>>,
     io: Box<dyn Io>,
     service: S,
-    mut stop: watch::Receiver<bool>,
+    mut end: watch::Receiver<Option<Ending>>,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     S::Future: Send + 'static,
@@ -184,7 +191,7 @@ async fn connection<S, B>(
                 }
                 timed = false;
             }
-            () = is_told(&mut stop), if !stopping => {
+            _ = is_told(&mut end), if !stopping => {
                 connection.as_mut().graceful_shutdown();
                 stopping = true;
             }
@@ -192,7 +199,10 @@ async fn connection<S, B>(
     }
 }
 
-/// Resolves once it is time to stop, or nobody is left who could say so.
-async fn is_told(stop: &mut watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
+/// Resolves once it is time to end. When nobody is left who could say so, that is a stop at once.
+async fn is_told(end: &mut watch::Receiver<Option<Ending>>) -> Ending {
+    match end.wait_for(Option::is_some).await.as_deref() {
+        Ok(Some(ending)) => *ending,
+        _ => Ending::Stop { grace: Duration::ZERO },
+    }
 }

@@ -16,8 +16,8 @@ use std::str::FromStr;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
-pub use self::given::Given;
 pub(super) use self::given::Pool;
+pub use self::given::{Given, GivenBy};
 
 /// What an address of a Unix socket begins with.
 const UNIX: &str = "unix:";
@@ -106,6 +106,8 @@ pub(super) struct Listener {
     socket: Socket,
     /// The address as it is, the port found.
     address: ListenAddress,
+    /// By whom the socket is given to the next program.
+    origin: GivenBy,
 }
 
 #[derive(Debug)]
@@ -135,7 +137,11 @@ impl Listener {
             ListenAddress::Unix(path) => bind_unix(path).await,
         };
         match bound {
-            Ok((socket, address)) => Ok(Self { socket, address }),
+            Ok((socket, bound)) => {
+                let origin =
+                    GivenBy::Predecessor { purpose: purpose.to_owned(), wanted: address.clone() };
+                Ok(Self { socket, address: bound, origin })
+            }
             Err(cause) => Err(BindError { purpose, address: address.clone(), cause }),
         }
     }

@@ -1,6 +1,7 @@
 //! The servers of all APIs, from bound addresses to the end.
 
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,21 @@ pub enum ShutdownRequest {
     /// The process is to end at once, without a graceful stop, and to say so by its exit code. The
     /// answer to this is still on its way: Dapr gives it 100 ms.
     AtOnce,
+}
+
+/// How serving ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// For good: nothing listens any more.
+    Stop {
+        /// How long calls that are under way have.
+        grace: Duration,
+    },
+    /// For a moment, until somebody goes on with the same sockets: who connects meanwhile waits.
+    HandOver {
+        /// How long calls that are under way have.
+        grace: Duration,
+    },
 }
 
 /// The APIs with their addresses bound: clients can connect, and are answered once this is served.
@@ -64,7 +80,7 @@ impl Bound {
                 continue;
             }
             for address in addresses {
-                match given.at(address) {
+                match given.bound_for(purpose, address).or_else(|| given.at(address)) {
                     Some(listener) => bound.push(listener),
                     None => match Listener::bind(purpose, address).await {
                         Ok(listener) => bound.push(listener),
@@ -100,18 +116,18 @@ impl Bound {
         self.health.clone()
     }
 
-    /// Answers calls on the registry's components until `stop` resolves. From then on nothing is
-    /// accepted, clients are asked to go, and after `grace` what is still under way is cut off.
-    /// Shutdown that applications ask for is passed to `requests`; it stops nothing by itself.
+    /// Answers calls on the registry's components until `end` resolves. From then on nothing is
+    /// accepted, clients are asked to go, and after the ending's grace what is still under way is cut
+    /// off. Shutdown that applications ask for is passed to `requests`; it stops nothing by itself.
+    /// Gives everything back, to be served again or passed on, after [`Ending::HandOver`].
     ///
     /// Dropping the future ends every connection at once.
     pub async fn serve(
         self,
         registry: Arc<Registry>,
         requests: mpsc::Sender<ShutdownRequest>,
-        stop: impl Future<Output = ()>,
-        grace: Duration,
-    ) {
+        end: impl Future<Output = Ending>,
+    ) -> Option<Self> {
         let Self { settings, grpc, http, health } = self;
         let dapr =
             Arc::new(Dapr::new(registry.clone(), settings.clone(), health.clone(), requests));
@@ -123,27 +139,36 @@ impl Bound {
             // Dapr's slack is as much again.
             head: settings.read_buffer.saturating_mul(2),
             connections: settings.max_connections.max(1),
-            grace,
         };
         let over_grpc = limits(Protocol::Http2);
         let over_http = limits(if settings.h2c { Protocol::Either } else { Protocol::Http1 });
-        let (stopping, stopped) = watch::channel(false);
+        let (ending, ended) = watch::channel(None);
         let serving = join(
             join_all(grpc.into_iter().map(|listener| {
-                connections::serve(listener, over_grpc, grpc_port.clone(), stopped.clone())
+                connections::serve(listener, over_grpc, grpc_port.clone(), ended.clone())
             })),
             join_all(http.into_iter().map(|listener| {
-                connections::serve(listener, over_http, http_port.clone(), stopped.clone())
+                connections::serve(listener, over_http, http_port.clone(), ended.clone())
             })),
         );
-        let stop = async {
-            stop.await;
-            health.reached(Phase::Stopping);
-            stopping.send_replace(true);
+        let end = async {
+            let how = end.await;
+            if matches!(how, Ending::Stop { .. }) {
+                health.reached(Phase::Stopping);
+            }
+            ending.send_replace(Some(how));
         };
-        tokio::select! {
-            _ = join(serving, stop) => {}
-            () = grpc::tell_health(&health, reporter) => {}
-        }
+        let (grpc, http) = tokio::select! {
+            (listeners, ()) = join(serving, end) => listeners,
+            () = grpc::tell_health(&health, reporter) => return None,
+        };
+        let grpc = grpc.into_iter().collect::<Option<_>>()?;
+        let http = http.into_iter().collect::<Option<_>>()?;
+        Some(Self { settings, grpc, http, health })
+    }
+
+    /// The sockets, for the next program: all that it needs to go on with them. They stay open here.
+    pub fn passed_on(&self) -> io::Result<Vec<Given>> {
+        self.grpc.iter().chain(&self.http).map(Listener::passed_on).collect()
     }
 }

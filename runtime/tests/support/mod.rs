@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use replug_component::Metadata;
-use replug_runtime::api::{ApiSettings, Bound, Health, ListenAddress, Phase, ShutdownRequest};
+use replug_runtime::api::{
+    ApiSettings, Bound, Ending, Health, ListenAddress, Phase, ShutdownRequest,
+};
 use replug_runtime::component::{ComponentSpec, HoldPolicy};
 use replug_runtime::registry::Registry;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -98,8 +100,9 @@ impl Api {
             let registry = registry.clone();
             let stopped = async {
                 stopped.await.ok();
+                Ending::Stop { grace: GRACE }
             };
-            async move { bound.serve(registry, requests, stopped, GRACE).await }
+            async move { drop(bound.serve(registry, requests, stopped).await) }
         });
         Self { registry, health, shutdowns, grpc, http, stop: Some(stop), served }
     }

@@ -7,21 +7,21 @@
 //! their order. The thread runs a small event loop of its own, and blocks for as long as a fork
 //! takes; nobody else waits for that.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::{Child, Command};
 
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
-use rustix::process::{WaitId, WaitIdOptions, waitid};
+use nix::sys::signal::Signal;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::orphans::Orphans;
 use super::pidfd::Pidfd;
+use super::reap::{kill_group, reap};
+use super::succession::{Heritage, Successor};
 use super::ward::Ward;
 use super::{Exit, Launch, SpawnError, pre_exec};
 
@@ -31,6 +31,16 @@ pub(super) enum Request {
     Spawn(Box<Launch>, oneshot::Sender<Result<Started, SpawnError>>),
     /// Send a signal to a process's group, unless the process has ended.
     Signal(Serial, Signal),
+    /// Let go of a process, which nobody waits for until somebody claims it. False: it has ended.
+    Release(Serial, oneshot::Sender<bool>),
+    /// Wait for a process that was let go of, in this program or the one before.
+    Claim(u32, oneshot::Sender<io::Result<Claimed>>),
+    /// Kill what nobody has claimed.
+    EndUnclaimed,
+    /// Give what the next program needs to go on.
+    Heritage(oneshot::Sender<io::Result<Heritage>>),
+    /// Become the next program. There is an answer only where that fails.
+    Succeed(Box<Successor>, oneshot::Sender<io::Error>),
     /// Have a folder removed when replug dies.
     RemoveOnDeath(PathBuf),
     /// Say that the thread is there and does its work.
@@ -52,12 +62,20 @@ pub(super) struct Started {
     pub(super) stderr: OwnedFd,
 }
 
+/// A process that was claimed.
+pub(super) struct Claimed {
+    pub(super) serial: Serial,
+    pub(super) exit: oneshot::Receiver<Exit>,
+}
+
 /// The thread's state.
 pub(super) struct Keeper {
     requests: mpsc::UnboundedReceiver<Request>,
     ward: Ward,
     orphans: Orphans,
     living: HashMap<Serial, Living>,
+    /// Processes that somebody has let go of. They are not reaped, so the numbers are their own.
+    unclaimed: BTreeSet<u32>,
     /// One task per living process, which ends when the process does.
     exits: JoinSet<Serial>,
     last: u64,
@@ -79,12 +97,14 @@ impl Keeper {
         requests: mpsc::UnboundedReceiver<Request>,
         ward: Ward,
         orphans: Orphans,
+        unclaimed: Vec<u32>,
     ) -> Self {
         Self {
             requests,
             ward,
             orphans,
             living: HashMap::new(),
+            unclaimed: unclaimed.into_iter().collect(),
             exits: JoinSet::new(),
             last: 0,
             asked: true,
@@ -120,10 +140,12 @@ impl Keeper {
             }
             // After whatever happened: a child of the thread's own that was reaped just now may
             // have hidden orphans.
-            let living = &self.living;
-            let ward = &self.ward;
-            self.orphans
-                .reap(|pid| ward.is_warden(pid) || living.values().any(|living| living.pid == pid));
+            let (living, unclaimed, ward) = (&self.living, &self.unclaimed, &self.ward);
+            self.orphans.reap(|pid| {
+                ward.is_warden(pid)
+                    || unclaimed.contains(&pid)
+                    || living.values().any(|living| living.pid == pid)
+            });
         }
         self.ward.dismiss().await;
         for waiting in self.finished {
@@ -145,6 +167,25 @@ impl Keeper {
                 }
             }
             Request::Signal(serial, signal) => self.signal(serial, signal),
+            Request::Release(serial, released) => {
+                let living = self.living.remove(&serial);
+                self.unclaimed.extend(living.as_ref().map(|living| living.pid));
+                // Whoever asked may have stopped waiting. Then it is nobody's until it is claimed.
+                let _ = released.send(living.is_some());
+            }
+            Request::Claim(pid, answer) => {
+                let claimed = self.claim(pid);
+                if let Err(Ok(unwanted)) = answer.send(claimed) {
+                    self.signal(unwanted.serial, Signal::SIGKILL);
+                }
+            }
+            Request::EndUnclaimed => self.end_unclaimed(),
+            // Whoever asked may have stopped waiting.
+            Request::Heritage(answer) => drop(answer.send(self.ward.heritage())),
+            Request::Succeed(successor, failed) => {
+                let Err(error) = successor.exec();
+                let _ = failed.send(error);
+            }
             Request::RemoveOnDeath(folder) => self.ward.remove_on_death(folder),
             Request::Answer(asked) => {
                 // Whoever asked may have stopped waiting.
@@ -157,8 +198,44 @@ impl Keeper {
         }
     }
 
+    fn claim(&mut self, pid: u32) -> io::Result<Claimed> {
+        if !self.unclaimed.contains(&pid) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let exited = Pidfd::of(pid)?;
+        self.unclaimed.remove(&pid);
+        let (serial, exit) = self.attend(pid, exited);
+        Ok(Claimed { serial, exit })
+    }
+
+    fn end_unclaimed(&mut self) {
+        while let Some(pid) = self.unclaimed.first().copied() {
+            kill_group(pid, Signal::SIGKILL);
+            if self.claim(pid).is_err() {
+                // No descriptor is left to see its end by. Killed, it takes no time.
+                self.unclaimed.remove(&pid);
+                self.ward.ended(pid);
+                reap(pid);
+            }
+        }
+    }
+
+    /// Waits for the end of a process from now on.
+    fn attend(&mut self, pid: u32, exited: Pidfd) -> (Serial, oneshot::Receiver<Exit>) {
+        self.last += 1;
+        let serial = Serial(self.last);
+        self.exits.spawn(async move {
+            exited.ended().await;
+            serial
+        });
+        let (exit, receiver) = oneshot::channel();
+        self.living.insert(serial, Living { pid, exit });
+        (serial, receiver)
+    }
+
     fn finish(&mut self) {
         self.finishing = true;
+        self.end_unclaimed();
         for living in self.living.values() {
             kill_group(living.pid, Signal::SIGKILL);
         }
@@ -182,17 +259,10 @@ impl Keeper {
         };
         let pid = child.id();
         self.ward.begun(pid);
-        match attend(&mut child) {
+        match ends(&mut child) {
             Ok((exited, stdout, stderr)) => {
-                self.last += 1;
-                let serial = Serial(self.last);
-                self.exits.spawn(async move {
-                    exited.ended().await;
-                    serial
-                });
-                let (exit, receiver) = oneshot::channel();
-                self.living.insert(serial, Living { pid, exit });
-                Ok(Started { serial, pid, exit: receiver, stdout, stderr })
+                let (serial, exit) = self.attend(pid, exited);
+                Ok(Started { serial, pid, exit, stdout, stderr })
             }
             Err(error) => {
                 kill_group(pid, Signal::SIGKILL);
@@ -237,36 +307,10 @@ fn spawn_guarded(command: &mut Command, warden: BorrowedFd<'_>) -> io::Result<Ch
 }
 
 /// What tells of the child's exit, and the ends of its two pipes.
-fn attend(child: &mut Child) -> io::Result<(Pidfd, OwnedFd, OwnedFd)> {
-    let exited = Pidfd::of(child)?;
+fn ends(child: &mut Child) -> io::Result<(Pidfd, OwnedFd, OwnedFd)> {
+    let exited = Pidfd::of(child.id())?;
     match (child.stdout.take(), child.stderr.take()) {
         (Some(stdout), Some(stderr)) => Ok((exited, stdout.into(), stderr.into())),
         _ => Err(io::ErrorKind::BrokenPipe.into()),
-    }
-}
-
-/// Signals the group of an unreaped process. That none of it is left, or that it belongs to another
-/// user by now, is no error that anybody could do something about.
-fn kill_group(pid: u32, signal: Signal) {
-    if let Ok(pid) = i32::try_from(pid) {
-        let _ = killpg(Pid::from_raw(pid), signal);
-    }
-}
-
-/// Takes the exit status of a process that has ended, which frees its number.
-fn reap(pid: u32) -> Exit {
-    let status = i32::try_from(pid)
-        .ok()
-        .and_then(rustix::process::Pid::from_raw)
-        .and_then(|pid| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED).ok().flatten());
-    let Some(status) = status else {
-        // Somebody else reaped it, which nothing in replug does.
-        tracing::error!(pid, "the exit status of a process is lost");
-        return Exit::by(Signal::SIGKILL);
-    };
-    match (status.exit_status(), status.terminating_signal()) {
-        (Some(code), _) => Exit::Code(code),
-        (None, Some(signal)) => Exit::Signal { signal, core_dumped: status.dumped() },
-        (None, None) => Exit::by(Signal::SIGKILL),
     }
 }

@@ -3,7 +3,6 @@
 use std::future;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::process::Child;
 
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::Interest;
@@ -16,8 +15,9 @@ pub(super) struct Pidfd(AsyncFd<OwnedFd>);
 impl Pidfd {
     /// The descriptor of a child, which has to be unreaped: otherwise the number could be another
     /// process's. To be called inside a runtime.
-    pub(super) fn of(child: &Child) -> io::Result<Self> {
-        let pidfd = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
+    pub(super) fn of(child: u32) -> io::Result<Self> {
+        let pid = i32::try_from(child).ok().and_then(Pid::from_raw);
+        let pidfd = pidfd_open(pid.ok_or(io::ErrorKind::InvalidInput)?, PidfdFlags::empty())?;
         #[allow(
             deprecated,
             reason = "its successor is unsafe because of types whose descriptor may change; \

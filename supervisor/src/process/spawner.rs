@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use std::thread;
 
 use nix::sys::signal::Signal;
-use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
 
-use super::keeper::{Keeper, Request, Serial, Started};
-use super::orphans::Orphans;
-use super::ward::Ward;
+use super::keeper::{Claimed, Request, Serial, Started};
+use super::seat::Seat;
+use super::succession::{Heritage, Successor};
 use super::warden::WardenCommand;
 use super::{Launch, Process, SpawnError};
 
@@ -25,7 +24,8 @@ pub struct Spawner {
 }
 
 impl Spawner {
-    /// Starts the thread and the warden.
+    /// Starts a thread of its own and the warden. For what never becomes another program: see
+    /// [`Seat`].
     ///
     /// Fails where either cannot be started: without a warden no promise is kept about children
     /// that outlive replug.
@@ -34,31 +34,14 @@ impl Spawner {
     /// the thread reaps every child that it has not started itself: nothing else there may start
     /// and wait for any.
     pub async fn start(warden: WardenCommand) -> io::Result<Self> {
-        let (requests, receiver) = mpsc::unbounded_channel();
-        let (up, is_up) = oneshot::channel();
+        let (seat, summons) = Seat::new();
         // Nobody joins the thread: it ends by itself, see above, and `finish` waits for it.
-        thread::Builder::new().name("replug-spawner".into()).spawn(move || {
-            let prepared =
-                runtime::Builder::new_current_thread().enable_all().build().and_then(|runtime| {
-                    let entered = runtime.enter();
-                    let orphans = Orphans::listen()?;
-                    let ward = Ward::start(warden)?;
-                    drop(entered);
-                    Ok((runtime, ward, orphans))
-                });
-            match prepared {
-                // If nobody waits any more, the requests have no sender and the run is over at once.
-                Ok((runtime, ward, orphans)) => {
-                    let _ = up.send(Ok(()));
-                    runtime.block_on(Keeper::new(receiver, ward, orphans).run());
-                }
-                Err(error) => {
-                    let _ = up.send(Err(error));
-                }
-            }
-        })?;
-        is_up.await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))?;
-        Ok(Self { requests })
+        thread::Builder::new().name("replug-spawner".into()).spawn(move || seat.serve())?;
+        summons.call(warden, None).await
+    }
+
+    pub(super) fn new(requests: mpsc::UnboundedSender<Request>) -> Self {
+        Self { requests }
     }
 
     /// Starts a process and returns when it runs its program.
@@ -72,6 +55,42 @@ impl Spawner {
         let Started { serial, pid, exit, stdout, stderr } =
             started.await.map_err(|_| SpawnError::Stopping)??;
         Ok(Process::new(self.clone(), serial, pid, exit, (stdout, stderr)))
+    }
+
+    /// Takes a process that somebody has let go of ([`Process::release`]), in this program or the one
+    /// before it. One that has ended meanwhile is as good as any other: its exit is told.
+    pub async fn claim(&self, pid: u32) -> io::Result<Process> {
+        let (answer, claimed) = oneshot::channel();
+        self.send(Request::Claim(pid, answer));
+        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+        let Claimed { serial, exit } = claimed.await.map_err(gone)??;
+        Ok(Process::claimed(self.clone(), serial, pid, exit))
+    }
+
+    /// Kills every process that somebody has let go of and nobody has claimed.
+    pub fn end_unclaimed(&self) {
+        self.send(Request::EndUnclaimed);
+    }
+
+    /// What the next program needs to go on with the processes: all of them have to be released.
+    pub async fn heritage(&self) -> io::Result<Heritage> {
+        let (answer, heritage) = oneshot::channel();
+        self.send(Request::Heritage(answer));
+        heritage.await.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?
+    }
+
+    /// Becomes the next program, in the thread that starts processes. Returns only where that fails.
+    pub async fn succeed(&self, successor: Successor) -> io::Error {
+        let (failed, error) = oneshot::channel();
+        self.send(Request::Succeed(Box::new(successor), failed));
+        error.await.unwrap_or_else(|_| io::ErrorKind::BrokenPipe.into())
+    }
+
+    /// Whether the process was let go of; false where it has ended already.
+    pub(super) async fn release(&self, serial: Serial) -> bool {
+        let (answer, released) = oneshot::channel();
+        self.send(Request::Release(serial, answer));
+        released.await.unwrap_or(false)
     }
 
     /// Has `folder` removed with all that is in it when replug is gone, however it went. The path

@@ -11,13 +11,17 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::pidfd::Pidfd;
 use super::pre_exec;
+use super::reap::reap;
+use super::succession::Heritage;
 use super::warden::{WARDEN_NAME, WardenCommand};
 
 /// A warden that ended sooner than this after its start is not replaced sooner than this after
@@ -38,7 +42,8 @@ pub(super) struct Ward {
 }
 
 struct Warden {
-    child: Child,
+    /// A child that is not reaped before its [`Warden`] is dropped: the number is its own.
+    pid: u32,
     exit: Pidfd,
     lines: UnixStream,
     since: Instant,
@@ -58,6 +63,53 @@ impl Ward {
         Ok(ward)
     }
 
+    /// Goes on with what the program before this one knew. Its warden is still there, and goes when
+    /// another one, of this program, knows everything: at no time is there none.
+    ///
+    /// An error is that the old one is gone and no other can be started.
+    pub(super) fn take_over(command: WardenCommand, heritage: Heritage) -> io::Result<Self> {
+        let Heritage { warden, lines, processes, folders } = heritage;
+        let mut ward = Self {
+            command,
+            warden: None,
+            due: None,
+            groups: processes.into_iter().collect(),
+            folders: folders.into_iter().collect(),
+        };
+        let old = Pidfd::of(warden).map(|exit| Warden {
+            pid: warden,
+            exit,
+            lines: lines.into(),
+            since: Instant::now(),
+        });
+        match (Warden::start(&ward.command, &ward.all()), old) {
+            (Ok(new), old) => {
+                if let Ok(old) = old {
+                    old.kill();
+                }
+                ward.warden = Some(new);
+            }
+            (Err(error), Ok(old)) => {
+                tracing::warn!("the warden stays the one of the program before: {error}");
+                ward.warden = Some(old);
+            }
+            (Err(error), Err(_)) => return Err(error),
+        }
+        Ok(ward)
+    }
+
+    /// What the next program needs to go on. The warden stays in office until then.
+    pub(super) fn heritage(&mut self) -> io::Result<Heritage> {
+        self.descriptor()?;
+        let Some(warden) = &self.warden else { return Err(io::ErrorKind::BrokenPipe.into()) };
+        Ok(Heritage {
+            warden: warden.pid,
+            lines: warden.lines.as_fd().try_clone_to_owned()?,
+            processes: self.groups.iter().copied().collect(),
+            folders: self.folders.iter().cloned().collect(),
+        })
+    }
+
     /// The descriptor over which a child announces its group, of a warden that is started now if
     /// there is none.
     pub(super) fn descriptor(&mut self) -> io::Result<BorrowedFd<'_>> {
@@ -72,7 +124,7 @@ impl Ward {
 
     /// Whether the process is the warden in office.
     pub(super) fn is_warden(&self, pid: u32) -> bool {
-        self.warden.as_ref().is_some_and(|warden| warden.child.id() == pid)
+        self.warden.as_ref().is_some_and(|warden| warden.pid == pid)
     }
 
     /// The group that announced itself last runs its program.
@@ -123,28 +175,32 @@ impl Ward {
                 return Ok(());
             }
         }
-        let mut knows = Vec::new();
-        for group in &self.groups {
-            knows.extend_from_slice(format!("+{group}\n=\n").as_bytes());
-        }
-        for folder in &self.folders {
-            knows.extend(folder_line(folder));
-        }
-        self.warden = Some(Warden::start(&self.command, &knows)?);
+        self.warden = Some(Warden::start(&self.command, &self.all())?);
         self.due = None;
         Ok(())
+    }
+
+    /// All there is to know, in lines.
+    fn all(&self) -> Vec<u8> {
+        let mut all = Vec::new();
+        for group in &self.groups {
+            all.extend_from_slice(format!("+{group}\n=\n").as_bytes());
+        }
+        for folder in &self.folders {
+            all.extend(folder_line(folder));
+        }
+        all
     }
 
     /// Lets the warden end and waits until it has.
     pub(super) async fn dismiss(mut self) {
         if let Some(warden) = self.warden.take() {
-            let Warden { mut child, exit, lines, .. } = warden;
+            let Warden { pid, exit, lines, .. } = warden;
             drop(lines);
             if timeout(LEAVE, exit.ended()).await.is_err() {
-                // It is unreaped, so the number is its own.
-                let _ = child.kill();
+                kill_one(pid);
             }
-            let _ = child.wait();
+            reap(pid);
         }
     }
 
@@ -154,7 +210,7 @@ impl Ward {
         if let Some(warden) = &mut self.warden
             && warden.lines.write_all(line).is_err()
         {
-            let _ = warden.child.kill();
+            kill_one(warden.pid);
         }
     }
 }
@@ -163,9 +219,9 @@ impl Drop for Ward {
     /// Reached with a warden only where the spawner's thread panics: the warden must not outlive
     /// it as a zombie, and does its work because its input ends.
     fn drop(&mut self) {
-        if let Some(Warden { mut child, lines, .. }) = self.warden.take() {
+        if let Some(Warden { pid, lines, .. }) = self.warden.take() {
             drop(lines);
-            let _ = child.wait();
+            reap(pid);
         }
     }
 }
@@ -180,32 +236,38 @@ impl Warden {
         start.arg0(WARDEN_NAME).args(&command.args);
         start.stdin(OwnedFd::from(input)).stdout(Stdio::null()).stderr(Stdio::null());
         pre_exec::warden(&mut start);
-        let mut child = start.spawn()?;
+        let pid = start.spawn()?.id();
         // The command still holds the warden's own end of the socket.
         drop(start);
-        match Self::brief(&child, &mut lines, knows) {
-            Ok(exit) => Ok(Self { child, exit, lines, since: Instant::now() }),
+        match Self::brief(pid, &mut lines, knows) {
+            Ok(exit) => Ok(Self { pid, exit, lines, since: Instant::now() }),
             Err(error) => {
-                let _ = child.kill();
-                let _ = child.wait();
+                kill_one(pid);
+                reap(pid);
                 Err(error)
             }
         }
     }
 
     /// Tells a fresh warden what it has to know, and what tells of its exit.
-    fn brief(child: &Child, lines: &mut UnixStream, knows: &[u8]) -> io::Result<Pidfd> {
+    fn brief(warden: u32, lines: &mut UnixStream, knows: &[u8]) -> io::Result<Pidfd> {
         // Blocking here, and not later: it reads while it is told, however much that is.
         lines.write_all(knows)?;
         lines.set_nonblocking(true)?;
-        Pidfd::of(child)
+        Pidfd::of(warden)
     }
 
     /// Ends it and leaves no zombie.
-    fn kill(mut self) {
-        // Unreaped, so its number is its own.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    fn kill(self) {
+        kill_one(self.pid);
+        reap(self.pid);
+    }
+}
+
+/// Kills a child that is not reaped yet. One that has ended already is as it should be.
+fn kill_one(pid: u32) {
+    if let Ok(pid) = i32::try_from(pid) {
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
     }
 }
 

@@ -1,27 +1,56 @@
-//! Sockets that listen already when replug starts, because a service manager opened them: which of
-//! them serves what.
+//! Sockets that listen already when replug starts, because a service manager opened them or the
+//! program that this one follows: which of them serves what.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
 use tokio::net::{TcpListener, UnixListener};
 
-use super::{ListenAddress, Listener, Socket};
+use super::{ListenAddress, Listener, Socket, SocketFile};
 
 /// A listening socket that was passed to this process.
 #[derive(Debug)]
 pub struct Given {
-    /// What the service manager calls it.
-    pub name: String,
+    /// By whom, and what for.
+    pub by: GivenBy,
     /// The socket.
     pub socket: OwnedFd,
 }
 
+/// Who passed a listening socket, and what for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GivenBy {
+    /// A service manager, which calls it so. The file of a Unix socket is the manager's.
+    Manager {
+        /// Its name.
+        name: String,
+    },
+    /// The program that this one follows, which had bound it. The file of a Unix socket is replug's.
+    Predecessor {
+        /// What was served there.
+        purpose: String,
+        /// Where it was to be bound.
+        wanted: ListenAddress,
+    },
+}
+
+impl fmt::Display for GivenBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Manager { name } => write!(f, "the passed socket `{name}`"),
+            Self::Predecessor { purpose, wanted } => {
+                write!(f, "the socket of {purpose} on {wanted}")
+            }
+        }
+    }
+}
+
 /// Passed sockets that nothing has taken yet.
 #[derive(Debug)]
-pub(in crate::api) struct Pool(Vec<(String, Listener)>);
+pub(in crate::api) struct Pool(Vec<Listener>);
 
 // === impl Pool ===
 
@@ -29,38 +58,54 @@ impl Pool {
     /// Takes what was passed. What is no listening socket is told of and closed. To be called inside
     /// a runtime.
     pub(in crate::api) fn new(given: Vec<Given>) -> Self {
-        let usable =
-            given.into_iter().filter_map(|Given { name, socket }| match Listener::from_descriptor(
-                socket,
-            ) {
-                Ok(listener) => Some((name, listener)),
-                Err(error) => {
-                    tracing::warn!("the passed socket `{name}` cannot be listened on: {error}");
-                    None
-                }
-            });
+        let usable = given.into_iter().filter_map(|Given { by, socket }| {
+            let listener = Listener::from_descriptor(socket, by.clone());
+            listener.inspect_err(|error| tracing::warn!("{by} cannot be listened on: {error}")).ok()
+        });
         Self(usable.collect())
     }
 
-    /// The sockets of that name.
+    /// The sockets that a service manager calls so.
     pub(in crate::api) fn named(&mut self, wanted: &str) -> Vec<Listener> {
-        self.0.extract_if(.., |(name, _)| name == wanted).map(|(_, listener)| listener).collect()
+        let is_wanted = |listener: &mut Listener| matches!(&listener.origin, GivenBy::Manager { name } if name == wanted);
+        self.0.extract_if(.., is_wanted).collect()
     }
 
-    /// A socket that listens where `address` says.
+    /// The socket that the program before had bound for this.
+    pub(in crate::api) fn bound_for(
+        &mut self,
+        for_what: &str,
+        address: &ListenAddress,
+    ) -> Option<Listener> {
+        let is_it = |listener: &Listener| {
+            matches!(&listener.origin, GivenBy::Predecessor { purpose, wanted }
+                if purpose == for_what && wanted == address)
+        };
+        let place = self.0.iter().position(is_it)?;
+        Some(self.0.swap_remove(place))
+    }
+
+    /// A socket of a service manager that listens where `address` says.
     pub(in crate::api) fn at(&mut self, address: &ListenAddress) -> Option<Listener> {
-        let place = self.0.iter().position(|(_, listener)| listener.is_at(address))?;
-        Some(self.0.swap_remove(place).1)
+        let is_it = |listener: &Listener| {
+            matches!(listener.origin, GivenBy::Manager { .. }) && listener.is_at(address)
+        };
+        let place = self.0.iter().position(is_it)?;
+        Some(self.0.swap_remove(place))
     }
 
     /// Tells of what nothing has taken, and closes it.
     pub(in crate::api) fn close(self) {
-        for (name, listener) in self.0 {
-            tracing::warn!(
-                "the passed socket `{name}` on {} serves nothing: call it `grpc` or `http`, or let \
-                 plugins.toml name its address",
-                listener.address
-            );
+        for Listener { address, origin, .. } in self.0 {
+            match origin {
+                GivenBy::Manager { .. } => tracing::warn!(
+                    "{origin} on {address} serves nothing: call it `grpc` or `http`, or let \
+                     plugins.toml name its address"
+                ),
+                GivenBy::Predecessor { purpose, .. } => {
+                    tracing::info!("{purpose} is not served on {address} any more");
+                }
+            }
         }
     }
 }
@@ -69,31 +114,38 @@ impl Pool {
 
 impl Listener {
     /// A listener on a socket that listens already, of whichever kind it is.
-    fn from_descriptor(socket: OwnedFd) -> io::Result<Self> {
+    fn from_descriptor(socket: OwnedFd, origin: GivenBy) -> io::Result<Self> {
         let socket = socket2::Socket::from(socket);
         if !socket.is_listener()? {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it does not listen"));
         }
         socket.set_nonblocking(true)?;
         let address = socket.local_addr()?;
-        let path = address.as_pathname().map(Path::to_owned);
-        match (address.as_socket(), path) {
-            (Some(address), _) => Ok(Self {
-                socket: Socket::Tcp(TcpListener::from_std(socket.into())?),
-                address: ListenAddress::Tcp(address.to_string()),
-            }),
-            (None, Some(path)) => Ok(Self {
-                socket: Socket::Unix {
-                    listener: UnixListener::from_std(OwnedFd::from(socket).into())?,
-                    _file: None,
-                },
-                address: ListenAddress::Unix(path),
-            }),
-            (None, None) => Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "its address is no TCP address and no path",
-            )),
+        if let Some(address) = address.as_socket() {
+            let listener = TcpListener::from_std(socket.into())?;
+            let address = ListenAddress::Tcp(address.to_string());
+            return Ok(Self { socket: Socket::Tcp(listener), address, origin });
         }
+        let Some(path) = address.as_pathname().map(Path::to_owned) else {
+            let why = "its address is no TCP address and no path";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+        };
+        let file = match origin {
+            GivenBy::Manager { .. } => None,
+            GivenBy::Predecessor { .. } => Some(SocketFile::of(&path)?),
+        };
+        let listener = UnixListener::from_std(OwnedFd::from(socket).into())?;
+        let socket = Socket::Unix { listener, _file: file };
+        Ok(Self { socket, address: ListenAddress::Unix(path), origin })
+    }
+
+    /// The socket for the next program, open here too.
+    pub(in crate::api) fn passed_on(&self) -> io::Result<Given> {
+        let socket = match &self.socket {
+            Socket::Tcp(listener) => listener.as_fd(),
+            Socket::Unix { listener, .. } => listener.as_fd(),
+        };
+        Ok(Given { by: self.origin.clone(), socket: socket.try_clone_to_owned()? })
     }
 
     /// Whether it listens where `wanted` says. Every interface of IPv6 includes IPv4's, which is what
