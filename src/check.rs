@@ -1,6 +1,6 @@
 //! `replug check`: what is wrong with plugins.toml, all of it at once.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use replug_component::ComponentType;
@@ -8,6 +8,7 @@ use replug_runtime::builtin;
 use replug_supervisor::plan::{Checked, Plan, Surroundings};
 
 use crate::cli::CheckArgs;
+use crate::colour;
 use crate::exit::Failure;
 
 /// Checks and shows what was found.
@@ -17,10 +18,9 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(&checked.diagnostics).map_err(Failure::failed)?;
         println!("{text}");
     } else {
-        let colour = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let mut out = io::stdout().lock();
         // A reader that has seen enough is no failure.
-        let _ = checked.render(colour, &mut out).and_then(|()| out.flush());
+        let _ = checked.render(colour::wanted(&io::stdout()), &mut out).and_then(|()| out.flush());
         if let Some(plan) = &checked.plan
             && checked.diagnostics.is_empty()
         {
@@ -39,8 +39,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
 /// the end.
 pub(crate) fn load(file: &Path) -> Result<Plan, Failure> {
     let checked = examine(file);
-    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let shown = checked.render(colour, &mut io::stderr().lock());
+    let shown = checked.render(colour::wanted(&io::stderr()), &mut io::stderr().lock());
     shown.map_err(Failure::failed)?;
     checked.plan.ok_or_else(Failure::bad_plan)
 }

@@ -2,7 +2,9 @@
 //! command's arguments have a file of their own; here is what they share.
 
 mod check;
+mod components;
 mod doctor;
+mod events;
 mod lifecycle;
 mod plugin;
 mod run;
@@ -14,8 +16,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::check::CheckArgs;
+pub(crate) use self::components::ComponentsArgs;
 pub(crate) use self::doctor::DoctorArgs;
-pub(crate) use self::lifecycle::{PluginNameArgs, RestartArgs, WaitArgs, WaitState};
+pub(crate) use self::events::EventsArgs;
+pub(crate) use self::lifecycle::{PluginNamesArgs, RestartArgs, SignalArgs, WaitArgs, WaitState};
 pub(crate) use self::plugin::PluginArgs;
 pub(crate) use self::run::RunArgs;
 pub(crate) use self::setup::{CompletionsArgs, InstallArgs, ManArgs};
@@ -55,11 +59,18 @@ pub(crate) enum Command {
     Run(RunArgs),
     Check(CheckArgs),
     Status(StatusArgs),
-    /// Start a plugin that is stopped
-    Start(PluginNameArgs),
-    /// Stop a plugin, until it is started again
-    Stop(PluginNameArgs),
+    Components(ComponentsArgs),
+    Events(EventsArgs),
+    /// Start plugins that are stopped
+    ///
+    /// Returns when they are ready; fails with the reason when one does not become so.
+    Start(PluginNamesArgs),
+    /// Stop plugins, until they are started again
+    ///
+    /// Returns when their processes are gone.
+    Stop(PluginNamesArgs),
     Restart(RestartArgs),
+    Signal(SignalArgs),
     Wait(WaitArgs),
     Plugin(PluginArgs),
     Doctor(DoctorArgs),

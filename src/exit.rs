@@ -46,6 +46,20 @@ impl Failure {
         Self { code: FAILED, message: None }
     }
 
+    /// What can be said of it; nothing where everything has been said already.
+    pub(crate) fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+
+    /// Both: the code of the first, and a line for each.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let message = match (self.message, other.message) {
+            (Some(one), Some(two)) => Some(format!("{one}\nreplug: {two}")),
+            (one, two) => one.or(two),
+        };
+        Self { code: self.code, message }
+    }
+
     /// Says why, and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         if let Some(message) = self.message {

@@ -2,8 +2,11 @@
 
 mod check;
 mod cli;
+mod colour;
 mod completions;
+mod components;
 mod doctor;
+mod events;
 mod exit;
 mod install;
 mod lifecycle;
@@ -31,9 +34,12 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
         Command::Status(args) => status::status(&args),
+        Command::Components(args) => components::components(&args),
+        Command::Events(args) => events::events(&args),
         Command::Start(args) => lifecycle::start(&args),
         Command::Stop(args) => lifecycle::stop(&args),
         Command::Restart(args) => lifecycle::restart(&args),
+        Command::Signal(args) => lifecycle::signal(&args),
         Command::Wait(args) => lifecycle::wait(&args),
         Command::Plugin(args) => plugin::serve(&args),
         Command::Doctor(args) => doctor::doctor(&args),

@@ -9,7 +9,7 @@
 mod addresses;
 mod signals;
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -20,6 +20,7 @@ use replug_runtime::api::{ApiToken, Bound, Ending, Phase, ShutdownRequest};
 use replug_runtime::registry::Registry;
 use replug_supervisor::activation::{PassedSocket, passed_sockets};
 use replug_supervisor::control::{About, ControlSocket};
+use replug_supervisor::events::Journal;
 use replug_supervisor::notify::Notify;
 use replug_supervisor::output::PluginLog;
 use replug_supervisor::output::log::{Format, subscriber};
@@ -36,6 +37,7 @@ use tracing_subscriber::EnvFilter;
 use self::signals::Stop;
 use crate::check::load;
 use crate::cli::RunArgs;
+use crate::colour;
 use crate::exit::Failure;
 
 /// How long calls under way have when replug is told to stop.
@@ -58,7 +60,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let filter = EnvFilter::try_new(&args.log)
         .map_err(|error| Failure::failed(format!("--log {}: {error}", args.log)))?;
     let format = if args.log_json { Format::Json } else { Format::Text };
-    let colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let colours = colour::wanted(&io::stderr());
     let (subscriber, guard) = subscriber(io::stderr, format, colours, filter);
     tracing::subscriber::set_global_default(subscriber).map_err(Failure::failed)?;
 
@@ -100,7 +102,8 @@ async fn serve(
     let apis = Bound::bind_or_take(settings, addresses::given(passed)).await;
     let apis = apis.map_err(Failure::failed)?;
     let run = RunFolder::open(plan.runtime.plugins_dir()).await.map_err(Failure::failed)?;
-    let control = ControlSocket::bind(&plan.runtime.control).await.map_err(Failure::failed)?;
+    let control = ControlSocket::bind(&plan.runtime.control, plan.runtime.control_group.as_ref());
+    let control = control.await.map_err(Failure::failed)?;
     let watch = SocketWatch::new().map_err(Failure::failed)?;
     let (log, log_end) = PluginLog::start().map_err(Failure::failed)?;
     let spawner = summons.call(WardenCommand::this_program(), None).await;
@@ -114,6 +117,7 @@ async fn serve(
         registry: registry.clone(),
         spawner: spawner.clone(),
         log,
+        journal: Journal::new(),
         watch,
         run: Arc::new(run),
         replug: this_program()?,

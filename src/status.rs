@@ -3,16 +3,32 @@
 mod json;
 mod table;
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
+use replug_proto::replug::control::v1 as pb;
 use replug_supervisor::control::Client;
 
 use crate::block_on;
 use crate::check::load;
 use crate::cli::{ControlArgs, StatusArgs};
+use crate::colour;
 use crate::exit::Failure;
-pub(crate) use table::plugin_state;
+pub(crate) use json::write_outcomes;
+pub(crate) use table::{component_state, plugin_state};
+
+/// Writes components alone.
+pub(crate) fn write_components(
+    components: &[pb::Component],
+    json: bool,
+    out: &mut impl io::Write,
+) -> io::Result<()> {
+    if json {
+        json::write_components(components, out)
+    } else {
+        table::write_components(components, colour::wanted(&io::stdout()), out)
+    }
+}
 
 /// Asks and shows.
 pub(crate) fn status(args: &StatusArgs) -> Result<(), Failure> {
@@ -22,8 +38,7 @@ pub(crate) fn status(args: &StatusArgs) -> Result<(), Failure> {
         let written = if args.json {
             json::write(&status, &mut out)
         } else {
-            let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            table::write(&status, colour, &mut out)
+            table::write(&status, colour::wanted(&io::stdout()), &mut out)
         };
         // A reader that has seen enough, as `head` does, is no failure.
         let _ = written.and_then(|()| out.flush());

@@ -21,6 +21,7 @@ use replug_component::hello::Hello;
 use replug_component::secret::SecretStore;
 use replug_component::state::StateStore;
 use replug_component::{ComponentType, Error};
+use tokio::sync::watch;
 
 use self::desk::{Desk, Task};
 pub use self::draining::Draining;
@@ -51,6 +52,8 @@ pub type SecretComponent = Slot<dyn SecretStore>;
 pub struct Registry {
     view: ArcSwap<View>,
     desk: Mutex<Desk>,
+    /// Rung when components may be in another state.
+    bell: watch::Sender<()>,
 }
 
 /// What requests read. Replaced as a whole when a component is declared.
@@ -141,7 +144,11 @@ impl Registry {
     /// there is none.
     #[must_use]
     pub fn new(app_id: &str, namespace: &str) -> Self {
-        Self { view: ArcSwap::default(), desk: Mutex::new(Desk::new(app_id, namespace)) }
+        Self {
+            view: ArcSwap::default(),
+            desk: Mutex::new(Desk::new(app_id, namespace)),
+            bell: watch::Sender::new(()),
+        }
     }
 
     /// The state store of this name.
@@ -163,6 +170,13 @@ impl Registry {
     #[must_use]
     pub fn components(&self) -> Vec<ComponentStatus> {
         self.desk.lock().components()
+    }
+
+    /// Tells when components may be in another state than before. Changes that follow each other at
+    /// once are told as one.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.bell.subscribe()
     }
 
     /// Keeps a component type for a plugin that is yet to come, so that components of it wait for
@@ -201,11 +215,13 @@ impl Registry {
     /// wait where there is none. Its types stay registered.
     pub fn suspend(&self, plugin: &str, seat: Seat, reason: &str) {
         self.desk.lock().suspend(plugin, seat, None, reason);
+        self.ring();
     }
 
     /// The same for one socket of the seat.
     pub fn suspend_socket(&self, plugin: &str, seat: Seat, socket: &str, reason: &str) {
         self.desk.lock().suspend(plugin, seat, Some(socket), reason);
+        self.ring();
     }
 
     /// Takes back everything that the plugin offered. Its components are served by the next plugin
@@ -268,8 +284,14 @@ impl Registry {
 
     /// Gives the components whose initialisation failed, each with the error.
     async fn perform_all(&self, tasks: Vec<Task>) -> Vec<(String, String)> {
+        self.ring();
         let failures = join_all(tasks.into_iter().map(|task| self.perform(task))).await;
         failures.into_iter().flatten().collect()
+    }
+
+    /// Called after every change, so that whoever looks then finds it.
+    fn ring(&self) {
+        self.bell.send_replace(());
     }
 
     /// Does what a change at the desk asks for, without holding the desk. Gives the component and
@@ -304,6 +326,7 @@ impl Registry {
                 result
             }
         };
+        self.ring();
         let failure = result.err()?;
         tracing::error!(component = failure.0, "initialisation failed: {}", failure.1);
         Some(failure)

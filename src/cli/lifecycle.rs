@@ -1,4 +1,4 @@
-//! `replug start`, `stop`, `restart` and `wait`.
+//! `replug start`, `stop`, `restart`, `signal` and `wait`.
 
 use std::time::Duration;
 
@@ -6,38 +6,54 @@ use clap::{Args, ValueEnum};
 
 use super::ControlArgs;
 
-/// Which plugin of a running replug.
+/// Which plugins of a running replug.
 #[derive(Debug, Args)]
-pub(crate) struct PluginNameArgs {
-    /// The plugin, as plugins.toml calls it
-    pub(crate) plugin: String,
+pub(crate) struct PluginNamesArgs {
+    /// The plugins, as plugins.toml calls them
+    #[arg(value_name = "NAME", required = true)]
+    pub(crate) plugins: Vec<String>,
+
+    /// Write what they are then as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 
     #[command(flatten)]
     pub(crate) control: ControlArgs,
 }
 
-/// Stop a plugin and start its next generation.
+/// Stop plugins and start their next generations.
 ///
-/// Returns when the next generation is ready; fails with the reason when it does not become so.
-/// Applications that call its components wait meanwhile.
+/// One plugin after the other, each when the one before it is ready again; fails with the reason
+/// when a plugin does not become ready. Applications that call its components wait meanwhile.
 #[derive(Debug, Args)]
 pub(crate) struct RestartArgs {
+    #[command(flatten)]
+    pub(crate) names: PluginNamesArgs,
+}
+
+/// Send a signal to a plugin and its children.
+///
+/// It goes to the plugin's whole process group. A plugin that ends of it is started again as after
+/// every end; `replug stop` is what keeps it stopped.
+#[derive(Debug, Args)]
+pub(crate) struct SignalArgs {
     /// The plugin, as plugins.toml calls it
+    #[arg(value_name = "NAME")]
     pub(crate) plugin: String,
+
+    /// The signal, by name or number, such as `HUP`, `SIGUSR1` or `10`
+    pub(crate) signal: String,
 
     #[command(flatten)]
     pub(crate) control: ControlArgs,
 }
 
-/// Wait until a plugin is ready, or stopped.
+/// Wait until plugins are ready, or stopped.
 ///
 /// For scripts: returns at once where it is so already. A plugin that somebody else runs may be yet
 /// to come. Exits with 1 where the time is over before.
 #[derive(Debug, Args)]
 pub(crate) struct WaitArgs {
-    /// The plugin, as plugins.toml or its socket calls it
-    pub(crate) plugin: String,
-
     /// What to wait for
     #[arg(long = "for", value_name = "STATE", value_enum, default_value = "ready")]
     pub(crate) state: WaitState,
@@ -47,7 +63,7 @@ pub(crate) struct WaitArgs {
     pub(crate) timeout: Option<Duration>,
 
     #[command(flatten)]
-    pub(crate) control: ControlArgs,
+    pub(crate) names: PluginNamesArgs,
 }
 
 /// What can be waited for.

@@ -6,6 +6,8 @@ use prost_types::Duration;
 use replug_proto::replug::control::v1 as pb;
 use serde::Serialize;
 
+use crate::lifecycle::Outcome;
+
 #[derive(Serialize)]
 struct Status<'a> {
     version: &'a str,
@@ -61,6 +63,32 @@ pub(super) fn write(status: &pb::StatusResponse, out: &mut impl io::Write) -> io
         components: status.components.iter().map(component).collect(),
     };
     serde_json::to_writer_pretty(&mut *out, &shown)?;
+    writeln!(out)
+}
+
+/// Writes components alone, as an array.
+pub(super) fn write_components(
+    components: &[pb::Component],
+    out: &mut impl io::Write,
+) -> io::Result<()> {
+    let components: Vec<_> = components.iter().map(component).collect();
+    serde_json::to_writer_pretty(&mut *out, &components)?;
+    writeln!(out)
+}
+
+/// Writes what came of plugins as an array: each as status shows it, or with its error.
+pub(crate) fn write_outcomes(outcomes: &[Outcome], out: &mut impl io::Write) -> io::Result<()> {
+    #[derive(Serialize)]
+    #[serde(untagged)]
+    enum Shown<'a> {
+        Plugin(Box<Plugin<'a>>),
+        Failed { name: &'a str, error: &'a str },
+    }
+    let shown = outcomes.iter().map(|(name, outcome)| match outcome {
+        Ok(it) => Shown::Plugin(Box::new(plugin(it))),
+        Err(failure) => Shown::Failed { name, error: failure.message().unwrap_or_default() },
+    });
+    serde_json::to_writer_pretty(&mut *out, &shown.collect::<Vec<_>>())?;
     writeln!(out)
 }
 

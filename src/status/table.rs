@@ -28,7 +28,7 @@ pub(super) fn write(
         writeln!(out, "\n{}", plugins(status, colour))?;
     }
     if !status.components.is_empty() {
-        writeln!(out, "\n{}", components(status, colour))?;
+        writeln!(out, "\n{}", components(&status.components, colour))?;
     }
     troubles(status, out)
 }
@@ -68,9 +68,20 @@ fn plugins(status: &pb::StatusResponse, colour: bool) -> Table {
     table
 }
 
-fn components(status: &pb::StatusResponse, colour: bool) -> Table {
+/// Writes components alone, and below them what is wrong.
+pub(super) fn write_components(
+    shown: &[pb::Component],
+    colour: bool,
+    out: &mut impl io::Write,
+) -> io::Result<()> {
+    writeln!(out, "{}", components(shown, colour))?;
+    let alone = pb::StatusResponse { components: shown.to_vec(), ..Default::default() };
+    troubles(&alone, out)
+}
+
+fn components(shown: &[pb::Component], colour: bool) -> Table {
     let mut table = empty(["COMPONENT", "TYPE", "STATE", "SERVED BY", "CAPABILITIES"], colour);
-    for component in &status.components {
+    for component in shown {
         let state = component.state();
         table.add_row(vec![
             Cell::new(&component.name),
@@ -182,7 +193,7 @@ pub(crate) fn plugin_state(state: pb::plugin::State) -> &'static str {
 }
 
 /// A component's state as status names it.
-pub(super) fn component_state(state: pb::component::State) -> &'static str {
+pub(crate) fn component_state(state: pb::component::State) -> &'static str {
     use pb::component::State;
     match state {
         State::Unspecified => "unknown",

@@ -1,11 +1,14 @@
-//! The control API: what a user asks of a running replug, over a Unix socket that only replug's own
-//! user and root can reach.
+//! The control API: what a user asks of a running replug, over a Unix socket that only root, replug's
+//! own user and the members of one group can reach.
 
+mod accept;
 mod client;
 mod convert;
 mod desk;
+mod peer;
 mod socket;
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, Events};
+pub(crate) use convert::{component as wire_component, state as wire_state};
 pub use desk::About;
 pub use socket::{BindError, ControlSocket};

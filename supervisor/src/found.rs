@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::connect::{Socket, SocketEvent, SocketSet, listed, warn_of};
+use crate::events::{Journal, Kind as EventKind, Seen, about};
 use crate::health::HealthPolicy;
 use crate::plugin::nameless;
 use crate::sockets::{FolderEvent, SocketWatch, type_name};
@@ -31,6 +32,7 @@ pub(crate) struct FoundTask {
     watch: SocketWatch,
     plugins: HashMap<PathBuf, Found>,
     status: watch::Sender<Vec<PluginStatus>>,
+    journal: Journal,
     /// Retiring may have to initialise components elsewhere, which nothing here waits for.
     background: JoinSet<()>,
 }
@@ -55,6 +57,7 @@ impl FoundTask {
         declared: IsDeclared,
         registry: Arc<Registry>,
         watch: SocketWatch,
+        journal: Journal,
     ) -> (Self, watch::Receiver<Vec<PluginStatus>>) {
         let (status, seen) = watch::channel(Vec::new());
         let task = Self {
@@ -65,6 +68,7 @@ impl FoundTask {
             watch,
             plugins: HashMap::new(),
             status,
+            journal,
             background: JoinSet::new(),
         };
         (task, seen)
@@ -228,7 +232,18 @@ impl FoundTask {
     fn show(&self) {
         let mut all: Vec<_> = self.plugins.values().map(|found| found.status.clone()).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
-        self.status.send_replace(all);
+        let before = self.status.send_replace(all);
+        let now = self.status.borrow();
+        for status in &*now {
+            match before.iter().find(|before| before.name == status.name) {
+                Some(before) => Seen::of(before).tell(status, &self.journal),
+                None => self.journal.record(about(&status.name, EventKind::Added, "found")),
+            }
+        }
+        for gone in before.iter().filter(|gone| now.iter().all(|it| it.name != gone.name)) {
+            let why = "its socket has not come back";
+            self.journal.record(about(&gone.name, EventKind::Removed, why));
+        }
     }
 }
 

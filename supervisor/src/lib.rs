@@ -8,6 +8,7 @@ pub mod activation;
 pub mod connect;
 pub mod control;
 pub mod doctor;
+pub mod events;
 mod found;
 pub mod health;
 mod inherit;

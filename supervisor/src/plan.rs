@@ -72,10 +72,21 @@ pub struct RuntimeSettings {
     pub socket_dir: Option<PathBuf>,
     /// The control socket.
     pub control: PathBuf,
+    /// Whose members may ask and tell the running replug, besides its own user and root.
+    pub control_group: Option<ControlGroup>,
     /// How long the socket of a found plugin may be gone before the plugin is retired.
     pub forget_after: Duration,
     /// The longest message, in bytes, that is taken from an application.
     pub max_message: usize,
+}
+
+/// A group of users.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControlGroup {
+    /// Its name, or its number where it has none.
+    pub name: String,
+    /// Its number.
+    pub gid: u32,
 }
 
 /// Where the runtime listens.

@@ -1,11 +1,15 @@
 //! How a plugin stands, for everybody who asks: written by the plugin's task alone, read by all.
 
+mod board;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use replug_component::ComponentType;
 use replug_runtime::registry::Attached;
 use tokio::time::Instant;
+
+pub(crate) use board::Board;
 
 /// Whether replug runs a plugin, or somebody else does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,10 +13,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use self::members::{Handle, Plugins};
+use crate::events::{Journal, tell_of_components};
 use crate::found::FoundTask;
 use crate::plan::Plan;
 use crate::plugin::task::{Command, Surroundings};
-use crate::process::Spawner;
+use crate::process::{Signal, Spawner};
 use crate::status::{Phase, PluginStatus};
 
 pub use self::pulse::{Changes, Silent};
@@ -28,6 +29,7 @@ pub struct Supervisor {
     plugins: watch::Sender<Plugins>,
     found: Option<Finding>,
     spawner: Spawner,
+    journal: Journal,
     /// Ended by [`Supervisor::stop`].
     running: Mutex<Option<Tasks>>,
 }
@@ -44,6 +46,8 @@ struct Tasks {
     tasks: JoinSet<()>,
     /// Those that give plugins their first start when it is time for it.
     starters: JoinSet<()>,
+    /// What runs for as long as there are plugins, and is cut off after them.
+    aside: JoinSet<()>,
     /// Each plugin runs while its own is held.
     commanders: HashMap<String, mpsc::Sender<Command>>,
     /// Found plugins are connected while this is held.
@@ -64,6 +68,9 @@ pub enum PluginError {
     /// It is found: somebody else runs it.
     #[error("plugin `{0}` is found, not declared: replug does not run it")]
     Found(String),
+    /// It has no process.
+    #[error("plugin `{0}` has no process")]
+    NoProcess(String),
     /// It was started and has not become ready.
     #[error("plugin `{name}` was started and is not ready: {reason}")]
     NotReady {
@@ -105,12 +112,15 @@ impl Supervisor {
                 Box::new(move |name| known.borrow().contains_key(name)),
                 surroundings.registry.clone(),
                 surroundings.watch.clone(),
+                surroundings.journal.clone(),
             );
             tasks.tasks.spawn(task.run(asked));
             Finding { asked: finding.downgrade(), status }
         });
+        let journal = surroundings.journal.clone();
+        tasks.aside.spawn(tell_of_components(surroundings.registry.clone(), journal.clone()));
         let spawner = surroundings.spawner.clone();
-        Self { plugins, found, spawner, running: Mutex::new(Some(tasks)) }
+        Self { plugins, found, spawner, journal, running: Mutex::new(Some(tasks)) }
     }
 
     /// Every plugin as it stands, the declared ones first.
@@ -148,6 +158,34 @@ impl Supervisor {
         let mut status = plugin.status.clone();
         let stopped = status.wait_for(|status| status.phase == Phase::Stopped).await;
         Ok(stopped.map_err(|_| PluginError::Stopping)?.clone())
+    }
+
+    /// Sends a signal to a declared plugin's process group, and gives the plugin's status of before.
+    pub async fn signal(&self, name: &str, signal: Signal) -> Result<PluginStatus, PluginError> {
+        let plugin = self.declared(name)?;
+        let status = plugin.status.borrow().clone();
+        let (done, sent) = oneshot::channel();
+        plugin.command(Command::Signal { signal, done }).await?;
+        match sent.await {
+            Ok(true) => Ok(status),
+            Ok(false) => Err(PluginError::NoProcess(name.to_owned())),
+            Err(_) => Err(PluginError::Stopping),
+        }
+    }
+
+    /// Whether there is a plugin of that name, declared or found, or may come to be one: an error
+    /// says that there is none and that none is looked for.
+    pub fn knows(&self, name: &str) -> Result<(), PluginError> {
+        match self.declared(name) {
+            Err(error @ PluginError::Unknown { .. }) if self.found.is_none() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// What has happened to plugins and components, and what happens.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// Waits until a plugin, declared or found, is in this phase, and gives its status then. One
@@ -221,7 +259,8 @@ impl Supervisor {
     /// Stops every plugin, and returns when their processes are gone. Asked again, it does nothing.
     pub async fn stop(&self) {
         let Some(running) = self.running.lock().take() else { return };
-        let Tasks { mut tasks, mut starters, mut commanders, finding, surroundings: _ } = running;
+        let Tasks { mut tasks, mut starters, mut commanders, finding, mut aside, surroundings: _ } =
+            running;
         starters.shutdown().await;
         drop(finding);
         // From here on none is added and none removed.
@@ -232,5 +271,6 @@ impl Supervisor {
         });
         join_all(leaving).await;
         while tasks.join_next().await.is_some() {}
+        aside.shutdown().await;
     }
 }

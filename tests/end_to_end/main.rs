@@ -8,6 +8,8 @@ mod restart;
 mod rig;
 
 mod activation;
+mod control;
+mod control_clients;
 mod dapr_sdk;
 mod declared;
 mod failures;

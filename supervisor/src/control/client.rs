@@ -1,6 +1,7 @@
 //! The control API's calling side. A family of rpcs has a file of its own.
 
 mod lifecycle;
+mod watch;
 
 use std::error::Error as _;
 use std::io;
@@ -12,6 +13,8 @@ use replug_proto::replug::control::v1::control_client::ControlClient;
 use tokio::net::UnixStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
+
+pub use watch::Events;
 
 /// The longest answer that is taken, in bytes: the status of some ten thousand plugins.
 const MAX_ANSWER: usize = 64 << 20;

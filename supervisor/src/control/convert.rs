@@ -11,7 +11,7 @@ use crate::status::{Kind, Phase, PluginStatus};
 
 /// A plugin on the wire.
 pub(super) fn plugin(status: &PluginStatus) -> pb::Plugin {
-    use pb::plugin::{Kind as WireKind, State};
+    use pb::plugin::Kind as WireKind;
     pb::Plugin {
         name: status.name.clone(),
         kind: match status.kind {
@@ -19,16 +19,7 @@ pub(super) fn plugin(status: &PluginStatus) -> pb::Plugin {
             Kind::Found => WireKind::Found,
         }
         .into(),
-        state: match status.phase {
-            Phase::Stopped => State::Stopped,
-            Phase::Failed => State::Failed,
-            Phase::Starting => State::Starting,
-            Phase::Ready => State::Ready,
-            Phase::Backoff => State::Backoff,
-            Phase::Stopping => State::Stopping,
-            Phase::Away => State::Away,
-        }
-        .into(),
+        state: state(status.phase).into(),
         generation: status.generation,
         pid: status.process.map(|process| process.pid),
         in_state: duration(status.in_phase()),
@@ -52,8 +43,22 @@ pub(super) fn plugin(status: &PluginStatus) -> pb::Plugin {
     }
 }
 
+/// A plugin's phase on the wire.
+pub(crate) fn state(phase: Phase) -> pb::plugin::State {
+    use pb::plugin::State;
+    match phase {
+        Phase::Stopped => State::Stopped,
+        Phase::Failed => State::Failed,
+        Phase::Starting => State::Starting,
+        Phase::Ready => State::Ready,
+        Phase::Backoff => State::Backoff,
+        Phase::Stopping => State::Stopping,
+        Phase::Away => State::Away,
+    }
+}
+
 /// A component on the wire.
-pub(super) fn component(status: ComponentStatus) -> pb::Component {
+pub(crate) fn component(status: ComponentStatus) -> pb::Component {
     use pb::component::State;
     let (state, reason) = match status.state {
         ComponentState::Ready => (State::Ready, String::new()),

@@ -2,7 +2,9 @@
 //! file; here is only which is which, since a trait's methods have to stand in one place.
 
 mod lifecycle;
+mod signal;
 mod status;
+mod watch;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -10,8 +12,12 @@ use std::time::SystemTime;
 use replug_proto::replug::control::v1 as pb;
 use replug_proto::replug::control::v1::control_server::Control;
 use replug_runtime::registry::Registry;
+use tokio::sync::watch as channel;
+use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
 
+use super::peer::Peer;
+use crate::events::{Journal, Kind, about};
 use crate::supervisor::{PluginError, Supervisor};
 
 /// What status tells of replug itself.
@@ -31,6 +37,18 @@ pub(super) struct Desk {
     pub(super) started: SystemTime,
     pub(super) supervisor: Arc<Supervisor>,
     pub(super) registry: Arc<Registry>,
+    pub(super) journal: Journal,
+    /// True once replug ends.
+    pub(super) ended: channel::Receiver<bool>,
+}
+
+impl Desk {
+    /// Writes down what is asked of a plugin, and by whom.
+    fn asked<T>(&self, request: &Request<T>, what: &str, plugin: &str) {
+        let by = request.extensions().get::<Peer>();
+        let by = by.map(|peer| format!(", asked by {peer}")).unwrap_or_default();
+        self.journal.record(about(plugin, Kind::Asked, format!("{what}{by}")));
+    }
 }
 
 /// What an rpc gives.
@@ -43,19 +61,42 @@ impl Control for Desk {
     }
 
     async fn restart(&self, request: Request<pb::RestartRequest>) -> Answer<pb::RestartResponse> {
+        self.asked(&request, "restart", &request.get_ref().plugin);
         lifecycle::restart(self, request.into_inner()).await.map(Response::new)
     }
 
     async fn start(&self, request: Request<pb::StartRequest>) -> Answer<pb::StartResponse> {
+        self.asked(&request, "start", &request.get_ref().plugin);
         lifecycle::start(self, request.into_inner()).await.map(Response::new)
     }
 
     async fn stop(&self, request: Request<pb::StopRequest>) -> Answer<pb::StopResponse> {
+        self.asked(&request, "stop", &request.get_ref().plugin);
         lifecycle::stop(self, request.into_inner()).await.map(Response::new)
     }
 
     async fn wait(&self, request: Request<pb::WaitRequest>) -> Answer<pb::WaitResponse> {
         lifecycle::wait(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn signal(&self, request: Request<pb::SignalRequest>) -> Answer<pb::SignalResponse> {
+        let what = format!("signal {}", request.get_ref().signal);
+        self.asked(&request, &what, &request.get_ref().plugin);
+        signal::signal(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn components(
+        &self,
+        _: Request<pb::ComponentsRequest>,
+    ) -> Answer<pb::ComponentsResponse> {
+        Ok(Response::new(status::components(self)))
+    }
+
+    async fn watch(
+        &self,
+        request: Request<pb::WatchRequest>,
+    ) -> Answer<BoxStream<pb::WatchResponse>> {
+        watch::watch(self, request.into_inner()).map(Response::new)
     }
 }
 
@@ -64,7 +105,7 @@ fn refusal(error: PluginError) -> Status {
     match error {
         PluginError::Unknown { .. } => Status::not_found(error.to_string()),
         PluginError::Found(_) => Status::invalid_argument(error.to_string()),
-        PluginError::NotReady { .. } | PluginError::Failed { .. } => {
+        PluginError::NotReady { .. } | PluginError::Failed { .. } | PluginError::NoProcess(_) => {
             Status::failed_precondition(error.to_string())
         }
         PluginError::Stopping => Status::unavailable(error.to_string()),

@@ -5,17 +5,23 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use nix::unistd::Uid;
 use replug_proto::replug::control::v1::control_server::ControlServer;
 use replug_runtime::registry::Registry;
 use tokio::net::{UnixListener, UnixStream};
-use tokio_stream::StreamExt as _;
-use tokio_stream::wrappers::UnixListenerStream;
+use tokio::sync::watch;
 
+use super::accept;
 use super::desk::{About, Desk};
+use crate::plan::ControlGroup;
 use crate::supervisor::Supervisor;
+
+/// Calls that one client may have under way.
+const MAX_STREAMS: u32 = 64;
+
+/// How long clients have to take their last answers when replug ends.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 /// Why the control socket cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +32,17 @@ pub enum BindError {
     /// Something that is no socket is there.
     #[error("{} is in the way: it is no socket", .0.display())]
     NotASocket(PathBuf),
+    /// It cannot be given to the group that is to use it.
+    #[error(
+        "cannot give the control socket to the group {group}: {cause}; replug's user has to be a \
+         member of it, or root"
+    )]
+    Group {
+        /// The group's name.
+        group: String,
+        /// The system's reason.
+        cause: io::Error,
+    },
     /// The system refused.
     #[error("cannot listen on {}: {cause}", path.display())]
     Io {
@@ -41,11 +58,13 @@ pub enum BindError {
 pub struct ControlSocket {
     path: PathBuf,
     listener: UnixListener,
+    group: Option<u32>,
 }
 
 impl ControlSocket {
-    /// Listens on `path`, mode 0600. The socket of a replug that is dead is replaced.
-    pub async fn bind(path: &Path) -> Result<Self, BindError> {
+    /// Listens on `path`: mode 0600, or 0660 with a group that may ask too. The socket of a replug
+    /// that is dead is replaced.
+    pub async fn bind(path: &Path, group: Option<&ControlGroup>) -> Result<Self, BindError> {
         let failed = |cause| BindError::Io { path: path.to_owned(), cause };
         match std::fs::symlink_metadata(path) {
             Ok(found) if !found.file_type().is_socket() => {
@@ -59,12 +78,20 @@ impl ControlSocket {
             Err(error) => return Err(failed(error)),
         }
         let listener = UnixListener::bind(path).map_err(failed)?;
-        let bound = Self { path: path.to_owned(), listener };
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        let bound = Self { path: path.to_owned(), listener, group: group.map(|group| group.gid) };
+        let mode = if let Some(ControlGroup { name, gid }) = group {
+            let given = std::os::unix::fs::chown(path, None, Some(*gid));
+            given.map_err(|cause| BindError::Group { group: name.clone(), cause })?;
+            0o660
+        } else {
+            0o600
+        };
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(failed)?;
         Ok(bound)
     }
 
-    /// Serves until `end` resolves.
+    /// Serves until `end` resolves. What clients have asked by then is answered, where that takes
+    /// no longer than a moment; nobody waits for a client that does not read.
     pub async fn serve(
         self,
         about: About,
@@ -72,30 +99,37 @@ impl ControlSocket {
         registry: Arc<Registry>,
         end: impl Future<Output = ()> + Send,
     ) -> Result<(), tonic::transport::Error> {
-        let Self { path, listener } = self;
+        let Self { path, listener, group } = self;
         let _removed = RemovedAtTheEnd(path);
-        let desk = Desk { about, started: SystemTime::now(), supervisor, registry };
+        let (tell, ended) = watch::channel(false);
+        let journal = supervisor.journal().clone();
+        let started = SystemTime::now();
+        let desk = Desk { about, started, supervisor, registry, journal, ended: ended.clone() };
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(replug_proto::CONTROL_FILE_DESCRIPTOR_SET)
             .with_service_name("replug.control.v1.Control")
             .build_v1()
             .expect("the descriptors of this build are well formed");
-        // The mode of the file keeps others out; this holds on file systems without modes as well.
-        let own = UnixListenerStream::new(listener).filter(|stream| match stream {
-            Ok(stream) => stream.peer_cred().is_ok_and(|peer| is_permitted(peer.uid())),
-            Err(_) => true,
-        });
-        tonic::transport::Server::builder()
+        let serving = tonic::transport::Server::builder()
+            .max_concurrent_streams(Some(MAX_STREAMS))
             .add_service(ControlServer::new(desk))
             .add_service(reflection)
-            .serve_with_incoming_shutdown(own, end)
-            .await
+            .serve_with_incoming_shutdown(accept::permitted(listener, group), told(ended));
+        let patience = async {
+            end.await;
+            tell.send_replace(true);
+            tokio::time::sleep(LAST_ANSWERS).await;
+        };
+        tokio::select! {
+            served = serving => served,
+            () = patience => Ok(()),
+        }
     }
 }
 
-/// Who may ask: root, and the user that replug runs as.
-fn is_permitted(uid: u32) -> bool {
-    uid == 0 || uid == Uid::effective().as_raw()
+async fn told(mut ended: watch::Receiver<bool>) {
+    // An error means that whoever would tell is gone, which is an end as well.
+    let _ = ended.wait_for(|ended| *ended).await;
 }
 
 struct RemovedAtTheEnd(PathBuf);

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::unistd::Group;
 use toml::de::DeValue;
 
 use super::place::{Fault, Findings, Place};
 use super::reader::{Context, Entry, Placed, Section};
-use super::{Listen, RuntimeSettings, Surroundings, value};
+use super::{ControlGroup, Listen, RuntimeSettings, Surroundings, value};
 
 const DEFAULT_APP_ID: &str = "replug";
 const DEFAULT_GRPC: &str = "127.0.0.1:50001";
@@ -65,6 +66,9 @@ pub(super) fn read(
         let written = if control_place.span.is_some() { &control_place } else { &run_dir };
         findings.error(written, fault);
     }
+    let control_group = section
+        .get("control_group")
+        .and_then(|entry| entry.parsed("a group in quotes, such as \"ops\"", findings, group));
     let forget_after = section
         .get("forget_after")
         .and_then(|entry| entry.duration(findings))
@@ -85,6 +89,7 @@ pub(super) fn read(
         run_dir,
         socket_dir,
         control: control.clone(),
+        control_group,
         forget_after,
         max_message,
     };
@@ -104,6 +109,26 @@ fn app_id(text: &str) -> Result<String, Fault> {
         return Ok(text.to_owned());
     };
     Err(Fault::new(wrong, "write letters, digits, `-` and `_`, such as \"checkout\""))
+}
+
+/// A group that this machine knows, by name or by number.
+fn group(text: &str) -> Result<ControlGroup, Fault> {
+    let found = match text.parse::<u32>() {
+        // A number needs no name.
+        Ok(gid) => return Ok(ControlGroup { name: text.to_owned(), gid }),
+        Err(_) => Group::from_name(text),
+    };
+    match found {
+        Ok(Some(group)) => Ok(ControlGroup { name: group.name, gid: group.gid.as_raw() }),
+        Ok(None) => Err(Fault::new(
+            format!("is {text:?}, and this machine has no such group"),
+            "write the name of a group that `getent group` lists, or add it with `groupadd`",
+        )),
+        Err(error) => Err(Fault::new(
+            format!("is {text:?}, which cannot be looked up: {error}"),
+            "write the group's number",
+        )),
+    }
 }
 
 fn max_message(text: &str) -> Result<usize, Fault> {

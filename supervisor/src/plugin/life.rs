@@ -172,6 +172,11 @@ impl Life {
         self.sockets.shutdown().await;
     }
 
+    /// Sends a signal to the whole group.
+    pub(super) fn signal(&self, signal: Signal) {
+        self.process.signal_group(signal);
+    }
+
     /// Asks the whole group to end. A stopped process is woken, since it could not hear it.
     pub(super) fn ask_to_end(&self, signal: Signal) {
         self.process.signal_group(signal);

@@ -18,13 +18,14 @@ use self::shown::tell_crash_loop;
 use super::life::{Birth, Life, LifeEvent};
 use super::{Effect, Event, State, Then};
 use crate::connect::{SocketEvent, warn_of};
+use crate::events::Journal;
 use crate::health::OnUnhealthy;
 use crate::output::{Output, PluginLog};
 use crate::plan::{PluginSpec, Start};
-use crate::process::Spawner;
+use crate::process::{Signal, Spawner};
 use crate::restart::{Backoff, Decision, Ending};
 use crate::sockets::{PrivateFolder, RunFolder, SocketWatch};
-use crate::status::{Kind, Phase, PluginStatus, Running};
+use crate::status::{Board, Kind, Phase, PluginStatus, Running};
 
 /// What all plugin tasks share.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ pub struct Surroundings {
     pub spawner: Spawner,
     /// Takes what plugins print.
     pub log: PluginLog,
+    /// Where everything that happens is written down.
+    pub journal: Journal,
     /// Watches socket folders.
     pub watch: SocketWatch,
     /// Where private socket folders are made.
@@ -52,6 +55,13 @@ pub enum Command {
     Stop,
     /// Have its next generation run.
     Restart,
+    /// Send a signal to the process group, and say whether there is one.
+    Signal {
+        /// The signal.
+        signal: Signal,
+        /// Told whether it was sent.
+        done: oneshot::Sender<bool>,
+    },
     /// Say that the task is there and does its work.
     Answer(oneshot::Sender<()>),
 }
@@ -61,7 +71,7 @@ pub struct PluginTask {
     spec: Arc<PluginSpec>,
     surroundings: Surroundings,
     commands: mpsc::Receiver<Command>,
-    status: Arc<watch::Sender<PluginStatus>>,
+    status: Arc<Board>,
     state: State,
     backoff: Backoff,
     generation: u64,
@@ -95,7 +105,7 @@ impl PluginTask {
             Start::Auto if spec.after.is_empty() => String::new(),
             Start::Auto => format!("waits until {} is ready", spec.after.join(" and ")),
         };
-        let (status, seen) = watch::channel(shown);
+        let (status, seen) = Board::new(shown, surroundings.journal.clone());
         let backoff = Backoff::new(spec.restart);
         let task = Self {
             spec,
@@ -136,6 +146,13 @@ impl PluginTask {
                         if self.state == State::Stopped {
                             self.show_as_stopped();
                         }
+                    }
+                    Some(Command::Signal { signal, done }) => {
+                        if let Some(life) = &self.life {
+                            life.signal(signal);
+                        }
+                        // Whoever asked may have stopped waiting.
+                        let _ = done.send(self.life.is_some());
                     }
                     Some(Command::Answer(asked)) => {
                         // Whoever asked may have stopped waiting.

@@ -84,6 +84,10 @@ impl RunFolder {
 
     fn open_blocking(run_dir: &Path) -> io::Result<Self> {
         let run_dir = std::path::absolute(run_dir)?;
+        if let Some(parent) = run_dir.parent() {
+            // The control socket is here, which has a mode of its own.
+            DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
+        }
         DirBuilder::new().recursive(true).mode(0o700).create(&run_dir)?;
         // One at a time: a folder that was made and is not locked yet looks like one left behind.
         let turn = File::open(&run_dir)?;

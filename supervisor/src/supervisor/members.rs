@@ -94,6 +94,7 @@ impl Tasks {
             surroundings,
             tasks: JoinSet::new(),
             starters: JoinSet::new(),
+            aside: JoinSet::new(),
             commanders: HashMap::new(),
             finding,
         }

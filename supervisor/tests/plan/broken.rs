@@ -22,13 +22,29 @@ Metadata = {}
 "#,
         &[
             "2:1: error: `runtime.run_dri` is no key that replug knows; did you mean `run_dir`?",
-            "3:1: error: `runtime.ports` is no key that replug knows; there are `app_id`, `grpc`, `http`, `run_dir`, `socket_dir`, `control`, `forget_after`, `max_message`",
+            "3:1: error: `runtime.ports` is no key that replug knows; there are `app_id`, `grpc`, `http`, `run_dir`, `socket_dir`, `control`, `control_group`, `forget_after`, `max_message`",
             "4:2: error: `plugin` is no table that replug knows; did you mean `plugins`?",
             "7:1: error: `plugins.a.comand` is no key that replug knows; did you mean `command`?",
             "9:13: error: `plugins.a.backoff.inital` is no key that replug knows; did you mean `initial`?",
             r#"10:10: error: `plugins.my` has neither `command` nor `builtin`; write what to run, such as command = ["./my-plugin"]"#,
             r#"10:13: error: `plugins.my.app` is no key that replug knows; a name with a dot in it stands in quotes: [plugins."my.app"]"#,
             "14:1: error: `components.c.Metadata` is no key that replug knows; did you mean `metadata`?",
+        ],
+    );
+}
+
+#[test]
+fn a_control_group_has_to_be_one_of_this_machine() {
+    says(
+        "[runtime]\ncontrol_group = \"no-such-group\"\n",
+        &[
+            r#"2:17: error: `runtime.control_group` is "no-such-group", and this machine has no such group; write the name of a group that `getent group` lists, or add it with `groupadd`"#,
+        ],
+    );
+    says(
+        "[runtime]\ncontrol_group = 100\n",
+        &[
+            r#"2:17: error: `runtime.control_group` is an integer; write a group in quotes, such as "ops""#,
         ],
     );
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use replug_runtime::component::{HoldPolicy, Replay};
 use replug_supervisor::health::{HealthPolicy, OnUnhealthy, Watch};
-use replug_supervisor::plan::{Launch, Listen, Plan, Start};
+use replug_supervisor::plan::{ControlGroup, Launch, Listen, Plan, Start};
 use replug_supervisor::restart::{Exits, GiveUp, Restart, RestartPolicy, SUCCESS};
 
 use crate::{plan, surroundings};
@@ -41,6 +41,7 @@ fn every_key_of_runtime_counts() {
         run_dir = "run"
         socket_dir = "./sockets"
         control = "/tmp/control"
+        control_group = "root"
         forget_after = "1m"
         max_message = "64M"
         "#,
@@ -54,6 +55,7 @@ fn every_key_of_runtime_counts() {
     assert_eq!(runtime.plugins_dir(), Path::new("/plan/run/plugins"));
     assert_eq!(runtime.socket_dir.as_deref(), Some(Path::new("/plan/sockets")));
     assert_eq!(runtime.control, Path::new("/tmp/control"));
+    assert_eq!(runtime.control_group, Some(ControlGroup { name: "root".into(), gid: 0 }));
     assert_eq!(runtime.forget_after, Duration::from_secs(60));
     assert_eq!(runtime.max_message, 64 << 20);
 }

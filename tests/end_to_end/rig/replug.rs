@@ -98,6 +98,14 @@ impl Replug {
         Run::replug(arguments, &self.plan).await
     }
 
+    /// Starts another command against this replug, its standard output being read by the test.
+    pub(crate) fn spawn_command(&self, arguments: &[&str]) -> Child {
+        let mut command = replug_command();
+        command.args(arguments).arg("--config").arg(&self.plan);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.spawn().unwrap()
+    }
+
     /// The first status that `wanted` is true of.
     ///
     /// replug logs every change after it has made it visible, so the status is looked at again

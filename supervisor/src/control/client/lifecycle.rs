@@ -26,6 +26,13 @@ impl Client {
         Ok(answer.into_inner().plugin.unwrap_or_default())
     }
 
+    /// Sends a signal, by name or number, to a plugin's process group; gives the signal's name.
+    pub async fn signal(&self, plugin: &str, signal: &str) -> Result<String, ClientError> {
+        let request = pb::SignalRequest { plugin: plugin.to_owned(), signal: signal.to_owned() };
+        let answer = self.0.clone().signal(request).await.map_err(refused)?;
+        Ok(answer.into_inner().signal)
+    }
+
     /// Waits until a plugin is in a state, for as long as the future is polled.
     pub async fn wait(
         &self,

@@ -1,0 +1,175 @@
+//! What users ask of a running replug besides its status, and what they are told.
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout};
+
+use crate::rig::{Home, PATIENCE, Process, Replug, misbehave};
+
+fn plan() -> String {
+    format!(
+        "[plugins.store]\n\
+         command = [{:?}, \"well\"]\n\
+         [plugins.settings]\n\
+         builtin = \"state.sqlite\"\n\
+         [components.kv]\n\
+         type = \"state.misbehave\"\n",
+        misbehave()
+    )
+}
+
+/// `replug events --json`, as it is read.
+struct Events {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Events {
+    /// Reads all that has happened, and what happens from now on.
+    fn read(replug: &Replug, plugins: &[&str]) -> Self {
+        let arguments = [&["events", "--json", "--last", "100"], plugins].concat();
+        let mut child = replug.spawn_command(&arguments);
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines }
+    }
+
+    /// The next event of that kind for which this is true.
+    async fn until(&mut self, kind: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let search = async {
+            loop {
+                let line = self.lines.next_line().await.unwrap().expect("the events go on");
+                let event: Value = serde_json::from_str(&line).unwrap();
+                if event["kind"] == kind && wanted(&event) {
+                    return event;
+                }
+            }
+        };
+        let found = tokio::time::timeout(PATIENCE, search).await;
+        found.unwrap_or_else(|_| panic!("no event of the kind {kind}"))
+    }
+
+    async fn ended(mut self) -> (Option<i32>, String) {
+        let mut errors = BufReader::new(self.child.stderr.take().unwrap()).lines();
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        let code = ended.expect("it ends").unwrap().code();
+        (code, errors.next_line().await.unwrap().unwrap_or_default())
+    }
+}
+
+#[tokio::test]
+async fn a_killed_plugins_end_and_return_are_told_event_by_event() {
+    let home = Home::new(&plan());
+    let mut replug = Replug::start(&home).await;
+    let status = replug.until_usable("kv").await;
+    let pid = status.plugin("store").unwrap().pid.unwrap();
+    let mut events = Events::read(&replug, &["store"]);
+    // What had happened before comes first.
+    let started = events.until("started", |_| true).await;
+    assert_eq!((&started["pid"], &started["generation"]), (&pid.into(), &1.into()));
+    events.until("state", |event| event["state"] == "ready").await;
+
+    replug.kill_plugin("store").await;
+    let ended = events.until("exited", |_| true).await;
+    assert_eq!((&ended["pid"], &ended["generation"]), (&pid.into(), &1.into()));
+    assert_eq!(ended["text"], "killed by SIGKILL");
+    let started = events.until("started", |_| true).await;
+    assert_eq!(started["generation"], 2);
+    let ready = events.until("state", |event| event["state"] == "ready").await;
+    assert_eq!((&ready["previous"], &ready["generation"]), (&"starting".into(), &2.into()));
+    assert!(ready["sequence"].as_u64() > ended["sequence"].as_u64());
+
+    let restarted = replug.command(&["restart", "store"]).await;
+    assert_eq!(restarted.code, Some(0), "{}", restarted.stderr);
+    let asked = events.until("asked", |_| true).await;
+    let text = asked["text"].as_str().unwrap();
+    assert!(text.starts_with("restart, asked by user "), "{text}");
+
+    replug.signal(Signal::TERM);
+    events.until("exited", |event| event["generation"] == 3).await;
+    assert!(replug.ended().await.success());
+    assert_eq!(events.ended().await, (Some(4), "replug: replug has ended".to_owned()));
+    replug.assert_nothing_left();
+}
+
+#[tokio::test]
+async fn a_components_changes_are_told_while_somebody_watches() {
+    let home = Home::new(&plan());
+    let mut replug = Replug::start(&home).await;
+    replug.until_usable("kv").await;
+    let mut events = Events::read(&replug, &[]);
+    // Once something has been told, the watching has begun.
+    events.until("started", |_| true).await;
+    let stopped = replug.command(&["stop", "store"]).await;
+    assert_eq!(stopped.code, Some(0), "{}", stopped.stderr);
+    events
+        .until("component", |event| event["component"] == "kv" && event["state"] == "waiting")
+        .await;
+    let started = replug.command(&["start", "store"]).await;
+    assert_eq!(started.code, Some(0), "{}", started.stderr);
+    let ready = events.until("component", |event| event["state"] == "ready").await;
+    assert_eq!((&ready["component"], &ready["plugin"]), (&"kv".into(), &"store".into()));
+
+    let interrupted = Process::find(events.child.id().unwrap()).unwrap();
+    interrupted.signal(Signal::INT);
+    assert_eq!(events.ended().await, (Some(0), String::new()));
+    replug.stop(&home).await;
+}
+
+#[tokio::test]
+async fn a_signal_reaches_the_plugin_by_name_and_by_number() {
+    let home = Home::new(&plan());
+    let mut replug = Replug::start(&home).await;
+    replug.until_usable("kv").await;
+    let sent = replug.command(&["signal", "store", "usr1"]).await;
+    assert_eq!((sent.code, sent.stdout.as_str()), (Some(0), "store: SIGUSR1 sent\n"));
+    let status = replug
+        .until("it is back", |status| {
+            status.plugin("store").unwrap().generation == 2 && status.plugin_is("store", "ready")
+        })
+        .await;
+    assert!(status.plugin("store").unwrap().end().contains("SIGUSR1"));
+    let sent = replug.command(&["signal", "store", "10"]).await;
+    assert_eq!(sent.code, Some(0), "{}", sent.stderr);
+    replug
+        .until("it is back", |status| {
+            status.plugin("store").unwrap().generation == 3 && status.plugin_is("store", "ready")
+        })
+        .await;
+
+    let unknown = replug.command(&["signal", "store", "nonsense"]).await;
+    assert_eq!(unknown.code, Some(1));
+    assert!(unknown.stderr.contains("there is no signal `nonsense`"), "{}", unknown.stderr);
+    assert_eq!(replug.command(&["stop", "store"]).await.code, Some(0));
+    let gone = replug.command(&["signal", "store", "HUP"]).await;
+    assert_eq!(
+        (gone.code, gone.stderr.as_str()),
+        (Some(1), "replug: plugin `store` has no process\n")
+    );
+    replug.stop(&home).await;
+}
+
+#[tokio::test]
+async fn several_plugins_are_told_at_once_and_each_says_what_came_of_it() {
+    let home = Home::new(&plan());
+    let mut replug = Replug::start(&home).await;
+    replug.until_ready("store").await;
+    replug.until_ready("settings").await;
+    let stopped = replug.command(&["stop", "store", "setings", "settings", "--json"]).await;
+    assert_eq!(stopped.code, Some(1));
+    assert!(stopped.stderr.contains("did you mean `settings`?"), "{}", stopped.stderr);
+    let told: Value = serde_json::from_str(&stopped.stdout).unwrap();
+    assert_eq!((&told[0]["name"], &told[0]["state"]), (&"store".into(), &"stopped".into()));
+    assert!(told[1]["error"].as_str().unwrap().contains("setings"), "{told}");
+    assert_eq!((&told[2]["name"], &told[2]["state"]), (&"settings".into(), &"stopped".into()));
+
+    let waiting = replug.command(&["wait", "store", "settings"]);
+    let starting = replug.command(&["start", "store", "settings"]);
+    let (waited, started) = tokio::join!(waiting, starting);
+    assert_eq!((waited.code, started.code), (Some(0), Some(0)), "{}", started.stderr);
+    assert_eq!(waited.stdout, started.stdout);
+    let components = replug.command(&["components", "--json"]).await;
+    let components: Value = serde_json::from_str(&components.stdout).unwrap();
+    assert_eq!((&components[0]["name"], &components[0]["state"]), (&"kv".into(), &"ready".into()));
+    replug.stop(&home).await;
+}
