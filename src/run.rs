@@ -101,10 +101,14 @@ async fn serve(
     let settings = addresses::settings(plan, VERSION, api_token());
     let apis = Bound::bind_or_take(settings, addresses::given(passed)).await;
     let apis = apis.map_err(Failure::failed)?;
-    let run = RunFolder::open(plan.runtime.plugins_dir()).await.map_err(Failure::failed)?;
+    let run = RunFolder::open(plan.runtime.plugins_dir()).await.map_err(|error| {
+        Failure::failed(format!(
+            "{error}: `run_dir` in [runtime] has to be below a folder that replug may write to"
+        ))
+    })?;
     let control = ControlSocket::bind(&plan.runtime.control, plan.runtime.control_group.as_ref());
     let control = control.await.map_err(Failure::failed)?;
-    let watch = SocketWatch::new().map_err(Failure::failed)?;
+    let watch = SocketWatch::new();
     let (log, log_end) = PluginLog::start().map_err(Failure::failed)?;
     let spawner = summons.call(WardenCommand::this_program(), None).await;
     let spawner =

@@ -25,6 +25,9 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// The first and the longest delay between two tries to reach a socket that is there.
 const DIAL: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
 
+/// The first and the longest delay between two looks through a folder that cannot be watched.
+const LOOK: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(2));
+
 /// The first and the longest delay between two tries to initialise a component that failed to be.
 const INIT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
@@ -253,6 +256,13 @@ impl Left {
 #[must_use]
 pub fn dial_backoff() -> Delays {
     Delays::new(DIAL.0, DIAL.1)
+}
+
+/// The delays between two looks through a folder of sockets that the kernel does not watch for
+/// replug: they never end. Short where something is about to happen, as after a plugin's start.
+#[must_use]
+pub fn look_backoff() -> Delays {
+    Delays::new(LOOK.0, LOOK.1)
 }
 
 /// The delays between two tries to initialise components whose plugin is there and refused them:

@@ -31,12 +31,15 @@ pub fn type_name(socket: &Path) -> Option<String> {
 pub enum WatchError {
     /// replug's user may not have one more inotify instance.
     #[error(
-        "no inotify instance is left for replug's user: raise fs.inotify.max_user_instances, or \
-         end programs that watch files"
+        "no inotify instance is left for replug's user: raise fs.inotify.max_user_instances (in a \
+         user namespace, user.max_inotify_instances too), or end programs that watch files"
     )]
     NoInstance,
     /// replug's user may not watch one more folder.
-    #[error("no inotify watch is left for {}: raise fs.inotify.max_user_watches", .folder.display())]
+    #[error(
+        "no inotify watch is left for {}: raise fs.inotify.max_user_watches (in a user namespace, \
+         user.max_inotify_watches too)", .folder.display()
+    )]
     NoWatch {
         /// The folder.
         folder: PathBuf,
@@ -66,6 +69,12 @@ pub enum WatchError {
 }
 
 impl WatchError {
+    /// Whether it is the machine's limits that are reached: the folder is as it should be, and may
+    /// be watched later.
+    pub(crate) fn is_limit(&self) -> bool {
+        matches!(self, Self::NoInstance | Self::NoWatch { .. })
+    }
+
     fn from_notify(folder: &Path, error: &notify::Error) -> Self {
         let folder = folder.to_owned();
         match &error.kind {

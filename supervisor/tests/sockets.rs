@@ -15,12 +15,12 @@ fn bind(path: &Path) -> UnixListener {
 
 async fn private() -> (TempDir, Folder) {
     let folder = tempdir().unwrap();
-    let watched = SocketWatch::new().unwrap().watch_private(folder.path()).await.unwrap();
+    let watched = SocketWatch::new().watch_private(folder.path()).await.unwrap();
     (folder, watched)
 }
 
 async fn shared(path: &Path) -> Folder {
-    SocketWatch::new().unwrap().watch_shared(path).await.unwrap()
+    SocketWatch::new().watch_shared(path).await.unwrap()
 }
 
 fn refused(path: PathBuf, reason: Refusal) -> FolderEvent {
@@ -32,7 +32,7 @@ async fn a_socket_is_told_once_whether_it_was_there_before_or_comes_later() {
     let folder = tempdir().unwrap();
     let (before, later) = (folder.path().join("before"), folder.path().join("later.sock"));
     let _before = bind(&before);
-    let watch = SocketWatch::new().unwrap();
+    let watch = SocketWatch::new();
     let mut watched = watch.watch_private(folder.path()).await.unwrap();
     assert_eq!(watched.next().await, FolderEvent::Appeared(before.clone()));
     let _later = bind(&later);
@@ -120,7 +120,7 @@ async fn a_socket_of_another_user_is_refused_where_anybody_may_put_one() {
     std::os::unix::fs::chown(&path, Some(4242), None).unwrap();
     assert_eq!(watched.next().await, FolderEvent::Removed(path.clone()));
     // In a private folder the mode of the folder protects it.
-    let mut watched = SocketWatch::new().unwrap().watch_private(folder.path()).await.unwrap();
+    let mut watched = SocketWatch::new().watch_private(folder.path()).await.unwrap();
     assert_eq!(watched.next().await, FolderEvent::Appeared(path));
 }
 
@@ -148,7 +148,7 @@ async fn a_shared_folder_that_is_missing_is_made_for_its_user_alone() {
 #[tokio::test]
 async fn a_shared_folder_that_cannot_be_is_an_error_that_says_why() {
     let parent = tempdir().unwrap();
-    let watch = SocketWatch::new().unwrap();
+    let watch = SocketWatch::new();
     let error = watch.watch_shared(parent.path().join("missing/sockets")).await.unwrap_err();
     assert!(error.to_string().contains("missing/sockets does not exist: No such file"), "{error}");
     let file = parent.path().join("file");
@@ -209,7 +209,7 @@ async fn one_path_is_watched_without_its_neighbours() {
     let path = folder.path().join("fixed.sock");
     fs::write(folder.path().join("neighbour"), "").unwrap();
     let _neighbour = bind(&folder.path().join("neighbour.sock"));
-    let mut watched = SocketWatch::new().unwrap().watch_file(&path).await.unwrap();
+    let mut watched = SocketWatch::new().watch_file(&path).await.unwrap();
     let _fixed = bind(&path);
     assert_eq!(watched.next().await, FolderEvent::Appeared(path.clone()));
     fs::remove_file(&path).unwrap();

@@ -17,6 +17,7 @@ mod first_process;
 mod found;
 mod go_plugin;
 mod health;
+mod inotify;
 mod order;
 mod plan;
 mod python_sample;

@@ -21,7 +21,8 @@ use super::WatchError;
 /// Watches folders. One for the whole of replug; a clone is the same watch.
 #[derive(Clone)]
 pub struct SocketWatch {
-    watcher: Arc<Mutex<INotifyWatcher>>,
+    /// None while the kernel gives no inotify instance; it is asked again for every folder.
+    watcher: Arc<Mutex<Option<INotifyWatcher>>>,
     bells: Bells,
 }
 
@@ -49,25 +50,30 @@ struct Watch {
 }
 
 impl SocketWatch {
-    /// Starts watching, nothing so far.
-    pub fn new() -> Result<Self, WatchError> {
+    /// Starts watching, nothing so far. Where the kernel gives no inotify instance, which is logged,
+    /// folders are looked through again and again until it does.
+    #[must_use]
+    pub fn new() -> Self {
         let bells = Bells::default();
-        let rung = bells.clone();
-        let watcher =
-            INotifyWatcher::new(move |event| ring(&lock(&rung), event), Config::default())
-                .map_err(|error| WatchError::from_notify(Path::new(""), &error))?;
-        Ok(Self { watcher: Arc::new(Mutex::new(watcher)), bells })
+        let watcher = watcher(&bells).inspect_err(|error| {
+            tracing::error!("sockets of plugins are noticed late, by looking for them: {error}");
+        });
+        Self { watcher: Arc::new(Mutex::new(watcher.ok())), bells }
     }
 
     /// Lets `bell` ring whenever something happens in the folder. Blocks for a moment.
     pub(super) fn add(&self, path: &Path, bell: Arc<Bell>) -> Result<Watched, WatchError> {
         // Held throughout, so that nobody ends the watch of this folder meanwhile.
-        let mut inotify = lock(&self.watcher);
+        let mut watching = lock(&self.watcher);
+        let inotify = match &mut *watching {
+            Some(inotify) => inotify,
+            none => none.insert(watcher(&self.bells)?),
+        };
         lock(&self.bells).entry(path.to_owned()).or_default().push(bell.clone());
         // Also for a folder that is watched already: the path may lead to another folder by now.
-        let watching = inotify.watch(path, RecursiveMode::NonRecursive);
-        drop(inotify);
-        match watching {
+        let watched = inotify.watch(path, RecursiveMode::NonRecursive);
+        drop(watching);
+        match watched {
             Ok(()) => Ok(Watched(Some(Watch { by: self.clone(), path: path.to_owned(), bell }))),
             Err(error) => {
                 self.remove(path, &bell);
@@ -77,7 +83,7 @@ impl SocketWatch {
     }
 
     fn remove(&self, path: &Path, bell: &Arc<Bell>) {
-        let mut inotify = lock(&self.watcher);
+        let mut watching = lock(&self.watcher);
         let mut bells = lock(&self.bells);
         let Some(of_path) = bells.get_mut(path) else { return };
         of_path.retain(|other| !Arc::ptr_eq(other, bell));
@@ -85,9 +91,22 @@ impl SocketWatch {
             bells.remove(path);
             drop(bells);
             // Fails for a folder that is gone, with which the kernel's watch went.
-            let _ = inotify.unwatch(path);
+            let _ = watching.as_mut().map(|inotify| inotify.unwatch(path));
         }
     }
+}
+
+impl Default for SocketWatch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// An inotify instance, and the thread that reads it.
+fn watcher(bells: &Bells) -> Result<INotifyWatcher, WatchError> {
+    let rung = bells.clone();
+    INotifyWatcher::new(move |event| ring(&lock(&rung), event), Config::default())
+        .map_err(|error| WatchError::from_notify(Path::new(""), &error))
 }
 
 impl fmt::Debug for SocketWatch {
@@ -224,7 +243,7 @@ mod tests {
     #[test]
     fn a_watch_that_has_ended_leaves_nothing_behind() {
         let folder = tempfile::tempdir().unwrap();
-        let watch = SocketWatch::new().unwrap();
+        let watch = SocketWatch::new();
         let first = watch.add(folder.path(), Arc::default()).unwrap();
         let second = watch.add(folder.path(), Arc::default()).unwrap();
         first.end();

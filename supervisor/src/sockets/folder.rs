@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Instant, sleep_until};
 
 use super::WatchError;
 use super::bell::{Bell, SocketWatch, Watched};
 use super::scan::{Difference, Identity, Look, Refusal, Scope, look};
+use crate::restart::{Delays, look_backoff};
 
 /// A look through the folder is repeated when the folder was replaced meanwhile; so often, before
 /// the bell has to ring once more.
@@ -52,6 +54,9 @@ pub struct Folder {
     /// Runs to its end even if nobody waits; aborting it would do nothing.
     looking: Option<JoinHandle<(Attached, Look)>>,
     events: VecDeque<FolderEvent>,
+    /// When to look again where the kernel does not tell, and how long after that.
+    look_at: Option<Instant>,
+    delays: Delays,
     /// Whether the folder itself is there, as far as has been told.
     here: bool,
     /// Whether nothing more comes.
@@ -73,6 +78,8 @@ struct Attached {
     watched: Option<Watched>,
     /// Which folder it is; none while it is one above.
     folder: Option<Identity>,
+    /// Why the bell hangs nowhere, where the machine's limits are reached: then nothing rings it.
+    unwatched: Option<WatchError>,
 }
 
 impl SocketWatch {
@@ -127,6 +134,8 @@ impl SocketWatch {
             attached: Some(attached),
             looking: None,
             events: VecDeque::new(),
+            look_at: None,
+            delays: look_backoff(),
             here: true,
             over: false,
         })
@@ -160,12 +169,27 @@ impl Folder {
                     Err(_) => self.over = true,
                 }
             } else {
-                self.bell.heard().await;
+                self.rings().await;
                 let (seat, bell) = (self.seat.clone(), self.bell.clone());
                 let attached = self.attached.take();
                 self.looking = Some(spawn_blocking(move || seat.look_again(attached, &bell)));
             }
         }
+    }
+
+    /// Waits until it is time for another look. Dropping the future loses nothing.
+    async fn rings(&mut self) {
+        let blind = self.attached.as_ref().is_some_and(|it| it.unwatched.is_some());
+        if !blind {
+            self.bell.heard().await;
+            return;
+        }
+        let at = *self.look_at.get_or_insert_with(|| Instant::now() + self.delays.next());
+        tokio::select! {
+            () = self.bell.heard() => {}
+            () = sleep_until(at) => {}
+        }
+        self.look_at = None;
     }
 
     fn take_in(&mut self, attached: Attached, look: Look) {
@@ -188,6 +212,10 @@ impl Folder {
             self.over = self.seat.scope == Scope::Private;
         }
         self.here = is_here;
+        if !self.events.is_empty() || attached.unwatched.is_none() {
+            // What happens next, happens soon.
+            self.delays = look_backoff();
+        }
         self.attached = Some(attached);
         self.known = look;
     }
@@ -217,8 +245,13 @@ impl Seat {
             Ok(found) => {
                 // Taken before the watch: a folder that is replaced in between is noticed.
                 let folder = Some(Identity::of(&found));
-                let watched = Some(self.watch.add(&self.path, bell.clone())?);
-                Ok(Attached { watched, folder })
+                match self.watch.add(&self.path, bell.clone()) {
+                    Ok(watched) => Ok(Attached { watched: Some(watched), folder, unwatched: None }),
+                    Err(limit) if limit.is_limit() => {
+                        Ok(Attached { watched: None, folder, unwatched: Some(limit) })
+                    }
+                    Err(error) => Err(error),
+                }
             }
             Err(error) => {
                 Err(WatchError::Missing { folder: self.path.clone(), why: error.to_string() })
@@ -229,18 +262,29 @@ impl Seat {
     /// Hangs the bell on the nearest folder above that is there, so that it rings when something
     /// happens on the way down.
     fn hang_above(&self, bell: &Arc<Bell>) -> Attached {
-        let watched = self
-            .path
-            .ancestors()
-            .skip(1)
-            .find_map(|above| self.watch.add(above, bell.clone()).ok());
-        Attached { watched, folder: None }
+        let mut unwatched = None;
+        for above in self.path.ancestors().skip(1) {
+            match self.watch.add(above, bell.clone()) {
+                Ok(watched) => {
+                    return Attached { watched: Some(watched), folder: None, unwatched: None };
+                }
+                Err(error) => unwatched = Some(error),
+            }
+        }
+        Attached { watched: None, folder: None, unwatched }
     }
 
     /// Looks through the folder. If it is not the one that the bell hangs on, or its watch may be
     /// lost, the bell is hung on it first: what appears after the look always rings it.
     fn look_again(&self, attached: Option<Attached>, bell: &Arc<Bell>) -> (Attached, Look) {
-        let mut attached = attached.unwrap_or(Attached { watched: None, folder: None });
+        let none = Attached { watched: None, folder: None, unwatched: None };
+        let mut attached = attached.unwrap_or(none);
+        // A limit may have been raised, or a watch become free; if so, what came before is seen below.
+        if attached.unwatched.is_some()
+            && let Ok(again) = self.hang(bell)
+        {
+            attached = again;
+        }
         let mut seen = look(&self.path, &self.scope);
         for _ in 0..REPLACEMENTS {
             let in_place = attached.folder.is_some() && attached.folder == seen.folder;
@@ -265,6 +309,9 @@ impl Seat {
                 }
                 _ => {}
             }
+        }
+        if let (Some(limit), Some(_), None) = (&attached.unwatched, &seen.folder, &seen.complaint) {
+            seen.complaint = Some(Refusal::Unwatched(limit.to_string()));
         }
         (attached, seen)
     }

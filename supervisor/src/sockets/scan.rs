@@ -39,6 +39,9 @@ pub enum Refusal {
     /// The folder cannot be read.
     #[error("cannot be looked through: {0}")]
     Unreadable(String),
+    /// The kernel does not tell what happens in the folder.
+    #[error("is looked through again and again, since it cannot be watched: {0}")]
+    Unwatched(String),
     /// The folder has more files than a folder of sockets has.
     #[error("has more than {MOST_FILES} files; the rest is not looked at")]
     TooManyFiles,
