@@ -145,7 +145,6 @@ impl<T: Clone> Gate<T> {
     }
 
     /// How many callers wait.
-    #[cfg(test)]
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }

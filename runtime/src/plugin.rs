@@ -11,6 +11,7 @@ pub mod layotto;
 mod link;
 mod probe;
 mod seat;
+mod tally;
 mod wrapper;
 
 pub use connection::{Closed, Connection, ConnectionError};
@@ -18,4 +19,5 @@ pub use contract::{Contract, Contracts};
 pub use link::{CallKind, Direct, Link, LinkState};
 pub use probe::{ProbeError, ping, probe};
 pub use seat::Seat;
+pub use tally::Calls;
 pub use wrapper::{Learned, Wrapper};

@@ -38,6 +38,20 @@ struct Plugin<'a> {
     socket: Option<&'a str>,
     command: &'a [String],
     last_lines: &'a [String],
+    /// What its processes use; none where it has none.
+    cpu_ms: Option<u64>,
+    resident_bytes: Option<u64>,
+    processes: Option<u32>,
+    threads: Option<u32>,
+    calls: Calls,
+}
+
+#[derive(Serialize, Default)]
+struct Calls {
+    ended: u64,
+    under_way: u64,
+    held: u64,
+    again: u64,
 }
 
 #[derive(Serialize)]
@@ -49,6 +63,7 @@ struct Component<'a> {
     served_by: Option<&'a str>,
     reason: Option<&'a str>,
     capabilities: &'a [String],
+    calls: Calls,
 }
 
 /// Writes the status as one JSON object.
@@ -111,6 +126,11 @@ fn plugin(plugin: &pb::Plugin) -> Plugin<'_> {
         socket: filled(&plugin.socket),
         command: &plugin.command,
         last_lines: &plugin.last_lines,
+        cpu_ms: plugin.usage.and_then(|usage| usage.cpu).map(millis),
+        resident_bytes: plugin.usage.map(|usage| usage.resident),
+        processes: plugin.usage.map(|usage| usage.processes),
+        threads: plugin.usage.map(|usage| usage.threads),
+        calls: calls(plugin.calls),
     }
 }
 
@@ -122,7 +142,17 @@ fn component(component: &pb::Component) -> Component<'_> {
         served_by: filled(&component.served_by),
         reason: filled(&component.reason),
         capabilities: &component.capabilities,
+        calls: calls(component.calls),
     }
+}
+
+fn calls(calls: Option<pb::Calls>) -> Calls {
+    calls.map_or_else(Calls::default, |calls| Calls {
+        ended: calls.ended,
+        under_way: calls.under_way,
+        held: calls.held,
+        again: calls.again,
+    })
 }
 
 fn filled(text: &str) -> Option<&str> {

@@ -21,3 +21,4 @@ pub mod restart;
 pub mod sockets;
 pub mod status;
 pub mod supervisor;
+pub mod usage;

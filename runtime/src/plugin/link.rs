@@ -25,6 +25,7 @@ use tower_service::Service;
 
 use super::connection::{Answer, Connection, ConnectionError, UnderWay};
 use super::ends::{Ends, Roll, Standing};
+use super::tally::{Calls, Tally};
 use super::{Learned, Seat};
 use crate::component::{ComponentSpec, HoldPolicy, Replay};
 use crate::gate::{Gate, GateState, Patience};
@@ -65,6 +66,7 @@ struct Shared {
     gate: Gate<Ends>,
     /// Where calls look first, of several ends.
     turn: AtomicUsize,
+    tally: Tally,
     /// Changed by those who bring connections and by calls that lose one; never on a call's way.
     roll: Mutex<Roll>,
 }
@@ -92,6 +94,7 @@ impl Link {
             policy: spec.hold,
             gate: Gate::held(reason),
             turn: AtomicUsize::new(0),
+            tally: Tally::default(),
             roll: Mutex::new(Roll::new(reason)),
         }))
     }
@@ -161,6 +164,12 @@ impl Link {
         }
     }
 
+    /// The calls of the component so far.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        self.0.tally.calls(self.0.gate.waiting())
+    }
+
     /// Calls over `connection` as this component, past the gate and without sending anything
     /// again: for the component's initialisation.
     #[must_use]
@@ -171,6 +180,7 @@ impl Link {
 
 impl Shared {
     async fn call(&self, request: Request<Body>) -> Result<Response<AnswerBody>, CallError> {
+        let _counted = self.tally.begin();
         let cx = request.extensions().get::<Context>().copied().unwrap_or_default();
         let kind = request.extensions().get::<CallKind>().copied().unwrap_or(CallKind::Write);
         let call = Call::read(request, Some(&self.instance)).await?;
@@ -205,6 +215,7 @@ impl Shared {
                 | ConnectionError::Reset(_)
                 | ConnectionError::TooLarge { .. } => return Err(error.into()),
             }
+            self.tally.again();
         }
     }
 

@@ -60,6 +60,11 @@ impl Place {
         on_slot!(self, slot => slot.gate().hold(reason));
     }
 
+    /// How many callers wait for anything to be there.
+    pub(super) fn waiting(&self) -> u64 {
+        on_slot!(self, slot => slot.gate().waiting() as u64)
+    }
+
     pub(super) fn state(&self) -> ComponentState {
         on_slot!(self, slot => slot.state())
     }

@@ -9,7 +9,7 @@ use super::place::Place;
 use super::{ComponentState, ComponentStatus, Offer};
 use crate::builtin;
 use crate::component::ComponentSpec;
-use crate::plugin::{LinkState, Seat, Wrapper};
+use crate::plugin::{Calls, LinkState, Seat, Wrapper};
 
 /// What serves a component that no plugin does, as status shows it.
 const BUILT_IN: &str = "built-in";
@@ -145,12 +145,15 @@ impl Record {
     }
 
     pub(super) fn status(&self) -> ComponentStatus {
+        // Callers who came while there was nothing at all wait at the place itself.
+        let mut calls = Calls { held: self.place.waiting(), ..Calls::default() };
         let (state, capabilities, served_by) = match &self.served {
             Served::Nobody => (self.place.state(), Vec::new(), None),
             Served::Builtin { .. } => {
                 (self.place.state(), self.place.capabilities(), Some(BUILT_IN.to_owned()))
             }
             Served::Plugin { plugin, wrapper, .. } => {
+                calls += wrapper.link().calls();
                 let state = match wrapper.link().state() {
                     LinkState::Open => ComponentState::Ready,
                     LinkState::Held(reason) => ComponentState::Suspended(reason.to_string()),
@@ -166,6 +169,7 @@ impl Record {
             state,
             served_by,
             capabilities,
+            calls,
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use replug_component::ComponentType;
 
+use crate::plugin::Calls;
+
 /// One component as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComponentStatus {
@@ -17,6 +19,8 @@ pub struct ComponentStatus {
     pub served_by: Option<String>,
     /// What it says it can do; empty before it was ever initialised.
     pub capabilities: Vec<String>,
+    /// The calls that go over to its plugin. A built-in's are not counted.
+    pub calls: Calls,
 }
 
 /// Whether a component can be used, and if not, why.

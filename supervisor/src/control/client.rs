@@ -78,9 +78,10 @@ impl Client {
         Ok(Self(ControlClient::new(channel).max_decoding_message_size(MAX_ANSWER)))
     }
 
-    /// The state of everything.
+    /// The state of everything, with what plugins use of the machine.
     pub async fn status(&self) -> Result<pb::StatusResponse, ClientError> {
-        let answer = self.0.clone().status(pb::StatusRequest {}).await.map_err(refused)?;
+        let answer =
+            self.0.clone().status(pb::StatusRequest { usage: true }).await.map_err(refused)?;
         Ok(answer.into_inner())
     }
 }

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use prost_types::Duration as WireDuration;
 use replug_proto::replug::control::v1 as pb;
+use replug_runtime::plugin::Calls;
 use replug_runtime::registry::{ComponentState, ComponentStatus};
 use tokio::time::Instant;
 
 use crate::status::{Kind, Phase, PluginStatus};
+use crate::usage::Usage;
 
 /// A plugin on the wire.
 pub(super) fn plugin(status: &PluginStatus) -> pb::Plugin {
@@ -40,6 +42,8 @@ pub(super) fn plugin(status: &PluginStatus) -> pb::Plugin {
         socket: status.socket.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
         command: status.command.clone(),
         last_lines: status.last_lines.clone(),
+        usage: None,
+        calls: None,
     }
 }
 
@@ -60,6 +64,13 @@ pub(crate) fn state(phase: Phase) -> pb::plugin::State {
 /// A component on the wire.
 pub(crate) fn component(status: ComponentStatus) -> pb::Component {
     use pb::component::State;
+    let calls = status.calls;
+    let calls = (calls != Calls::default()).then_some(pb::Calls {
+        ended: calls.ended,
+        under_way: calls.under_way,
+        held: calls.held,
+        again: calls.again,
+    });
     let (state, reason) = match status.state {
         ComponentState::Ready => (State::Ready, String::new()),
         ComponentState::Waiting(reason) => (State::Waiting, reason),
@@ -73,6 +84,17 @@ pub(crate) fn component(status: ComponentStatus) -> pb::Component {
         served_by: status.served_by.unwrap_or_default(),
         reason,
         capabilities: status.capabilities,
+        calls,
+    }
+}
+
+/// What a plugin uses on the wire.
+pub(super) fn usage(usage: Usage) -> pb::Usage {
+    pb::Usage {
+        cpu: duration(usage.cpu),
+        resident: usage.resident,
+        processes: usage.processes,
+        threads: usage.threads,
     }
 }
 

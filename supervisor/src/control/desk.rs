@@ -56,8 +56,8 @@ type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl Control for Desk {
-    async fn status(&self, _: Request<pb::StatusRequest>) -> Answer<pb::StatusResponse> {
-        Ok(Response::new(status::status(self)))
+    async fn status(&self, request: Request<pb::StatusRequest>) -> Answer<pb::StatusResponse> {
+        Ok(Response::new(status::status(self, request.into_inner()).await))
     }
 
     async fn restart(&self, request: Request<pb::RestartRequest>) -> Answer<pb::RestartResponse> {

@@ -1,24 +1,51 @@
 //! `Status` and `Components`: everything as it stands.
 
+use std::collections::HashMap;
+
 use prost_types::Timestamp;
 use replug_proto::replug::control::v1 as pb;
+use tokio::task::spawn_blocking;
 
 use super::Desk;
 use crate::control::convert;
+use crate::usage;
 
-pub(super) fn status(desk: &Desk) -> pb::StatusResponse {
-    status_at(desk, desk.journal.last())
+pub(super) async fn status(desk: &Desk, request: pb::StatusRequest) -> pb::StatusResponse {
+    let mut status = status_at(desk, desk.journal.last());
+    if request.usage {
+        // Without an answer it has panicked, and nothing is known.
+        let groups = spawn_blocking(usage::by_group).await.unwrap_or_default();
+        for plugin in &mut status.plugins {
+            let used = plugin.pid.and_then(|pid| groups.get(&pid));
+            plugin.usage = used.copied().map(convert::usage);
+        }
+    }
+    status
 }
 
 /// Everything as it stands, with the number of the newest event of before it was looked at.
 pub(super) fn status_at(desk: &Desk, sequence: u64) -> pb::StatusResponse {
+    let components = components(desk).components;
+    let mut plugins: Vec<_> = desk.supervisor.status().iter().map(convert::plugin).collect();
+    let mut calls: HashMap<&str, pb::Calls> = HashMap::new();
+    for component in &components {
+        let sum = calls.entry(&component.served_by).or_default();
+        let of_one = component.calls.unwrap_or_default();
+        sum.ended += of_one.ended;
+        sum.under_way += of_one.under_way;
+        sum.held += of_one.held;
+        sum.again += of_one.again;
+    }
+    for plugin in &mut plugins {
+        plugin.calls = calls.get(plugin.name.as_str()).copied();
+    }
     pb::StatusResponse {
         version: desk.about.version.clone(),
         pid: std::process::id(),
         started_at: Some(Timestamp::from(desk.started)),
         app_id: desk.about.app_id.clone(),
-        plugins: desk.supervisor.status().iter().map(convert::plugin).collect(),
-        components: components(desk).components,
+        plugins,
+        components,
         listeners: desk.about.listeners.clone(),
         sequence,
     }
