@@ -27,7 +27,9 @@ use replug_supervisor::output::log::{Format, subscriber};
 use replug_supervisor::plan::Plan;
 use replug_supervisor::plugin::task::Surroundings;
 use replug_supervisor::process::warden::WardenCommand;
-use replug_supervisor::process::{Seat, Summons, hold_signals, let_signals_go, raise_open_files};
+use replug_supervisor::process::{
+    Seat, Summons, adopt_orphans, hold_signals, let_signals_go, raise_open_files,
+};
 use replug_supervisor::sockets::{RunFolder, SocketWatch};
 use replug_supervisor::supervisor::Supervisor;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -110,6 +112,9 @@ async fn serve(
     let control = control.await.map_err(Failure::failed)?;
     let watch = SocketWatch::new();
     let (log, log_end) = PluginLog::start().map_err(Failure::failed)?;
+    if let Err(error) = adopt_orphans() {
+        tracing::warn!("what leaves its plugin's group is not found without a cgroup: {error}");
+    }
     let spawner = summons.call(WardenCommand::this_program(), None).await;
     let spawner =
         spawner.map_err(|error| Failure::failed(format!("cannot start processes: {error}")))?;

@@ -52,6 +52,9 @@ struct Calls {
     under_way: u64,
     held: u64,
     again: u64,
+    limits: &'a [String],
+    missing_limits: &'a [String],
+    confinement: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -131,6 +134,9 @@ fn plugin(plugin: &pb::Plugin) -> Plugin<'_> {
         processes: plugin.usage.map(|usage| usage.processes),
         threads: plugin.usage.map(|usage| usage.threads),
         calls: calls(plugin.calls),
+        limits: &plugin.limits,
+        missing_limits: &plugin.missing_limits,
+        confinement: &plugin.confinement,
     }
 }
 

@@ -30,7 +30,24 @@ pub(super) fn write(
     if !status.components.is_empty() {
         writeln!(out, "\n{}", components(&status.components, colour))?;
     }
+    bounds(status, out)?;
     troubles(status, out)
+}
+
+/// What plugins are held to, each by what means.
+fn bounds(status: &pb::StatusResponse, out: &mut impl io::Write) -> io::Result<()> {
+    let mut heading = Some("\nHeld to:");
+    for plugin in &status.plugins {
+        let held: Vec<_> = plugin.limits.iter().chain(&plugin.confinement).cloned().collect();
+        if held.is_empty() {
+            continue;
+        }
+        if let Some(heading) = heading.take() {
+            writeln!(out, "{heading}")?;
+        }
+        writeln!(out, "  plugin {}: {}", plugin.name, held.join(", "))?;
+    }
+    Ok(())
 }
 
 fn plugins(status: &pb::StatusResponse, colour: bool) -> Table {
@@ -123,6 +140,9 @@ fn troubles(status: &pb::StatusResponse, out: &mut impl io::Write) -> io::Result
                     say(format!("    | {line}"))?;
                 }
             }
+        }
+        for missing in &plugin.missing_limits {
+            say(format!("plugin {}: not limited: {missing}", plugin.name))?;
         }
         for passed_over in &plugin.passed_over {
             say(format!("plugin {}: {passed_over}", plugin.name))?;

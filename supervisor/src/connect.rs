@@ -38,6 +38,8 @@ pub struct Socket {
     pub path: PathBuf,
     /// The name part of its component types: the file's name without its last extension.
     pub name: Arc<str>,
+    /// The user, besides replug's own and root, who may serve on it: the plugin's.
+    pub user: Option<u32>,
     /// How it is seen whether the plugin behind it hangs.
     pub health: HealthPolicy,
 }
@@ -105,7 +107,7 @@ pub async fn keep_connected(
     let mut backoff = dial_backoff();
     let mut told = String::new();
     loop {
-        match connect(&socket.path).await {
+        match connect(&socket).await {
             Ok((connection, contracts)) => {
                 backoff = dial_backoff();
                 told.clear();
@@ -190,11 +192,12 @@ async fn tell(events: &mpsc::Sender<SocketEvent>, event: SocketEvent) {
     let _ = events.send(event).await;
 }
 
-async fn connect(path: &Path) -> Result<(Connection, Contracts), Trouble> {
+async fn connect(socket: &Socket) -> Result<(Connection, Contracts), Trouble> {
+    let path: &Path = &socket.path;
     let dial = |cause| Trouble::Dial { path: path.to_owned(), cause };
     let stream = UnixStream::connect(path).await.map_err(dial)?;
     let peer = stream.peer_cred().map_err(dial)?.uid();
-    if !is_trusted(peer) {
+    if !is_trusted(peer) && socket.user != Some(peer) {
         return Err(Trouble::Stranger { path: path.to_owned(), uid: peer });
     }
     let connection = Connection::open(stream).await?;

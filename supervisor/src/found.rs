@@ -117,7 +117,8 @@ impl FoundTask {
                 };
                 let plugin = self.appeared(&path, &name);
                 let (name, health) = (name.into(), HealthPolicy::default());
-                sockets.appeared(Socket { plugin, seat: Seat::default(), path, name, health });
+                let (seat, user) = (Seat::default(), None);
+                sockets.appeared(Socket { plugin, seat, path, name, user, health });
             }
             FolderEvent::Removed(path) => {
                 sockets.removed(&path);

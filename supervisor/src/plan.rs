@@ -8,6 +8,7 @@
 //! is no plan then. What something else can mend, a program that is not there yet, is a warning:
 //! there is a plan, and the plugin is tried until it starts.
 
+mod bounds;
 mod care;
 mod component;
 mod diagnostic;
@@ -35,6 +36,7 @@ use replug_component::ComponentType;
 use replug_runtime::component::ComponentSpec;
 
 use crate::health::HealthPolicy;
+use crate::process::{Confinement, Limits};
 use crate::restart::RestartPolicy;
 
 pub use diagnostic::{At, Checked, Diagnostic, Related, Severity};
@@ -123,6 +125,10 @@ pub struct PluginSpec {
     pub stop_signal: Signal,
     /// How it is seen whether it hangs, and what follows.
     pub health: HealthPolicy,
+    /// What it may use.
+    pub limits: Limits,
+    /// Whom it runs as, and what is closed to it.
+    pub confinement: Confinement,
     /// The path of its socket, where it does not take the one that replug tells it.
     pub socket: Option<PathBuf>,
 }

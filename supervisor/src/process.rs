@@ -2,8 +2,9 @@
 //!
 //! What holds, and the failure that it survives:
 //! - A process is in a group of its own, and the group is killed when the process ends, whoever
-//!   ended it: a plugin's children do not outlive it. (One that made itself a daemon, with a session
-//!   of its own, does.)
+//!   ended it: a plugin's children do not outlive it. One that left the group, as a daemon does, is
+//!   killed too: with its [`cgroup`] where there is one, else as an orphan that bears the process's
+//!   [`mark`]. (Without a cgroup, one that also threw its environment away lives until replug ends.)
 //! - No process outlives replug, kill -9 of replug included: the kernel kills the process, the
 //!   [`warden`] its group.
 //! - An exit is known when it happens, through a pidfd.
@@ -16,15 +17,23 @@
 //! This module knows nothing of plugins, plans, sockets or restarts.
 
 pub mod abilities;
+mod act;
 mod cgroup;
+pub mod confinement;
 mod exit;
 mod held;
 mod keeper;
+mod landlock;
 mod launch;
+pub mod limits;
+mod lives;
+mod mark;
+mod mounts;
 mod open_files;
 mod orphans;
 mod pidfd;
 mod pre_exec;
+mod prepare;
 mod reap;
 mod seat;
 mod spawn_error;
@@ -42,11 +51,14 @@ use tokio::time::timeout;
 
 pub use self::abilities::Abilities;
 pub use self::cgroup::CgroupPlace;
+pub use self::confinement::Confinement;
 pub use self::exit::Exit;
 pub use self::held::{hold_signals, let_signals_go};
 use self::keeper::Serial;
 pub use self::launch::Launch;
+pub use self::limits::{Bounds, Limits};
 pub use self::open_files::{raise_open_files, restore_open_files};
+pub use self::orphans::adopt_orphans;
 pub use self::seat::{Seat, Summons};
 pub use self::spawn_error::SpawnError;
 pub use self::spawner::Spawner;
@@ -61,6 +73,7 @@ pub struct Process {
     exit: oneshot::Receiver<Exit>,
     ended: Option<Exit>,
     output: Option<(OwnedFd, OwnedFd)>,
+    bounds: Bounds,
 }
 
 impl Process {
@@ -70,13 +83,20 @@ impl Process {
         pid: u32,
         exit: oneshot::Receiver<Exit>,
         output: (OwnedFd, OwnedFd),
+        bounds: Bounds,
     ) -> Self {
-        Self { spawner, serial, pid, exit, ended: None, output: Some(output) }
+        Self { spawner, serial, pid, exit, ended: None, output: Some(output), bounds }
+    }
+
+    /// What it is held to, and what of the limits that were asked for is not had here.
+    #[must_use]
+    pub fn bounds(&self) -> &Bounds {
+        &self.bounds
     }
 
     /// A process whose output somebody else has.
     fn claimed(spawner: Spawner, serial: Serial, pid: u32, exit: oneshot::Receiver<Exit>) -> Self {
-        Self { spawner, serial, pid, exit, ended: None, output: None }
+        Self { spawner, serial, pid, exit, ended: None, output: None, bounds: Bounds::default() }
     }
 
     /// Lets go of the process: it runs on, unwatched and, when it ends, unreaped, until somebody

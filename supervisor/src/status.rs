@@ -79,6 +79,13 @@ pub struct PluginStatus {
     pub socket: Option<PathBuf>,
     /// What is run; empty for a found plugin.
     pub command: Vec<String>,
+    /// What the present process may use and by what means it is held to it, such as `memory 256M
+    /// (cgroup)`.
+    pub limits: Vec<String>,
+    /// Limits that the plan asks for and that cannot be had here, each with the cause.
+    pub missing_limits: Vec<String>,
+    /// What the present process runs as, and what is closed to it.
+    pub confinement: Vec<String>,
     /// What the process printed last, the newest at the end.
     pub last_lines: Vec<String>,
 }
@@ -115,6 +122,9 @@ impl PluginStatus {
             passed_over: Vec::new(),
             socket: None,
             command: Vec::new(),
+            limits: Vec::new(),
+            missing_limits: Vec::new(),
+            confinement: Vec::new(),
             last_lines: Vec::new(),
         }
     }

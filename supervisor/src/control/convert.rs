@@ -44,6 +44,9 @@ pub(super) fn plugin(status: &PluginStatus) -> pb::Plugin {
         last_lines: status.last_lines.clone(),
         usage: None,
         calls: None,
+        limits: status.limits.clone(),
+        missing_limits: status.missing_limits.clone(),
+        confinement: status.confinement.clone(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use replug_component::ComponentType;
 use toml::de::DeValue;
 
+use super::bounds::Bounds;
 use super::care::Care;
 use super::nearest::nearest;
 use super::place::{Fault, Findings, Place};
@@ -16,7 +17,7 @@ use super::{Launch, PluginSpec, Start, program, value};
 pub(super) const NAME_LIMIT: usize = 64;
 
 /// Keys that later versions of replug know.
-const LATER: [&str; 5] = ["group", "instances", "limits", "user", "watch"];
+const LATER: [&str; 2] = ["instances", "watch"];
 
 const STARTS: [(&str, Start); 2] = [("auto", Start::Auto), ("manual", Start::Manual)];
 
@@ -40,10 +41,16 @@ pub(super) struct Declared {
     pub(super) enabled: bool,
 }
 
+/// What `[defaults]` says.
+pub(super) struct Defaults {
+    pub(super) care: Care,
+    pub(super) bounds: Bounds,
+}
+
 /// Reads `[plugins.NAME]`.
 pub(super) fn read(
     mut section: Section<'_>,
-    defaults: &Care,
+    defaults: &Defaults,
     context: &Context<'_>,
     findings: &mut Findings<'_>,
 ) -> Declared {
@@ -59,7 +66,8 @@ pub(super) fn read(
         .unwrap_or_default();
     let path = env.get("PATH").or_else(|| context.surroundings.env.get("PATH"));
     let launch = launch(&mut section, &cwd, path.map(String::as_str), context, findings);
-    let care = Care::read(&mut section, defaults, findings);
+    let care = Care::read(&mut section, &defaults.care, findings);
+    let bounds = Bounds::read(&mut section, &defaults.bounds, context, findings);
     let enabled = section.get("enabled").and_then(|entry| entry.boolean(findings));
     let start = section.get("start").and_then(|entry| {
         entry.parsed("\"auto\" or \"manual\"", findings, |text| one_of(text, &STARTS))
@@ -83,6 +91,8 @@ pub(super) fn read(
         stop_timeout: care.stop_timeout,
         stop_signal: care.stop_signal,
         health: care.health,
+        limits: bounds.limits(),
+        confinement: bounds.confinement(),
         socket,
     };
     let socket = section.place_of("socket");

@@ -9,10 +9,12 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::bounds::Bounds;
 use super::care::Care;
 use super::diagnostic::{Diagnostic, Severity};
 use super::nearest::nearest;
 use super::place::{Fault, Findings, Place, join};
+use super::plugin::Defaults;
 use super::{
     Plan, PluginSpec, Surroundings, component, order, plugin, program, references, runtime, syntax,
     value,
@@ -37,7 +39,9 @@ pub(super) fn read(
     let mut top = Section::top(&tree);
     let settings = runtime::read(top.section("runtime", &mut findings), &context, &mut findings);
     let mut section = top.section("defaults", &mut findings);
-    let defaults = Care::read(&mut section, &Care::default(), &mut findings);
+    let care = Care::read(&mut section, &Care::default(), &mut findings);
+    let bounds = Bounds::read(&mut section, &Bounds::default(), &context, &mut findings);
+    let defaults = Defaults { care, bounds };
     section.finish(&[], &mut findings);
     let plugins = named(top.get("plugins"), &mut findings, |section, findings| {
         plugin::read(section, &defaults, &context, findings)

@@ -16,7 +16,8 @@ use crate::connect::{Socket, SocketEvent, SocketSet};
 use crate::health::HealthPolicy;
 use crate::output::{Output, Source};
 use crate::plan::PluginSpec;
-use crate::process::{Exit, Process, Signal};
+use crate::process::confinement::Identity;
+use crate::process::{Bounds, Exit, Process, Signal};
 use crate::sockets::{Folder, FolderEvent, PrivateFolder, type_name};
 
 /// One generation of a declared plugin, from its start until [`Life::end`].
@@ -28,6 +29,8 @@ pub(super) struct Life {
     /// Where its sockets appear.
     folder: Folder,
     sockets: SocketSet,
+    /// Who serves on its sockets, where that is not replug's own user.
+    user: Option<u32>,
     health: HealthPolicy,
     any_socket: bool,
     readiness: Readiness,
@@ -47,6 +50,7 @@ enum Readiness {
 pub(super) struct Birth {
     pub(super) life: Life,
     pub(super) pid: u32,
+    pub(super) bounds: Bounds,
 }
 
 /// What happens in a life.
@@ -81,20 +85,26 @@ impl Life {
         let generation = seat.generation;
         let private = surroundings.run.private_folder(&spec.name, generation).await;
         let private = private.map_err(|error| error.to_string())?;
+        let identity = identity(spec).await?;
+        let user = identity.as_ref().map(|identity| identity.uid);
+        if let Some(user) = user {
+            private.give_to(user).await.map_err(|error| error.to_string())?;
+        }
         // Watched before the process starts: no socket appears unseen.
         let watch = &surroundings.watch;
         let folder = match &spec.socket {
             None => watch.watch_private(private.path()).await,
             Some(socket) => {
                 clear_stale(socket).await?;
-                watch.watch_file(socket).await
+                watch.watch_file_of(socket, user).await
             }
         };
         let folder = folder.map_err(|error| error.to_string())?;
-        let launch = spec.process(&surroundings.replug, &private);
+        let launch = spec.process(&surroundings.replug, &private, identity);
         let mut process =
             surroundings.spawner.spawn(launch).await.map_err(|error| error.to_string())?;
         let pid = process.pid();
+        let bounds = process.bounds().clone();
         let source = Source { plugin: spec.name.as_str().into(), generation };
         let pipes = process.take_output().expect("nobody has taken them from a new process");
         let output = Output::read(&source, pipes, &surroundings.log);
@@ -105,12 +115,13 @@ impl Life {
             output,
             folder,
             sockets: SocketSet::new(Arc::<Registry>::clone(&surroundings.registry)),
+            user,
             health: spec.health,
             any_socket: false,
             readiness: Readiness::NotYet,
             private,
         };
-        Ok(Birth { life, pid })
+        Ok(Birth { life, pid, bounds })
     }
 
     /// The next thing that happens. Dropping the future loses nothing.
@@ -126,8 +137,8 @@ impl Life {
                         };
                         self.any_socket = true;
                         let (plugin, name) = (self.plugin.clone(), name.into());
-                        let (seat, health) = (self.seat, self.health);
-                        self.sockets.appeared(Socket { plugin, seat, path, name, health });
+                        let (seat, user, health) = (self.seat, self.user, self.health);
+                        self.sockets.appeared(Socket { plugin, seat, path, name, user, health });
                     }
                     FolderEvent::Removed(path) => self.sockets.removed(&path),
                     FolderEvent::Refused { path, reason } => {
@@ -202,6 +213,16 @@ impl Life {
             folder: self.private,
         }
     }
+}
+
+/// Whom the plugin runs as, looked up anew for each life: users come and go.
+async fn identity(spec: &PluginSpec) -> Result<Option<Identity>, String> {
+    let account = spec.confinement.account.clone();
+    if account.is_own() {
+        return Ok(None);
+    }
+    let looked_up = tokio::task::spawn_blocking(move || account.resolve()).await;
+    looked_up.unwrap_or_else(|error| Err(error.to_string()))
 }
 
 /// What is said of a socket that no component type can be named after.

@@ -1,10 +1,11 @@
 //! What a declared plugin's settings mean for its process.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::plan::{self, PluginSpec};
 use crate::process;
+use crate::process::confinement::Identity;
 use crate::sockets::PrivateFolder;
 
 /// The subcommand by which replug serves a built-in in a process of its own.
@@ -31,16 +32,32 @@ impl PluginSpec {
         words.map(|word| word.to_string_lossy().into_owned()).collect()
     }
 
-    /// What its process is started with, told of its private socket folder.
-    pub(super) fn process(&self, replug: &Path, folder: &PrivateFolder) -> process::Launch {
+    /// What its process is started with, told of its private socket folder, as `identity` unless
+    /// it runs as replug's own user.
+    pub(super) fn process(
+        &self,
+        replug: &Path,
+        folder: &PrivateFolder,
+        identity: Option<Identity>,
+    ) -> process::Launch {
         let (program, args) = self.program(replug);
         let declared = self.env.iter().map(|(name, value)| (name.into(), value.into()));
+        let own = identity.iter().flat_map(|identity| identity.env.clone());
+        let mut confinement = self.confinement.clone();
+        let socket = self.socket.as_deref().and_then(Path::parent);
+        confinement.hidden =
+            confinement.all_hidden(&[Path::new(&program), &self.cwd, folder.path()]);
+        confinement.writable.extend([folder.path()].into_iter().chain(socket).map(PathBuf::from));
         process::Launch {
             program,
             args,
             // What the plan declares counts more, for a plugin with ideas of its own.
-            env: folder.environment().into_iter().chain(declared).collect(),
+            env: folder.environment().into_iter().chain(own).chain(declared).collect(),
             cwd: Some(self.cwd.clone()),
+            name: folder.name().to_owned(),
+            limits: self.limits,
+            confinement,
+            identity,
         }
     }
 }

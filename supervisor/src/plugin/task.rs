@@ -406,14 +406,20 @@ impl PluginTask {
             status.enter(Phase::Starting);
         });
         match Life::begin(&self.spec, self.seat(), &self.surroundings).await {
-            Ok(Birth { life, pid }) => {
+            Ok(Birth { life, pid, bounds }) => {
                 let process = Running { pid, since: Instant::now() };
                 self.status.send_modify(|status| {
                     status.process = Some(process);
+                    status.limits.clone_from(&bounds.limits);
+                    status.missing_limits.clone_from(&bounds.missing);
+                    status.confinement.clone_from(&bounds.confinement);
                     // What ended the generation before stands as the last exit.
                     status.reason.clear();
                 });
                 tracing::info!(plugin = self.spec.name, generation, pid, "started");
+                for missing in &bounds.missing {
+                    tracing::warn!(plugin = self.spec.name, generation, "not limited: {missing}");
+                }
                 self.life = Some(life);
                 None
             }

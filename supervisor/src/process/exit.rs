@@ -4,6 +4,8 @@ use std::fmt;
 
 use nix::sys::signal::Signal;
 
+use super::limits::size;
+
 /// How a plugin's process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Exit {
@@ -15,6 +17,11 @@ pub enum Exit {
         signal: i32,
         /// The kernel wrote a core file, or handed it to whoever collects them.
         core_dumped: bool,
+    },
+    /// The kernel killed it, or a part of it and with that the rest, because memory was short.
+    OutOfMemory {
+        /// The bytes that it had reached; none where the whole machine was short of memory.
+        limit: Option<u64>,
     },
 }
 
@@ -43,6 +50,10 @@ impl fmt::Display for Exit {
                 }
                 if core_dumped { f.write_str(" (core dumped)") } else { Ok(()) }
             }
+            Self::OutOfMemory { limit: None } => f.write_str("killed by the kernel: out of memory"),
+            Self::OutOfMemory { limit: Some(limit) } => {
+                write!(f, "killed by the kernel: out of memory (limit {})", size(limit))
+            }
         }
     }
 }
@@ -59,6 +70,8 @@ mod tests {
         assert_eq!(aborted.to_string(), "killed by SIGABRT (core dumped)");
         let real_time = Exit::Signal { signal: 40, core_dumped: false };
         assert_eq!(real_time.to_string(), "killed by signal 40");
+        let hog = Exit::OutOfMemory { limit: Some(256 << 20) };
+        assert_eq!(hog.to_string(), "killed by the kernel: out of memory (limit 256M)");
     }
 
     #[test]

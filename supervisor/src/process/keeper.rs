@@ -12,18 +12,24 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::{Child, Command};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
+use super::act::{Act, Failed};
+use super::cgroup::Cgroup;
+use super::lives::Lives;
+use super::mark;
 use super::orphans::Orphans;
 use super::pidfd::Pidfd;
+use super::prepare::Prepared;
 use super::reap::{kill_group, reap};
 use super::succession::{Heritage, Successor};
 use super::ward::Ward;
-use super::{Exit, Launch, SpawnError, pre_exec};
+use super::{Bounds, Exit, Launch, SpawnError, pre_exec};
 
 /// What the rest of replug asks of the thread.
 pub(super) enum Request {
@@ -60,6 +66,7 @@ pub(super) struct Started {
     pub(super) exit: oneshot::Receiver<Exit>,
     pub(super) stdout: OwnedFd,
     pub(super) stderr: OwnedFd,
+    pub(super) bounds: Bounds,
 }
 
 /// A process that was claimed.
@@ -73,6 +80,7 @@ pub(super) struct Keeper {
     requests: mpsc::UnboundedReceiver<Request>,
     ward: Ward,
     orphans: Orphans,
+    lives: Lives,
     living: HashMap<Serial, Living>,
     /// Processes that somebody has let go of. They are not reaped, so the numbers are their own.
     unclaimed: BTreeSet<u32>,
@@ -84,12 +92,18 @@ pub(super) struct Keeper {
     /// Whether new processes are refused.
     finishing: bool,
     finished: Vec<oneshot::Sender<()>>,
+    /// Whether something that left its group may outlive its life, or was killed for that and has
+    /// not ended.
+    escapees: bool,
 }
 
 struct Living {
     /// The process's id and its group's.
     pid: u32,
     exit: oneshot::Sender<Exit>,
+    cgroup: Option<Cgroup>,
+    /// The bytes that it may use, where its cgroup says so.
+    memory: Option<u64>,
 }
 
 impl Keeper {
@@ -97,26 +111,31 @@ impl Keeper {
         requests: mpsc::UnboundedReceiver<Request>,
         ward: Ward,
         orphans: Orphans,
+        lives: Lives,
         unclaimed: Vec<u32>,
     ) -> Self {
+        // The numbers of lives go on where the program before left off.
+        let last = unclaimed.iter().filter_map(|pid| lives.life_of(*pid)).max().unwrap_or(0);
         Self {
             requests,
             ward,
             orphans,
+            lives,
             living: HashMap::new(),
             unclaimed: unclaimed.into_iter().collect(),
             exits: JoinSet::new(),
-            last: 0,
+            last,
             asked: true,
             finishing: false,
             finished: Vec::new(),
+            escapees: false,
         }
     }
 
     /// Serves until it is told to finish, or until nobody is left who could ask for anything; then
     /// until the last process is reaped and the warden is dismissed.
     pub(super) async fn run(mut self) {
-        while !(self.finishing && self.living.is_empty()) {
+        while !(self.finishing && self.living.is_empty() && !self.escapees) {
             tokio::select! {
                 biased;
                 Some(ended) = self.exits.join_next() => match ended {
@@ -128,7 +147,8 @@ impl Keeper {
                         tracing::error!(%error, "the warden cannot be started");
                     }
                 }
-                () = self.orphans.may_have_ended() => {}
+                () = self.orphans.may_have_ended() => self.escapees = true,
+                () = self.lives.removed() => {}
                 request = self.requests.recv(), if self.asked => {
                     if let Some(request) = request {
                         self.serve(request);
@@ -140,13 +160,12 @@ impl Keeper {
             }
             // After whatever happened: a child of the thread's own that was reaped just now may
             // have hidden orphans.
-            let (living, unclaimed, ward) = (&self.living, &self.unclaimed, &self.ward);
-            self.orphans.reap(|pid| {
-                ward.is_warden(pid)
-                    || unclaimed.contains(&pid)
-                    || living.values().any(|living| living.pid == pid)
-            });
+            self.orphans.reap(|pid| self.is_own(pid));
+            if self.escapees {
+                self.end_escapees();
+            }
         }
+        self.lives.finish().await;
         self.ward.dismiss().await;
         for waiting in self.finished {
             // Whoever asked may have stopped waiting.
@@ -204,7 +223,13 @@ impl Keeper {
         }
         let exited = Pidfd::of(pid)?;
         self.unclaimed.remove(&pid);
-        let (serial, exit) = self.attend(pid, exited);
+        // The one by which what it has started is known, if it tells.
+        let known = self.lives.life_of(pid).map(Serial);
+        let serial = match known.filter(|serial| !self.living.contains_key(serial)) {
+            Some(serial) => serial,
+            None => self.next_serial(),
+        };
+        let exit = self.attend(serial, pid, self.lives.cgroup_of(pid), exited);
         Ok(Claimed { serial, exit })
     }
 
@@ -221,20 +246,38 @@ impl Keeper {
     }
 
     /// Waits for the end of a process from now on.
-    fn attend(&mut self, pid: u32, exited: Pidfd) -> (Serial, oneshot::Receiver<Exit>) {
-        self.last += 1;
-        let serial = Serial(self.last);
+    fn attend(
+        &mut self,
+        serial: Serial,
+        pid: u32,
+        (cgroup, memory): (Option<Cgroup>, Option<u64>),
+        exited: Pidfd,
+    ) -> oneshot::Receiver<Exit> {
         self.exits.spawn(async move {
             exited.ended().await;
             serial
         });
         let (exit, receiver) = oneshot::channel();
-        self.living.insert(serial, Living { pid, exit });
-        (serial, receiver)
+        self.living.insert(serial, Living { pid, exit, cgroup, memory });
+        receiver
+    }
+
+    fn next_serial(&mut self) -> Serial {
+        self.last += 1;
+        Serial(self.last)
+    }
+
+    /// Whether a child is the thread's own, to be reaped when its exit is told.
+    fn is_own(&self, pid: u32) -> bool {
+        self.ward.is_warden(pid)
+            || self.unclaimed.contains(&pid)
+            || self.living.values().any(|living| living.pid == pid)
     }
 
     fn finish(&mut self) {
         self.finishing = true;
+        // Looked for once more, whatever is left.
+        self.escapees = true;
         self.end_unclaimed();
         for living in self.living.values() {
             kill_group(living.pid, Signal::SIGKILL);
@@ -248,37 +291,71 @@ impl Keeper {
     }
 
     fn spawn(&mut self, launch: &Launch) -> Result<Started, SpawnError> {
-        let mut child = match self.try_spawn(launch)? {
+        let serial = self.next_serial();
+        let Prepared { acts, cgroup, bounds } = self.lives.prepare(launch)?;
+        let mut child = match self.spawn_prepared(launch, serial, &acts.into()) {
             Ok(child) => child,
-            // The warden was gone before this thread had heard of it. Another, and once more.
-            Err(error) if error.raw_os_error() == Some(Errno::EPIPE as i32) => {
-                self.ward.replace().map_err(|error| no_warden(&error))?;
-                self.try_spawn(launch)?.map_err(|error| SpawnError::explain(launch, &error))?
+            Err(error) => {
+                if let Some(cgroup) = cgroup {
+                    self.lives.remove(cgroup);
+                }
+                return Err(error);
             }
-            Err(error) => return Err(SpawnError::explain(launch, &error)),
         };
         let pid = child.id();
         self.ward.begun(pid);
         match ends(&mut child) {
             Ok((exited, stdout, stderr)) => {
-                let (serial, exit) = self.attend(pid, exited);
-                Ok(Started { serial, pid, exit, stdout, stderr })
+                let exit = self.attend(serial, pid, (cgroup, launch.limits.memory), exited);
+                Ok(Started { serial, pid, exit, stdout, stderr, bounds })
             }
             Err(error) => {
                 kill_group(pid, Signal::SIGKILL);
                 self.ward.ended(pid);
                 // Killed, so this takes no longer than the kernel needs to end it.
                 let _ = child.wait();
+                if let Some(cgroup) = cgroup {
+                    self.lives.remove(cgroup);
+                }
                 Err(SpawnError::explain(launch, &error))
             }
         }
     }
 
+    fn spawn_prepared(
+        &mut self,
+        launch: &Launch,
+        serial: Serial,
+        acts: &Arc<[Act]>,
+    ) -> Result<Child, SpawnError> {
+        let explain = |error: io::Error| match Failed::decode(&error) {
+            Some(Failed { at, errno }) => {
+                let what = acts.get(at).map(ToString::to_string).unwrap_or_default();
+                SpawnError::Act { what, errno }
+            }
+            None => SpawnError::explain(launch, &error),
+        };
+        match self.try_spawn(launch, serial, acts)? {
+            // The warden was gone before this thread had heard of it. Another, and once more.
+            Err(error) if error.raw_os_error() == Some(Errno::EPIPE as i32) => {
+                self.ward.replace().map_err(|error| no_warden(&error))?;
+                self.try_spawn(launch, serial, acts)?.map_err(explain)
+            }
+            spawned => spawned.map_err(explain),
+        }
+    }
+
     /// Forks and waits until the program runs or has failed to. The outer error is the warden's.
-    fn try_spawn(&mut self, launch: &Launch) -> Result<io::Result<Child>, SpawnError> {
+    fn try_spawn(
+        &mut self,
+        launch: &Launch,
+        serial: Serial,
+        acts: &Arc<[Act]>,
+    ) -> Result<io::Result<Child>, SpawnError> {
         let mut command = launch.command();
-        let spawned =
-            spawn_guarded(&mut command, self.ward.descriptor().map_err(|error| no_warden(&error))?);
+        command.env(mark::VARIABLE, self.lives.mark_of(serial.0));
+        let warden = self.ward.descriptor().map_err(|error| no_warden(&error))?;
+        let spawned = spawn_guarded(&mut command, warden, acts);
         if spawned.is_err() {
             self.ward.never_ran();
         }
@@ -289,11 +366,27 @@ impl Keeper {
     /// first what is left of the group is killed, then the warden forgets the group, and only then
     /// is the process reaped.
     fn ended(&mut self, serial: Serial) {
-        let Some(Living { pid, exit }) = self.living.remove(&serial) else { return };
+        let Some(Living { pid, exit, cgroup, memory }) = self.living.remove(&serial) else {
+            return;
+        };
         kill_group(pid, Signal::SIGKILL);
         self.ward.ended(pid);
+        let ended = self.lives.end(cgroup, memory, reap(pid));
+        self.end_escapees();
         // Nobody may be waiting for it any more.
-        let _ = exit.send(reap(pid));
+        let _ = exit.send(ended);
+    }
+
+    /// Kills what left its group and outlived its life. What these leave behind when they die is
+    /// looked at when they have.
+    fn end_escapees(&mut self) {
+        if !self.unclaimed.is_empty() {
+            // Whose they are shows when these are claimed.
+            return;
+        }
+        let lives = |life| self.living.contains_key(&Serial(life));
+        let all = self.finishing && self.living.is_empty();
+        self.escapees = self.lives.end_escapees(&self.orphans, |pid| self.is_own(pid), lives, all);
     }
 }
 
@@ -301,8 +394,12 @@ fn no_warden(error: &io::Error) -> SpawnError {
     SpawnError::Warden(error.to_string())
 }
 
-fn spawn_guarded(command: &mut Command, warden: BorrowedFd<'_>) -> io::Result<Child> {
-    pre_exec::plugin(command, warden);
+fn spawn_guarded(
+    command: &mut Command,
+    warden: BorrowedFd<'_>,
+    acts: &Arc<[Act]>,
+) -> io::Result<Child> {
+    pre_exec::plugin(command, warden, acts.clone());
     command.spawn()
 }
 

@@ -5,6 +5,9 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use super::confinement::{Confinement, Identity};
+use super::limits::Limits;
+
 /// Variables by which somebody spoke to replug itself, by its process id. A plugin that took them
 /// for its own would report itself ready to systemd, or take over listeners that are not there.
 const NOT_INHERITED: [&str; 6] = [
@@ -27,6 +30,14 @@ pub struct Launch {
     pub env: Vec<(OsString, OsString)>,
     /// The working directory; none: replug's.
     pub cwd: Option<PathBuf>,
+    /// What its cgroup is called, fit for a file name. Without a name it has none.
+    pub name: String,
+    /// What it may use.
+    pub limits: Limits,
+    /// What is closed to it. Its account counts as `identity` alone.
+    pub confinement: Confinement,
+    /// Whom it runs as; none: as replug's own user.
+    pub identity: Option<Identity>,
 }
 
 impl Launch {

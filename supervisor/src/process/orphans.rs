@@ -3,15 +3,23 @@
 //! replug does, or their process ids would be taken for ever.
 //!
 //! Anywhere else there are none and this does nothing. It knows no plugin: whose an orphan was, the
-//! kernel does not tell.
+//! kernel does not tell, but see [`super::mark`].
 
+use std::fs;
 use std::io;
 use std::process;
 
-use nix::sys::prctl::get_child_subreaper;
+use nix::sys::prctl::{get_child_subreaper, set_child_subreaper};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Has the kernel give this process, from now on, whatever its descendants leave behind, so that
+/// what left its plugin's group can be found and ended. From then on nothing but a
+/// [`super::Spawner`] may start processes and wait for them.
+pub fn adopt_orphans() -> io::Result<()> {
+    Ok(set_child_subreaper(true)?)
+}
 
 /// Waits for orphans, and leaves alone whoever is not one.
 pub(super) struct Orphans {
@@ -35,6 +43,20 @@ impl Orphans {
             }
             None => std::future::pending().await,
         }
+    }
+
+    /// The orphans that there are, some of which may have ended; none where none come.
+    ///
+    /// The kernel gives them to the first thread, so what the spawner's own thread has started is
+    /// not among them.
+    pub(super) fn adopted(&self) -> Vec<u32> {
+        if self.child_ended.is_none() {
+            return Vec::new();
+        }
+        let pid = process::id();
+        let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let list = list.unwrap_or_default();
+        list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
     }
 
     /// Reaps the orphans that have ended.

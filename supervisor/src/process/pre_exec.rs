@@ -6,13 +6,17 @@
 
 #![allow(unsafe_code)]
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use nix::libc;
+use rustix::process::Resource;
 
+use super::act::{self, Act};
 use super::open_files;
 
 /// The lowest descriptor after the standard three.
@@ -39,23 +43,27 @@ const WARDEN_IGNORES: [libc::c_int; 8] = [
 
 /// Lets `command` start a plugin that dies with the calling thread, whose group the warden knows
 /// before the program's first instruction, with default signal dispositions, nothing blocked, the
-/// limit of open files that replug was started with, and no descriptor but the standard three.
+/// limit of open files that replug was started with, and no descriptor but the standard three. It
+/// performs `acts` after the warden knows of it.
 ///
 /// `warden` must stay open until the command is spawned. Spawning fails with `EPIPE` where the
-/// warden cannot be told; nothing else makes it fail so.
-pub(super) fn plugin(command: &mut Command, warden: BorrowedFd<'_>) {
+/// warden cannot be told; nothing else makes it fail so. Where an act fails, [`act::Failed`] says
+/// which.
+pub(super) fn plugin(command: &mut Command, warden: BorrowedFd<'_>, acts: Arc<[Act]>) {
     let warden = warden.as_raw_fd();
     let parent = std::process::id();
-    let open_files = open_files::inherited().map(|limit| libc::rlimit {
+    let limited = acts.iter().any(|act| matches!(act, Act::Limit(_, Resource::Nofile, _)));
+    let open_files = open_files::inherited().filter(|_| !limited).map(|limit| libc::rlimit {
         rlim_cur: limit.current.unwrap_or(libc::RLIM_INFINITY),
         rlim_max: limit.maximum.unwrap_or(libc::RLIM_INFINITY),
     });
     // SAFETY: the closure makes only async-signal-safe system calls, see the head of this file.
-    // It captures numbers by value.
+    // It captures numbers by value, and acts that it only looks at.
     unsafe {
         command.pre_exec(move || {
             die_with_parent(parent)?;
             announce(warden)?;
+            act::perform(&acts)?;
             reset_signals();
             limit_open_files(open_files.as_ref());
             close_on_exec();
@@ -111,7 +119,7 @@ pub(super) fn attempt(wanted: Namespaces) -> io::Result<()> {
 }
 
 /// Leaves namespaces for new ones, in a child that has one thread.
-fn unshare(wanted: Namespaces) -> io::Result<()> {
+pub(super) fn unshare(wanted: Namespaces) -> io::Result<()> {
     // SAFETY: what the flags part from the parent are tables of the kernel, no memory.
     unsafe { rustix::thread::unshare_unsafe(wanted) }.map_err(Into::into)
 }
@@ -131,9 +139,72 @@ pub(super) fn landlock_version() -> Option<u32> {
     u32::try_from(version).ok().filter(|&version| version > 0)
 }
 
+/// Holds the calling thread to the rules, and whatever it becomes or starts.
+pub(super) fn landlock(rules: &impl AsRawFd) -> io::Result<()> {
+    // SAFETY: two numbers; the descriptor stays its owner's.
+    let held = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, rules.as_raw_fd(), 0) };
+    if held == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Closes the mount at `path`, with all below it, to writes; or opens it alone again.
+pub(super) fn set_read_only(path: &CStr, read_only: bool) -> io::Result<()> {
+    /// The kernel's `struct mount_attr`.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Attributes {
+        set: u64,
+        clear: u64,
+        propagation: u64,
+        users: u64,
+    }
+    const READ_ONLY: u64 = 1;
+    const WITH_ALL_BELOW: libc::c_uint = 0x8000;
+    let (attributes, flags) = if read_only {
+        (Attributes { set: READ_ONLY, ..Attributes::default() }, WITH_ALL_BELOW)
+    } else {
+        (Attributes { clear: READ_ONLY, ..Attributes::default() }, 0)
+    };
+    // SAFETY: the pointers are those of live values, and the size is that of the second; the kernel
+    // only reads both.
+    let set = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            libc::AT_FDCWD,
+            path.as_ptr(),
+            flags,
+            &raw const attributes,
+            size_of::<Attributes>(),
+        )
+    };
+    if set == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Brings up `lo`, without which a program in a network of its own could not even talk to itself.
+pub(super) fn loopback_up() -> io::Result<()> {
+    // SAFETY: three numbers.
+    let socket = unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
+    if socket == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: plain memory, of which zeros are a value.
+    let mut device: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in device.ifr_name.iter_mut().zip(b"lo") {
+        *to = from.cast_signed() as libc::c_char;
+    }
+    device.ifr_ifru.ifru_flags = libc::IFF_UP as libc::c_short;
+    // SAFETY: the kernel reads the structure that this request takes; the descriptor is this
+    // function's own, and closed once.
+    unsafe {
+        let up = libc::ioctl(socket, libc::SIOCSIFFLAGS, &raw const device);
+        let error = io::Error::last_os_error();
+        libc::close(socket);
+        if up == -1 { Err(error) } else { Ok(()) }
+    }
+}
+
 /// Asks the kernel for SIGKILL when the parent thread ends. A parent that ended before it was
 /// asked sends nothing any more; then the child has another parent by now, and gives up.
-fn die_with_parent(parent: u32) -> io::Result<()> {
+pub(super) fn die_with_parent(parent: u32) -> io::Result<()> {
     // SAFETY: PR_SET_PDEATHSIG takes one number and touches no memory.
     if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } == -1 {
         return Err(io::Error::last_os_error());

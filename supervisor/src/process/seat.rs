@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Spawner;
 use super::keeper::Keeper;
+use super::lives::Lives;
 use super::orphans::Orphans;
 use super::succession::Heritage;
 use super::ward::Ward;
@@ -122,14 +123,16 @@ impl Work {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let entered = runtime.enter();
         let orphans = Orphans::listen()?;
+        let lives = Lives::begin();
+        let orders = lives.standing_orders();
         let (ward, unclaimed) = match heritage {
-            None => (Ward::start(warden)?, Vec::new()),
+            None => (Ward::start(warden, orders)?, Vec::new()),
             Some(heritage) => {
                 let unclaimed = heritage.processes.clone();
-                (Ward::take_over(warden, heritage)?, unclaimed)
+                (Ward::take_over(warden, orders, heritage)?, unclaimed)
             }
         };
         drop(entered);
-        Ok(Self { runtime, keeper: Keeper::new(requests, ward, orphans, unclaimed) })
+        Ok(Self { runtime, keeper: Keeper::new(requests, ward, orphans, lives, unclaimed) })
     }
 }

@@ -43,10 +43,12 @@ pub enum SpawnError {
         why: &'static str,
     },
     /// The file or a folder on its path is closed to replug's user.
-    #[error("no permission to run {}: check it and the folders above it, and that its file system is not mounted noexec", .program.display())]
+    #[error("no permission to run {} as {as_whom}: check it and the folders above it, and that its file system is not mounted noexec", .program.display())]
     NoPermission {
         /// The program.
         program: PathBuf,
+        /// `replug's user`, or another.
+        as_whom: String,
     },
     /// The working directory cannot be entered.
     #[error("the working directory {} {why}", .cwd.display())]
@@ -94,6 +96,23 @@ pub enum SpawnError {
     /// replug, its user or the machine has no process, memory or descriptor left.
     #[error("no more processes can be started ({}): look at the limits of replug's user and the memory", .0.desc())]
     Exhausted(Errno),
+    /// It cannot be confined as the plan asks, so it is not started.
+    #[error("{0}")]
+    Confinement(String),
+    /// Limits that the plan requires cannot be had.
+    #[error("limits that are required cannot be had here: {0}")]
+    Limits(String),
+    /// The system's words for why there is no cgroup for it.
+    #[error("no cgroup can be made for it: {0}")]
+    Cgroup(String),
+    /// The child could not do to itself what the plan asks.
+    #[error("{what}: {}", .errno.desc())]
+    Act {
+        /// What, in the words of the plan, such as `user pgstate`.
+        what: String,
+        /// How it failed.
+        errno: Errno,
+    },
     /// The process that kills the children of a dead replug cannot be started.
     #[error("the warden, without which no plugin is started, cannot be started: {0}")]
     Warden(String),
@@ -134,8 +153,8 @@ impl SpawnError {
         match errno {
             Errno::ENOENT | Errno::ENOTDIR if program.exists() => missing_interpreter(program),
             Errno::ENOENT | Errno::ENOTDIR => Self::NotFound { program },
-            Errno::EACCES => denied(program),
-            Errno::EPERM => Self::NoPermission { program },
+            Errno::EACCES => denied(program, as_whom(launch)),
+            Errno::EPERM => Self::NoPermission { program, as_whom: as_whom(launch) },
             Errno::ENOEXEC => Self::WrongFormat { program },
             Errno::E2BIG | Errno::ENAMETOOLONG => Self::TooLong { program },
             Errno::ETXTBSY => Self::Busy { program },
@@ -200,7 +219,7 @@ fn missing_interpreter(program: PathBuf) -> SpawnError {
 }
 
 /// The kernel denied running the program: because of the file itself, or because of its path.
-fn denied(program: PathBuf) -> SpawnError {
+fn denied(program: PathBuf, as_whom: String) -> SpawnError {
     match fs::metadata(&program) {
         Ok(found) if found.is_dir() => SpawnError::NotExecutable { program, why: "it is a folder" },
         Ok(found) if !found.is_file() => {
@@ -209,6 +228,11 @@ fn denied(program: PathBuf) -> SpawnError {
         Ok(found) if found.permissions().mode() & 0o111 == 0 => {
             SpawnError::NotExecutable { program, why: "make it so with `chmod +x`" }
         }
-        _ => SpawnError::NoPermission { program },
+        _ => SpawnError::NoPermission { program, as_whom },
     }
+}
+
+/// The user that was to run the program.
+fn as_whom(launch: &Launch) -> String {
+    launch.identity.as_ref().map_or_else(|| "replug's user".to_owned(), |it| it.name.clone())
 }

@@ -52,9 +52,9 @@ impl Spawner {
         let (answer, started) = oneshot::channel();
         self.send(Request::Spawn(Box::new(launch), answer));
         // Without an answer the thread is gone.
-        let Started { serial, pid, exit, stdout, stderr } =
+        let Started { serial, pid, exit, stdout, stderr, bounds } =
             started.await.map_err(|_| SpawnError::Stopping)??;
-        Ok(Process::new(self.clone(), serial, pid, exit, (stdout, stderr)))
+        Ok(Process::new(self.clone(), serial, pid, exit, (stdout, stderr), bounds))
     }
 
     /// Takes a process that somebody has let go of ([`Process::release`]), in this program or the one

@@ -34,6 +34,8 @@ const LEAVE: Duration = Duration::from_secs(1);
 /// The warden in office and what it has to know.
 pub(super) struct Ward {
     command: WardenCommand,
+    /// Lines that every warden is told first.
+    standing_orders: Vec<u8>,
     warden: Option<Warden>,
     /// When the next one is started, while there is none.
     due: Option<Instant>,
@@ -50,10 +52,11 @@ struct Warden {
 }
 
 impl Ward {
-    /// Starts the first warden.
-    pub(super) fn start(command: WardenCommand) -> io::Result<Self> {
+    /// Starts the first warden. `standing_orders` are lines that hold for as long as replug lives.
+    pub(super) fn start(command: WardenCommand, standing_orders: Vec<u8>) -> io::Result<Self> {
         let mut ward = Self {
             command,
+            standing_orders,
             warden: None,
             due: None,
             groups: BTreeSet::new(),
@@ -67,10 +70,15 @@ impl Ward {
     /// another one, of this program, knows everything: at no time is there none.
     ///
     /// An error is that the old one is gone and no other can be started.
-    pub(super) fn take_over(command: WardenCommand, heritage: Heritage) -> io::Result<Self> {
+    pub(super) fn take_over(
+        command: WardenCommand,
+        standing_orders: Vec<u8>,
+        heritage: Heritage,
+    ) -> io::Result<Self> {
         let Heritage { warden, lines, processes, folders } = heritage;
         let mut ward = Self {
             command,
+            standing_orders,
             warden: None,
             due: None,
             groups: processes.into_iter().collect(),
@@ -182,7 +190,7 @@ impl Ward {
 
     /// All there is to know, in lines.
     fn all(&self) -> Vec<u8> {
-        let mut all = Vec::new();
+        let mut all = self.standing_orders.clone();
         for group in &self.groups {
             all.extend_from_slice(format!("+{group}\n=\n").as_bytes());
         }

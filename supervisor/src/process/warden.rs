@@ -15,10 +15,14 @@
 //! | `!` | the group that began last, if `=` was not said of it, never ran |
 //! | `-PGID` | this group is dead; said before its leader is reaped, so while the number is taken |
 //! | `~PATH` | this folder goes when replug does |
+//! | `%PATH` | the cgroups in this folder end when replug does, but for replug's own |
+//! | `*MARK` | whatever bears this mark in its environment ends when replug does |
 //!
 //! Between replug's death and the warden's kill lies a moment in which the number of a group whose
 //! processes have all died of their parent's death could be given to another group: only if the
 //! machine went through all its process ids in that moment.
+
+mod leftovers;
 
 use std::collections::BTreeSet;
 use std::env;
@@ -31,6 +35,8 @@ use std::process::ExitCode;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+
+use super::mark::Mark;
 
 /// The first argument of a program that is started to be the warden.
 pub const WARDEN_ARGUMENT: &str = "__warden";
@@ -98,6 +104,8 @@ struct Ward {
     /// The group that has begun and not yet run its program.
     beginning: Option<i32>,
     folders: BTreeSet<PathBuf>,
+    cgroups: Option<PathBuf>,
+    mark: Option<Mark>,
 }
 
 impl Ward {
@@ -125,6 +133,11 @@ impl Ward {
                     self.folders.insert(path.to_owned());
                 }
             }
+            [b'%', path @ ..] => {
+                let path = Path::new(OsStr::from_bytes(path));
+                self.cgroups = path.is_absolute().then(|| path.to_owned());
+            }
+            [b'*', mark @ ..] => self.mark = Mark::told(mark),
             _ => {}
         }
     }
@@ -134,6 +147,12 @@ impl Ward {
             // A group that is gone already is as it should be, and one that belongs to another
             // user by now cannot be helped.
             let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
+        if let Some(home) = &self.cgroups {
+            leftovers::end_cgroups(home);
+        }
+        if let Some(mark) = &self.mark {
+            leftovers::end_marked(mark);
         }
         for folder in &self.folders {
             for _ in 0..REMOVALS {

@@ -98,10 +98,19 @@ impl SocketWatch {
     /// Watches one path for a socket, in a folder that has to be there. Other files of the folder
     /// are not looked at.
     pub async fn watch_file(&self, socket: impl AsRef<Path>) -> Result<Folder, WatchError> {
+        self.watch_file_of(socket, None).await
+    }
+
+    /// As [`Self::watch_file`], where the socket may be that user's, besides replug's own and root's.
+    pub async fn watch_file_of(
+        &self,
+        socket: impl AsRef<Path>,
+        user: Option<u32>,
+    ) -> Result<Folder, WatchError> {
         let socket = socket.as_ref();
         match (socket.parent(), socket.file_name()) {
             (Some(folder), Some(name)) => {
-                self.sit(folder.to_owned(), Scope::File(name.to_owned())).await
+                self.sit(folder.to_owned(), Scope::File { name: name.to_owned(), user }).await
             }
             _ => Err(WatchError::Other {
                 folder: socket.to_owned(),

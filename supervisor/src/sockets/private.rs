@@ -6,9 +6,9 @@
 //! is cleared away.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -44,6 +44,16 @@ pub enum RunFolderError {
     Make {
         /// The folder.
         folder: PathBuf,
+        /// The system's words.
+        cause: io::Error,
+    },
+    /// It cannot be made another user's.
+    #[error("cannot give {} to uid {uid}: {cause}", .folder.display())]
+    Give {
+        /// The folder.
+        folder: PathBuf,
+        /// The user.
+        uid: u32,
         /// The system's words.
         cause: io::Error,
     },
@@ -160,6 +170,22 @@ impl PrivateFolder {
         &self.path
     }
 
+    /// Makes it the user's own, whose plugin is to make sockets in it. The folders above it can be
+    /// passed through by others from then on, though not looked into.
+    pub async fn give_to(&self, uid: u32) -> Result<(), RunFolderError> {
+        let folder = self.path.clone();
+        let given = spawn_blocking(move || give(&folder, uid)).await;
+        given
+            .unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))
+            .map_err(|cause| RunFolderError::Give { folder: self.path.clone(), uid, cause })
+    }
+
+    /// Its name in the folder of this replug: no two have one at a time.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
     /// The variables that tell a plugin of it, whatever contract it was written for.
     #[must_use]
     pub fn environment(&self) -> Vec<(OsString, OsString)> {
@@ -179,6 +205,23 @@ impl Drop for PrivateFolder {
             tracing::warn!(folder = %self.path.display(), %error, "cannot remove a socket folder");
         }
     }
+}
+
+/// Makes `folder` the user's own, and lets it be reached: through the folder of this replug, and
+/// those above it that are replug's and closed.
+fn give(folder: &Path, uid: u32) -> io::Result<()> {
+    /// The folder of this replug, the one of all, and the run folder.
+    const ABOVE: usize = 3;
+    std::os::unix::fs::chown(folder, Some(uid), None)?;
+    let replug = nix::unistd::geteuid().as_raw();
+    for above in folder.ancestors().skip(1).take(ABOVE) {
+        let found = fs::metadata(above)?;
+        let mode = found.permissions().mode() & 0o7777;
+        if found.uid() == replug && mode & 0o001 == 0 {
+            fs::set_permissions(above, Permissions::from_mode(mode | 0o011))?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes the folders of replugs that are no more: those that nobody has locked.

@@ -55,7 +55,12 @@ pub(super) enum Scope {
     /// Every file of a folder into which others put sockets.
     Shared,
     /// One file of a folder.
-    File(OsString),
+    File {
+        /// Its name.
+        name: OsString,
+        /// Who may have made it, besides replug's own user and root.
+        user: Option<u32>,
+    },
 }
 
 /// Tells a file from a later one of the same name. The inode alone does not: file systems use the
@@ -112,7 +117,7 @@ pub(super) fn look(folder: &Path, scope: &Scope) -> Look {
             return look;
         }
     }
-    if let Scope::File(name) = scope {
+    if let Scope::File { name, .. } = scope {
         look.add(name.clone(), folder.join(name), scope);
         return look;
     }
@@ -179,7 +184,11 @@ fn refuse(metadata: &Metadata, scope: &Scope) -> Option<Refusal> {
     let kind = metadata.file_type();
     let uid = metadata.uid();
     if kind.is_socket() {
-        let trusted = *scope == Scope::Private || uid == 0 || uid == Uid::effective().as_raw();
+        let trusted = match scope {
+            Scope::Private => true,
+            Scope::File { user: Some(user), .. } if *user == uid => true,
+            Scope::Shared | Scope::File { .. } => uid == 0 || uid == Uid::effective().as_raw(),
+        };
         return (!trusted).then_some(Refusal::Stranger { uid });
     }
     Some(if kind.is_symlink() {

@@ -58,7 +58,7 @@ resources = ["components/"]
 port = 8080
 [plugins.a]
 command = ["sh"]
-user = "nobody"
+instances = 2
 watch = ["a.py"]
 [components.c]
 type = "state.sqlite"
@@ -67,7 +67,7 @@ scopes = []
         &[
             "2:1: error: `runtime.resources` is not supported by this version of replug; take it out until a version that knows it is installed",
             "3:2: error: `app` is not supported by this version of replug; take it out until a version that knows it is installed",
-            "7:1: error: `plugins.a.user` is not supported by this version of replug; take it out until a version that knows it is installed",
+            "7:1: error: `plugins.a.instances` is not supported by this version of replug; take it out until a version that knows it is installed",
             "8:1: error: `plugins.a.watch` is not supported by this version of replug; take it out until a version that knows it is installed",
             "11:1: error: `components.c.scopes` is not supported by this version of replug; take it out until a version that knows it is installed",
         ],

@@ -1,6 +1,7 @@
 //! What `plugins.toml` may say, and what is said of one that is wrong.
 
 mod any_bytes;
+mod bounds;
 mod broken;
 mod files;
 mod good;

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "every test program uses its own part")]
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::future::poll_fn;
 use std::os::fd::OwnedFd;
@@ -129,7 +130,15 @@ const SAID: &str = "host says ";
 impl Host {
     /// Starts the ignored test `host_entry` in this role.
     pub fn start(name: &str) -> Self {
-        let mut child = Command::new(env::current_exe().unwrap())
+        Self::start_by(&[], name)
+    }
+
+    /// As [`Self::start`], by a command that is given what to execute as its last arguments.
+    pub fn start_by(by: &[&str], name: &str) -> Self {
+        let this = env::current_exe().unwrap();
+        let mut words = by.iter().map(OsStr::new).chain([this.as_os_str()]);
+        let mut child = Command::new(words.next().unwrap())
+            .args(words)
             .args(role("host_entry"))
             .env(ROLE, name)
             .stdin(Stdio::null())

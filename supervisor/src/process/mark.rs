@@ -1,0 +1,79 @@
+//! By what a process is known to come from a plugin, wherever it went: a variable that names replug
+//! and the life, which every child inherits. A new session, a new group or a parent that ended
+//! change nothing in it. Who starts a program in an environment of its own is not known so.
+
+use std::fs;
+use std::process;
+
+/// The variable.
+pub(super) const VARIABLE: &str = "REPLUG_LIFE";
+
+/// The mark of one replug, the same through all its upgrades.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mark(String);
+
+impl Mark {
+    /// That of this process: its number, and when it was started, so that no other has it; and
+    /// which of its spawners.
+    pub(super) fn own(spawner: u32) -> Self {
+        let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+        // Counted from the end of the name, in which there may be anything.
+        let started = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(19));
+        Self(format!("{}-{}-{spawner}", process::id(), started.unwrap_or("0")))
+    }
+
+    /// One that was told.
+    pub(super) fn told(text: &[u8]) -> Option<Self> {
+        std::str::from_utf8(text)
+            .ok()
+            .filter(|text| !text.is_empty())
+            .map(|text| Self(text.to_owned()))
+    }
+
+    /// The mark as text.
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// The variable's value in one life.
+    pub(super) fn of_life(&self, life: u64) -> String {
+        format!("{}.{life}", self.0)
+    }
+
+    /// The life that a process comes from; none where it is no plugin's, has ended, or may not be
+    /// looked at.
+    pub(super) fn life_of(&self, pid: u32) -> Option<u64> {
+        let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+        environment.split(|byte| *byte == 0).find_map(|variable| {
+            let value = variable.strip_prefix(VARIABLE.as_bytes())?.strip_prefix(b"=")?;
+            let life = value.strip_prefix(self.0.as_bytes())?.strip_prefix(b".")?;
+            std::str::from_utf8(life).ok()?.parse().ok()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_marked_process_tells_its_life_and_another_does_not() {
+        let mark = Mark::own(0);
+        let child = |value: Option<String>| {
+            let mut command = Command::new("/bin/cat");
+            command.env_remove(VARIABLE).envs(value.map(|value| (VARIABLE, value)));
+            command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+        };
+        let mut marked = child(Some(mark.of_life(7)));
+        let mut others = child(Some("1-1.7".to_owned()));
+        let mut unmarked = child(None);
+        assert_eq!(mark.life_of(marked.id()), Some(7));
+        assert_eq!(mark.life_of(others.id()), None);
+        assert_eq!(mark.life_of(unmarked.id()), None);
+        for child in [&mut marked, &mut others, &mut unmarked] {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+}
