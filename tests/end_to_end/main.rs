@@ -8,6 +8,7 @@ mod restart;
 mod rig;
 
 mod activation;
+mod bounds;
 mod control;
 mod control_clients;
 mod dapr_sdk;

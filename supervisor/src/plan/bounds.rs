@@ -113,7 +113,7 @@ impl Bounds {
         if strict {
             writable.extend(STRICT_WRITABLE.map(PathBuf::from));
         }
-        let everything = || strict.then(|| vec![PathBuf::from("/")]).unwrap_or_default();
+        let everything = || if strict { vec![PathBuf::from("/")] } else { Vec::new() };
         Confinement {
             account: self.account,
             umask: self.umask.or(strict.then_some(STRICT_UMASK)),

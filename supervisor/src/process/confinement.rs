@@ -107,14 +107,14 @@ impl Account {
         }
         groups.sort_unstable();
         groups.dedup();
-        let (own_uid, own_gid) = (nix::unistd::geteuid(), nix::unistd::getegid());
+        let (replug, its_group) = (nix::unistd::geteuid(), nix::unistd::getegid());
         let needed = CapabilitySet::SETUID | CapabilitySet::SETGID;
         if !capabilities(None).is_ok_and(|sets| sets.effective.contains(needed)) {
-            if user.uid == own_uid && gid == own_gid.as_raw() && self.groups.is_empty() {
+            if user.uid == replug && gid == its_group.as_raw() && self.groups.is_empty() {
                 return Ok(None);
             }
             return Err(format!(
-                "user {} cannot be had: replug runs as uid {own_uid}, and only root, or who has the \
+                "user {} cannot be had: replug runs as uid {replug}, and only root, or who has the \
                  capabilities setuid and setgid, starts programs as another user",
                 user.name
             ));

@@ -181,6 +181,8 @@ pub(super) fn set_read_only(path: &CStr, read_only: bool) -> io::Result<()> {
 
 /// Brings up `lo`, without which a program in a network of its own could not even talk to itself.
 pub(super) fn loopback_up() -> io::Result<()> {
+    /// `IFF_UP`, in the size that it has in the structure.
+    const UP: libc::c_short = 1;
     // SAFETY: three numbers.
     let socket = unsafe { libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
     if socket == -1 {
@@ -191,7 +193,7 @@ pub(super) fn loopback_up() -> io::Result<()> {
     for (to, from) in device.ifr_name.iter_mut().zip(b"lo") {
         *to = from.cast_signed() as libc::c_char;
     }
-    device.ifr_ifru.ifru_flags = libc::IFF_UP as libc::c_short;
+    device.ifr_ifru.ifru_flags = UP;
     // SAFETY: the kernel reads the structure that this request takes; the descriptor is this
     // function's own, and closed once.
     unsafe {

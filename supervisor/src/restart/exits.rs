@@ -40,6 +40,8 @@ impl Exits {
             Exit::Signal { signal, .. } => {
                 (1..=64).contains(&signal) && self.signals >> (signal - 1) & 1 == 1
             }
+            // The signal by which the kernel does it.
+            Exit::OutOfMemory { .. } => self.contains(Exit::by(Signal::SIGKILL)),
         }
     }
 }

@@ -11,7 +11,7 @@ mod status;
 mod tool;
 
 pub(crate) use client::Application;
-pub(crate) use fixture::{go_memory, misbehave, notebook, text};
+pub(crate) use fixture::{go_memory, misbehave, notebook, run, text};
 pub(crate) use home::Home;
 pub(crate) use process::Process;
 pub(crate) use python::{Led, python_sample, run_unittests};

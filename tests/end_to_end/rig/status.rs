@@ -32,6 +32,9 @@ pub(crate) struct PluginStatus {
     pub(crate) serves: Vec<String>,
     pub(crate) passed_over: Vec<String>,
     pub(crate) socket: Option<String>,
+    pub(crate) limits: Vec<String>,
+    pub(crate) missing_limits: Vec<String>,
+    pub(crate) confinement: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -10,6 +10,7 @@ mod raw;
 mod reflection;
 mod store;
 
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -71,6 +72,11 @@ async fn main() -> Result<ExitCode, BoxError> {
             // Serving goes on whatever `term` receives.
             drop(term);
             serve(bind(&socket)?, arguments.mode, None).await?;
+        }
+        Mode::LeaveDaemon => {
+            let listener = bind(&socket)?;
+            noise::daemon(listener.as_fd().try_clone_to_owned()?)?;
+            serve(listener, arguments.mode, Some(term)).await?;
         }
         mode => {
             noise::begin(mode)?;

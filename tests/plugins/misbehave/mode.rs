@@ -23,6 +23,8 @@ pub(crate) enum Mode {
     InitError,
     /// Serves, and goes on after SIGTERM.
     IgnoreSigterm,
+    /// Serves, and leaves a daemon, in a session of its own, that holds the socket open.
+    LeaveDaemon,
     /// Serves, and has children and grandchildren in its process group that ignore SIGTERM.
     ForkChildren,
     /// Serves, and prints 100 MB as fast as they are read.

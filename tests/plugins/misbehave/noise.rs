@@ -1,6 +1,7 @@
 //! What some modes do besides serving: print, and have children.
 
 use std::io::Write as _;
+use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 
 use crate::mode::Mode;
@@ -28,6 +29,11 @@ pub(crate) fn begin(mode: Mode) -> std::io::Result<()> {
 fn child() -> std::io::Result<()> {
     let script = "trap '' TERM; sleep 600 & wait; wait";
     Command::new("/bin/sh").args(["-c", script]).stdin(Stdio::null()).spawn().map(drop)
+}
+
+/// A process in a session of its own, that holds what it is given open for longer than a test.
+pub(crate) fn daemon(holds: OwnedFd) -> std::io::Result<()> {
+    Command::new("setsid").args(["sleep", "600"]).stdin(holds).spawn().map(drop)
 }
 
 fn print_100_mb() -> std::io::Result<()> {
