@@ -96,10 +96,7 @@ async fn serve(
     mut stop: Stop,
     summons: Summons,
 ) -> Result<(), Failure> {
-    if let Err(error) = raise_open_files() {
-        tracing::warn!("replug may not have more open files than it was started with: {error}");
-    }
-
+    prepare_itself();
     let settings = addresses::settings(plan, VERSION, api_token());
     let apis = Bound::bind_or_take(settings, addresses::given(passed)).await;
     let apis = apis.map_err(Failure::failed)?;
@@ -112,9 +109,6 @@ async fn serve(
     let control = control.await.map_err(Failure::failed)?;
     let watch = SocketWatch::new();
     let (log, log_end) = PluginLog::start().map_err(Failure::failed)?;
-    if let Err(error) = adopt_orphans() {
-        tracing::warn!("what leaves its plugin's group is not found without a cgroup: {error}");
-    }
     let spawner = summons.call(WardenCommand::this_program(), None).await;
     let spawner =
         spawner.map_err(|error| Failure::failed(format!("cannot start processes: {error}")))?;
@@ -205,6 +199,16 @@ async fn serve(
         }
         // The kernel and the warden kill what is left.
         signal = stop.asked() => Err(Failure::failed(format!("{signal} once more: stopped at once"))),
+    }
+}
+
+/// Asks the kernel for what replug needs as a process. It runs without either too.
+fn prepare_itself() {
+    if let Err(error) = raise_open_files() {
+        tracing::warn!("replug may not have more open files than it was started with: {error}");
+    }
+    if let Err(error) = adopt_orphans() {
+        tracing::warn!("what leaves its plugin's group is not found without a cgroup: {error}");
     }
 }
 

@@ -26,7 +26,7 @@ fn open_home() -> (Home, String) {
     let program = home.path("plugin");
     // By another process: one that has just been written by this one may be busy.
     run(Command::new("cp").arg(misbehave()).arg(&program));
-    let program = text(&program).to_owned();
+    let program = text(&program);
     (home, program)
 }
 
