@@ -38,6 +38,9 @@ struct Plugin<'a> {
     socket: Option<&'a str>,
     command: &'a [String],
     last_lines: &'a [String],
+    limits: &'a [String],
+    missing_limits: &'a [String],
+    confinement: &'a [String],
     /// What its processes use; none where it has none.
     cpu_ms: Option<u64>,
     resident_bytes: Option<u64>,
@@ -52,9 +55,6 @@ struct Calls {
     under_way: u64,
     held: u64,
     again: u64,
-    limits: &'a [String],
-    missing_limits: &'a [String],
-    confinement: &'a [String],
 }
 
 #[derive(Serialize)]
