@@ -63,7 +63,7 @@ impl Cgroups {
         Self::settle_in(place, place.folder.join(name))
     }
 
-    fn settle_in(place: &CgroupPlace, home: PathBuf) -> io::Result<Self> {
+    pub(super) fn settle_in(place: &CgroupPlace, home: PathBuf) -> io::Result<Self> {
         make(&home)?;
         // The root of the whole tree may have processes and limit others all the same.
         if place.folder.join("cgroup.type").exists() {

@@ -137,3 +137,35 @@ fn kill_with_group(pid: u32) -> bool {
     tracing::debug!("killed {pid}, which had left its plugin's group");
     kill(pid, Signal::SIGKILL).is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::abilities::Abilities;
+    use super::super::cgroup::{CgroupPlace, Cgroups};
+    use super::*;
+
+    /// How an end by `exit` is told of a life in whose cgroup the kernel counts so.
+    async fn told(exit: Exit, events: &str) -> Exit {
+        let tree = tempfile::tempdir().unwrap();
+        let home = tree.path().join("home");
+        fs::create_dir(&home).unwrap();
+        let place = CgroupPlace { folder: tree.path().to_owned(), controllers: Vec::new() };
+        let cgroups = Cgroups::settle_in(&place, home).unwrap();
+        let cgroup = cgroups.make("hog.1").unwrap();
+        fs::write(tree.path().join("home/hog.1/memory.events"), events).unwrap();
+        let grounds = Grounds { abilities: Abilities::probe(), cgroups: Some(cgroups) };
+        let mut lives = Lives { grounds, mark: Mark::own(0), removals: JoinSet::new() };
+        lives.end(Some(cgroup), Some(64 << 20), exit)
+    }
+
+    #[tokio::test]
+    async fn a_kill_for_want_of_memory_is_told_from_any_other() {
+        let killed = Exit::by(Signal::SIGKILL);
+        let out_of_memory = Exit::OutOfMemory { limit: Some(64 << 20) };
+        assert_eq!(told(killed, "max 9\noom_kill 1\n").await, out_of_memory);
+        assert_eq!(told(killed, "max 9\noom_kill 0\n").await, killed);
+        assert_eq!(told(Exit::Code(0), "oom_kill 1\n").await, Exit::Code(0));
+    }
+}

@@ -471,3 +471,105 @@ fn present(paths: &[PathBuf]) -> Vec<PathBuf> {
 fn text(path: &Path) -> Result<CString, SpawnError> {
     CString::new(path.as_os_str().as_bytes()).map_err(|_| SpawnError::NulByte)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::cgroup::CgroupPlace;
+    use super::super::limits::Limits;
+    use super::*;
+
+    /// Grounds over a folder in the form of a cgroup, with the files that a kernel would make.
+    fn grounds(tree: &Path, controllers: &[&str]) -> Grounds {
+        let home = tree.join("home");
+        fs::create_dir(&home).unwrap();
+        for folder in [tree, &home] {
+            fs::write(folder.join("cgroup.subtree_control"), "").unwrap();
+        }
+        let controllers = controllers.iter().map(|&name| name.to_owned()).collect();
+        let place = CgroupPlace { folder: tree.to_owned(), controllers };
+        let cgroups = Cgroups::settle_in(&place, home).unwrap();
+        Grounds {
+            abilities: Abilities {
+                uid: 7,
+                capabilities: CapabilitySet::empty(),
+                cgroup: Ok(place),
+                landlock: None,
+                mounts: Err("refused".to_owned()),
+                networks: Err("refused".to_owned()),
+                pidfd: true,
+                children: true,
+            },
+            cgroups: Some(cgroups),
+        }
+    }
+
+    const FILES: [&str; 6] =
+        ["cgroup.procs", "cpu.max", "cpu.weight", "memory.max", "memory.oom.group", "pids.max"];
+
+    /// What a start with these limits writes into the files of its cgroup, and what it says.
+    fn limited(controllers: &[&str], limits: Limits) -> (Vec<String>, Bounds) {
+        let tree = tempfile::tempdir().unwrap();
+        let grounds = grounds(tree.path(), controllers);
+        let launch = Launch { limits, ..Launch::default() };
+        let cgroup = grounds.cgroups.as_ref().unwrap().make("hog.1").unwrap();
+        let folder = tree.path().join("home/hog.1");
+        for file in FILES {
+            fs::write(folder.join(file), "").unwrap();
+        }
+        let mut start = Start {
+            grounds: &grounds,
+            launch: &launch,
+            cgroup: Some(cgroup),
+            acts: Vec::new(),
+            bounds: Bounds::default(),
+        };
+        start.fill().unwrap();
+        let written = FILES.map(|file| fs::read_to_string(folder.join(file)).unwrap());
+        (written.into(), start.bounds)
+    }
+
+    #[test]
+    fn a_cgroup_is_told_its_limits_before_anything_is_in_it() {
+        let limits = Limits {
+            memory: Some(256 << 20),
+            tasks: Some(64),
+            cpu_weight: Some(50),
+            cpu_quota: Some(150),
+            ..Limits::default()
+        };
+        let (written, bounds) = limited(&["cpu", "memory", "pids"], limits);
+        assert_eq!(written, ["", "150000 100000", "50", "268435456", "1", "64"]);
+        let shown = ["memory 256M", "tasks 64", "cpu_weight 50", "cpu_quota 150%"];
+        assert_eq!(bounds.limits, shown.map(|limit| format!("{limit} (cgroup)")));
+        assert_eq!(bounds.missing, [] as [&str; 0]);
+    }
+
+    #[test]
+    fn what_no_controller_holds_has_another_way_or_is_missing() {
+        let limits = Limits {
+            memory: Some(1 << 20),
+            tasks: Some(64),
+            cpu_weight: Some(50),
+            ..Limits::default()
+        };
+        let (written, bounds) = limited(&[], limits);
+        assert_eq!(written, [""; 6]);
+        assert_eq!(bounds.limits, ["memory 1M of each process (rlimit)"]);
+        let missing: Vec<_> =
+            bounds.missing.iter().filter_map(|missing| missing.split(':').next()).collect();
+        assert_eq!(missing, ["cpu_weight 50", "tasks 64"]);
+    }
+
+    #[test]
+    fn what_cannot_be_closed_here_is_not_started() {
+        let tree = tempfile::tempdir().unwrap();
+        let grounds = grounds(tree.path(), &[]);
+        let mut launch = Launch::default();
+        launch.confinement.no_network = true;
+        let error = grounds.prepare(&launch).err().unwrap();
+        assert!(matches!(error, SpawnError::Confinement(_)), "{error:?}");
+        assert!(error.to_string().contains("refused"), "{error}");
+    }
+}
