@@ -48,8 +48,8 @@ fn bash_completes_a_command() {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("replug");
     fs::write(&script, said(&["completions", "bash"])).unwrap();
-    let complete = "source \"$1\"; COMP_WORDS=(replug comp); COMP_CWORD=1; \
-                    _replug replug comp replug; echo \"${COMPREPLY[@]}\"";
+    let complete = "source \"$1\"; COMP_WORDS=(replug compl); COMP_CWORD=1; \
+                    _replug replug compl replug; echo \"${COMPREPLY[@]}\"";
     let output = Command::new("bash").args(["-c", complete, "bash"]).arg(&script).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "completions\n", "{errors}");

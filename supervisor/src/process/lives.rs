@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     /// How an end by `exit` is told of a life in whose cgroup the kernel counts so.
-    async fn told(exit: Exit, events: &str) -> Exit {
+    fn told(exit: Exit, events: &str) -> Exit {
         let tree = tempfile::tempdir().unwrap();
         let home = tree.path().join("home");
         fs::create_dir(&home).unwrap();
@@ -164,8 +164,8 @@ mod tests {
     async fn a_kill_for_want_of_memory_is_told_from_any_other() {
         let killed = Exit::by(Signal::SIGKILL);
         let out_of_memory = Exit::OutOfMemory { limit: Some(64 << 20) };
-        assert_eq!(told(killed, "max 9\noom_kill 1\n").await, out_of_memory);
-        assert_eq!(told(killed, "max 9\noom_kill 0\n").await, killed);
-        assert_eq!(told(Exit::Code(0), "oom_kill 1\n").await, Exit::Code(0));
+        assert_eq!(told(killed, "max 9\noom_kill 1\n"), out_of_memory);
+        assert_eq!(told(killed, "max 9\noom_kill 0\n"), killed);
+        assert_eq!(told(Exit::Code(0), "oom_kill 1\n"), Exit::Code(0));
     }
 }
