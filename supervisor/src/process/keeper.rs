@@ -7,7 +7,7 @@
 //! their order. The thread runs a small event loop of its own, and blocks for as long as a fork
 //! takes; nobody else waits for that.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -147,7 +147,7 @@ impl Keeper {
                         tracing::error!(%error, "the warden cannot be started");
                     }
                 }
-                () = self.orphans.may_have_ended() => self.escapees = true,
+                () = self.orphans.may_have_ended() => {}
                 () = self.lives.removed() => {}
                 request = self.requests.recv(), if self.asked => {
                     if let Some(request) = request {
@@ -386,7 +386,10 @@ impl Keeper {
         }
         let lives = |life| self.living.contains_key(&Serial(life));
         let all = self.finishing && self.living.is_empty();
-        self.escapees = self.lives.end_escapees(&self.orphans, |pid| self.is_own(pid), lives, all);
+        // Gathered first: there may be as many children as there are plugins.
+        let own: HashSet<u32> = self.living.values().map(|living| living.pid).collect();
+        let is_own = |pid| own.contains(&pid) || self.ward.is_warden(pid);
+        self.escapees = self.lives.end_escapees(&self.orphans, is_own, lives, all);
     }
 }
 
