@@ -100,8 +100,8 @@ async fn the_service_managers_status_line_tells_of_a_plugin_that_is_killed() {
     let replug = manager.start(&home, None);
     manager.until("STATUS=1 plugin ready").await;
     replug.process_of("store").await.kill();
-    let line = "STATUS=0 plugins ready, 1 stopped: store (killed by SIGKILL)";
-    assert_eq!(manager.until("STATUS=0 plugins ready, 1 stopped").await, line);
+    let line = "STATUS=0 plugins ready, 1 failed: store (killed by SIGKILL)";
+    assert_eq!(manager.until("STATUS=0 plugins ready, 1 failed").await, line);
     replug.stop(&home).await;
 }
 
