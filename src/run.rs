@@ -48,6 +48,12 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How long the answer to a request to stop at once has to leave, as in Dapr.
 const LAST_ANSWER: Duration = Duration::from_millis(100);
 
+/// Threads for blocking work, such as making a folder. Each makes every start of a process longer,
+/// since the kernel copies what it maps; a thousand plugins that start at once are served as well by
+/// a few. More than the one or two that work at a time, so that a disk that hangs holds up nobody
+/// else.
+const BLOCKING_THREADS: usize = 32;
+
 /// What `runtimeVersion` and `replug status` say.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -66,7 +72,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let (subscriber, guard) = subscriber(io::stderr, format, colours, filter);
     tracing::subscriber::set_global_default(subscriber).map_err(Failure::failed)?;
 
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(BLOCKING_THREADS).build();
     let runtime =
         runtime.map_err(|error| Failure::failed(format!("cannot start its threads: {error}")))?;
     let stop = {
