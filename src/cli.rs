@@ -10,10 +10,12 @@ mod plugin;
 mod run;
 mod setup;
 mod status;
+mod upgrade;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use replug_supervisor::upgrade::QUESTION;
 
 pub(crate) use self::check::CheckArgs;
 pub(crate) use self::components::ComponentsArgs;
@@ -24,6 +26,7 @@ pub(crate) use self::plugin::PluginArgs;
 pub(crate) use self::run::RunArgs;
 pub(crate) use self::setup::{CompletionsArgs, InstallArgs, ManArgs};
 pub(crate) use self::status::StatusArgs;
+pub(crate) use self::upgrade::{CanTakeOverArgs, UpgradeArgs};
 
 /// What `--help` says after the list of commands.
 const AFTER_HELP: &str = "\
@@ -72,6 +75,9 @@ pub(crate) enum Command {
     Restart(RestartArgs),
     Signal(SignalArgs),
     Wait(WaitArgs),
+    Upgrade(UpgradeArgs),
+    #[command(name = QUESTION, hide = true)]
+    CanTakeOver(CanTakeOverArgs),
     Plugin(PluginArgs),
     Doctor(DoctorArgs),
     Install(InstallArgs),

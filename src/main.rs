@@ -15,6 +15,7 @@ mod plugin;
 mod run;
 mod status;
 mod stdout;
+mod upgrade;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,8 @@ fn main() -> ExitCode {
         Command::Restart(args) => lifecycle::restart(&args),
         Command::Signal(args) => lifecycle::signal(&args),
         Command::Wait(args) => lifecycle::wait(&args),
+        Command::Upgrade(args) => upgrade::upgrade(&args),
+        Command::CanTakeOver(args) => upgrade::can_take_over(&args),
         Command::Plugin(args) => plugin::serve(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Install(args) => install::install(&args),

@@ -1,23 +1,37 @@
-//! The signals that stop replug.
+//! The signals that replug hears.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Hears the signals that stop replug, from the moment it is made.
+/// Everything that is heard, from the moment it is made.
+pub(super) struct Signals {
+    pub(super) stop: Stop,
+    /// SIGUSR2: another program is to take over.
+    pub(super) upgrade: Signal,
+}
+
+/// The signals that stop replug.
 pub(super) struct Stop {
     terminate: Signal,
     interrupt: Signal,
 }
 
-impl Stop {
+// === impl Signals ===
+
+impl Signals {
     pub(super) fn listen() -> io::Result<Self> {
-        Ok(Self {
+        let stop = Stop {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
-        })
+        };
+        Ok(Self { stop, upgrade: signal(SignalKind::user_defined2())? })
     }
+}
 
+// === impl Stop ===
+
+impl Stop {
     /// The next of them. Dropping the future loses none.
     pub(super) async fn asked(&mut self) -> &'static str {
         tokio::select! {

@@ -15,6 +15,8 @@ struct Status<'a> {
     app_id: &'a str,
     started_at: String,
     listeners: &'a [String],
+    upgrades: u64,
+    upgrade_failure: Option<&'a str>,
     plugins: Vec<Plugin<'a>>,
     components: Vec<Component<'a>>,
 }
@@ -77,6 +79,8 @@ pub(super) fn write(status: &pb::StatusResponse, out: &mut impl io::Write) -> io
         app_id: &status.app_id,
         started_at: status.started_at.map(|at| at.to_string()).unwrap_or_default(),
         listeners: &status.listeners,
+        upgrades: status.upgrades,
+        upgrade_failure: filled(&status.upgrade_failure),
         plugins: status.plugins.iter().map(plugin).collect(),
         components: status.components.iter().map(component).collect(),
     };

@@ -128,6 +128,9 @@ fn troubles(status: &pb::StatusResponse, out: &mut impl io::Write) -> io::Result
         }
         writeln!(out, "  {line}")
     };
+    if !status.upgrade_failure.is_empty() {
+        say(format!("no upgrade: {}", status.upgrade_failure))?;
+    }
     for plugin in &status.plugins {
         if !plugin.reason.is_empty() {
             let next = plugin

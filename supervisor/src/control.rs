@@ -10,5 +10,5 @@ mod socket;
 
 pub use client::{Client, ClientError, Events};
 pub(crate) use convert::{component as wire_component, state as wire_state};
-pub use desk::About;
-pub use socket::{BindError, ControlSocket};
+pub use desk::{About, UpgradeDesk};
+pub use socket::{BindError, ControlSocket, ServeError};

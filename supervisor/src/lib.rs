@@ -21,4 +21,5 @@ pub mod restart;
 pub mod sockets;
 pub mod status;
 pub mod supervisor;
+pub mod upgrade;
 pub mod usage;

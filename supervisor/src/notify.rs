@@ -101,6 +101,13 @@ impl Notify {
         }
     }
 
+    /// Tells that another program takes over, and that [`Notify::ready`] is to follow.
+    pub async fn reloading(&self) {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let now = Duration::try_from(now).unwrap_or_default().as_micros();
+        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={now}\nSTATUS=upgrading")).await;
+    }
+
     /// Tells that replug has begun to stop.
     pub async fn stopping(&self) {
         self.tell("STOPPING=1\nSTATUS=stopping").await;

@@ -7,6 +7,7 @@
 //! that nobody reads), plugins are not held up for it: after [`PATIENCE`] lines are dropped, and
 //! their number is told as soon as the log takes lines again.
 
+mod handed;
 mod line;
 mod reader;
 mod text;
@@ -20,9 +21,13 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+pub use self::handed::HandedOutput;
+use self::handed::Unread;
 use self::line::Line;
 use self::reader::Reader;
 pub use self::writer::{PluginLog, PluginLogEnd};
@@ -43,7 +48,7 @@ pub const PATIENCE: Duration = Duration::from_secs(1);
 const AFTER_END: Duration = Duration::from_millis(100);
 
 /// Which of a process's outputs a line was printed to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Stream {
     /// Standard output.
     Stdout,
@@ -72,20 +77,35 @@ pub struct Source {
 /// The output of one generation, read until [`Output::finish`]. Dropping it ends the reading.
 #[derive(Debug)]
 pub struct Output {
-    readers: JoinSet<()>,
+    readers: JoinSet<Option<Unread<OwnedFd>>>,
+    /// Turns true when readers are to leave the rest to somebody else.
+    leave: watch::Sender<bool>,
     tail: Tail,
 }
 
 impl Output {
     /// Begins to read what a process prints; the two pipes are those of
     /// [`crate::process::Process::take_output`]. To be called inside a runtime.
+    #[must_use]
     pub fn read(source: &Source, pipes: (OwnedFd, OwnedFd), log: &PluginLog) -> Self {
+        let pipes = [(Stream::Stdout, pipes.0), (Stream::Stderr, pipes.1)];
+        let unread = |(stream, pipe)| Unread { stream, pipe, begun: Vec::new(), cut: false };
+        let whole = HandedOutput { pipes: pipes.map(unread).into(), tail: Vec::new() };
+        Self::resume(source, whole, log)
+    }
+
+    /// Goes on with what another program has begun to read. To be called inside a runtime.
+    #[must_use]
+    pub fn resume(source: &Source, handed: HandedOutput<OwnedFd>, log: &PluginLog) -> Self {
         let tail = Tail::default();
+        handed.tail.iter().for_each(|line| tail.push(Line::new(line.as_bytes(), false)));
+        let (leave, leaving) = watch::channel(false);
         let mut readers = JoinSet::new();
-        for (stream, pipe) in [(Stream::Stdout, pipes.0), (Stream::Stderr, pipes.1)] {
-            match Reader::new(pipe, source.clone(), stream, log.clone(), tail.clone()) {
+        for unread in handed.pipes {
+            let stream = unread.stream;
+            match Reader::new(unread, source.clone(), log.clone(), tail.clone()) {
                 Ok(reader) => {
-                    readers.spawn(reader.run());
+                    readers.spawn(reader.run(leaving.clone()));
                 }
                 Err(error) => tracing::error!(
                     plugin = &*source.plugin,
@@ -95,7 +115,18 @@ impl Output {
                 ),
             }
         }
-        Self { readers, tail }
+        Self { readers, leave, tail }
+    }
+
+    /// Stops reading, and gives what there is to go on with. What has been read as a whole line by
+    /// then is passed on.
+    pub async fn hand_over(mut self) -> HandedOutput<OwnedFd> {
+        self.leave.send_replace(true);
+        let mut pipes = Vec::new();
+        while let Some(reader) = self.readers.join_next().await {
+            pipes.extend(reader.ok().flatten());
+        }
+        HandedOutput { pipes, tail: self.tail.lines() }
     }
 
     /// The last lines that were printed, the latest at the end; at most [`KEPT_LINES`].

@@ -12,12 +12,16 @@
 //!
 //! Pure: a state and an event give the next state and what is to be done. [`task`] does it.
 
+mod handed;
 mod life;
 mod spec;
 pub mod task;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+pub use self::handed::Handed;
 pub(crate) use self::life::nameless;
 use crate::restart::Decision;
 
@@ -40,7 +44,7 @@ pub enum State {
 }
 
 /// What follows when a process that was told to end has done so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Then {
     /// Nothing.
     Stay,

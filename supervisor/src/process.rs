@@ -100,14 +100,14 @@ impl Process {
     }
 
     /// Lets go of the process: it runs on, unwatched and, when it ends, unreaped, until somebody
-    /// claims it by its id ([`Spawner::claim`]). An error is the process again, which has ended.
-    pub async fn release(mut self) -> Result<u32, Self> {
+    /// claims it by its id ([`Spawner::claim`]). None: it has ended.
+    pub async fn release(&mut self) -> Option<u32> {
         if self.ended.is_none() && self.spawner.release(self.serial).await {
             // Nothing is to be killed when this is dropped. What it says nobody will ask for.
             self.ended = Some(Exit::by(Signal::SIGKILL));
-            return Ok(self.pid);
+            return Some(self.pid);
         }
-        Err(self)
+        None
     }
 
     /// The process's id, which is its group's too. For people: once the process has ended, the

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use backoff::backoff::Backoff as _;
 use backoff::exponential::ExponentialBackoff;
+use serde::{Deserialize, Serialize};
 
 pub use self::exits::Exits;
 use crate::process::Exit;
@@ -77,7 +78,7 @@ pub struct RestartPolicy {
 }
 
 /// When a plugin that keeps ending is not tried any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GiveUp {
     /// So many restarts are made.
     pub restarts: usize,
@@ -118,7 +119,7 @@ pub enum Decision {
 }
 
 /// Why a plugin that ended stays as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Left {
     /// It has done its work.
     Succeeded,
@@ -128,6 +129,18 @@ pub enum Left {
     Prevented,
     /// It was restarted as often as it may be.
     GivenUp(GiveUp),
+}
+
+/// The ends so far, for the next program of replug.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    in_a_row: u32,
+    crash_looping: bool,
+    /// The next delay, without its chance.
+    delay: Duration,
+    /// How long ago the restarts were decided that still count.
+    restarts: Vec<Duration>,
+    left: Option<Left>,
 }
 
 /// A policy together with the ends so far.
@@ -155,6 +168,29 @@ impl Backoff {
             crash_looping: false,
             restarts: VecDeque::new(),
             left: None,
+        }
+    }
+
+    /// Goes on from what another one remembers.
+    #[must_use]
+    pub fn remembering(policy: RestartPolicy, memory: Memory) -> Self {
+        let mut backoff = Self::new(policy);
+        let Memory { in_a_row, crash_looping, delay, restarts, left } = memory;
+        backoff.delays.go_on_with(delay);
+        let ago = |ago| Instant::now().checked_sub(ago);
+        let restarts = restarts.into_iter().filter_map(ago).collect();
+        Self { in_a_row, crash_looping, restarts, left, ..backoff }
+    }
+
+    /// What another one has to remember.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        Memory {
+            in_a_row: self.in_a_row,
+            crash_looping: self.crash_looping,
+            delay: self.delays.backoff.current_interval,
+            restarts: self.restarts.iter().map(Instant::elapsed).collect(),
+            left: self.left,
         }
     }
 
@@ -303,6 +339,12 @@ impl Delays {
         let longest = self.backoff.max_interval;
         // It says None only past a longest time in all, and none is set.
         self.backoff.next_backoff().unwrap_or(longest).min(longest)
+    }
+
+    /// Goes on with this delay, as far as the policy knows any such.
+    fn go_on_with(&mut self, delay: Duration) {
+        let (initial, max) = (self.backoff.initial_interval, self.backoff.max_interval);
+        self.backoff.current_interval = delay.clamp(initial, max);
     }
 
     /// Begins with the first delay again.

@@ -1,11 +1,13 @@
 //! Runs every declared plugin and connects to every found one: a task each. Plugins can be added and
 //! removed while it runs; all that are there are stopped together.
 
+mod handing;
 mod members;
 mod order;
 mod pulse;
 
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
@@ -16,6 +18,7 @@ use self::members::{Handle, Plugins};
 use crate::events::{Journal, tell_of_components};
 use crate::found::FoundTask;
 use crate::plan::Plan;
+use crate::plugin::Handed;
 use crate::plugin::task::{Command, Surroundings};
 use crate::process::{Signal, Spawner};
 use crate::status::{Phase, PluginStatus};
@@ -100,10 +103,17 @@ impl Supervisor {
     /// Returns before any of them is ready; the folder of found plugins is looked through by then.
     #[must_use]
     pub fn start(plan: &Plan, surroundings: &Surroundings) -> Self {
+        Self::go_on(plan, surroundings, Vec::new())
+    }
+
+    /// As [`Supervisor::start`], but goes on with the plugins that the program before has left: what
+    /// runs, runs on, and what was stopped stays so. Those that the plan does not have are stopped.
+    #[must_use]
+    pub fn go_on(plan: &Plan, surroundings: &Surroundings, handed: Vec<Handed<OwnedFd>>) -> Self {
         let plugins = watch::Sender::new(Plugins::default());
         let (finding, asked) = mpsc::channel(1);
         let mut tasks = Tasks::new(surroundings.clone(), finding.clone());
-        tasks.add(&plugins, plan.plugins.iter().cloned());
+        tasks.add_handed(&plugins, plan.plugins.iter().cloned(), handed);
         let found = plan.runtime.socket_dir.clone().map(|folder| {
             let known = plugins.subscribe();
             let (task, status) = FoundTask::new(

@@ -28,3 +28,4 @@ mod secrets;
 mod stopping;
 mod storm;
 mod systemd;
+mod upgrade;

@@ -28,6 +28,10 @@ use super::server::Ending;
 /// with its preface. A peer that is slower than this is not served.
 const BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a connection that was accepted and has not begun yet may take to do so when it is time to
+/// end: whoever has connected just now is about to send something.
+const LAST_BEGINNING: Duration = Duration::from_millis(250);
+
 /// How long no connection is accepted after the system refused one, for want of descriptors mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -177,6 +181,10 @@ async fn connection<S, B>(
     let mut overdue = pin!(tokio::time::sleep(BEGIN_TIMEOUT));
     let mut timed = true;
     let mut stopping = false;
+    let mut is_to_stop = pin!(async {
+        is_told(&mut end).await;
+        let _ = tokio::time::timeout(LAST_BEGINNING, progress.begins()).await;
+    });
     loop {
         tokio::select! {
             ended = connection.as_mut() => {
@@ -191,7 +199,7 @@ async fn connection<S, B>(
                 }
                 timed = false;
             }
-            _ = is_told(&mut end), if !stopping => {
+            () = is_to_stop.as_mut(), if !stopping => {
                 connection.as_mut().graceful_shutdown();
                 stopping = true;
             }

@@ -1,6 +1,7 @@
 //! The control API's calling side. A family of rpcs has a file of its own.
 
 mod lifecycle;
+mod upgrade;
 mod watch;
 
 use std::error::Error as _;

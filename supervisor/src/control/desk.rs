@@ -4,6 +4,7 @@
 mod lifecycle;
 mod signal;
 mod status;
+mod upgrade;
 mod watch;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use tokio::sync::watch as channel;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
 
+pub use self::upgrade::UpgradeDesk;
 use super::peer::Peer;
 use crate::events::{Journal, Kind, about};
 use crate::supervisor::{PluginError, Supervisor};
@@ -29,12 +31,15 @@ pub struct About {
     pub app_id: String,
     /// Where applications call, such as `grpc 127.0.0.1:50001`.
     pub listeners: Vec<String>,
+    /// When it was started; an upgrade is no start.
+    pub started: SystemTime,
+    /// Upgrades, past and to come.
+    pub upgrade: UpgradeDesk,
 }
 
 /// What the calls are answered from.
 pub(super) struct Desk {
     pub(super) about: About,
-    pub(super) started: SystemTime,
     pub(super) supervisor: Arc<Supervisor>,
     pub(super) registry: Arc<Registry>,
     pub(super) journal: Journal,
@@ -73,6 +78,18 @@ impl Control for Desk {
     async fn stop(&self, request: Request<pb::StopRequest>) -> Answer<pb::StopResponse> {
         self.asked(&request, "stop", &request.get_ref().plugin);
         lifecycle::stop(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn upgrade(&self, request: Request<pb::UpgradeRequest>) -> Answer<pb::UpgradeResponse> {
+        self.asked(&request, "upgrade", "");
+        upgrade::upgrade(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn await_upgrade(
+        &self,
+        request: Request<pb::AwaitUpgradeRequest>,
+    ) -> Answer<pb::AwaitUpgradeResponse> {
+        upgrade::await_upgrade(self, request.into_inner()).await.map(Response::new)
     }
 
     async fn wait(&self, request: Request<pb::WaitRequest>) -> Answer<pb::WaitResponse> {

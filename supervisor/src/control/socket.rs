@@ -2,10 +2,11 @@
 
 use std::future::Future;
 use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use replug_proto::replug::control::v1::control_server::ControlServer;
 use replug_runtime::registry::Registry;
@@ -53,11 +54,23 @@ pub enum BindError {
     },
 }
 
+/// Why the control socket is not served any more.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The system refused.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Whatever serves gRPC has failed.
+    #[error(transparent)]
+    Transport(#[from] tonic::transport::Error),
+}
+
 /// The control socket, listening; its file is removed when this is dropped.
 #[derive(Debug)]
 pub struct ControlSocket {
     path: PathBuf,
-    listener: UnixListener,
+    /// Each serving has one of its own of the same socket.
+    listener: OwnedFd,
     group: Option<u32>,
 }
 
@@ -78,6 +91,7 @@ impl ControlSocket {
             Err(error) => return Err(failed(error)),
         }
         let listener = UnixListener::bind(path).map_err(failed)?;
+        let listener = listener.as_fd().try_clone_to_owned().map_err(failed)?;
         let bound = Self { path: path.to_owned(), listener, group: group.map(|group| group.gid) };
         let mode = if let Some(ControlGroup { name, gid }) = group {
             let given = std::os::unix::fs::chown(path, None, Some(*gid));
@@ -90,21 +104,40 @@ impl ControlSocket {
         Ok(bound)
     }
 
+    /// Goes on with the socket of the program before this one, which was bound for this group.
+    #[must_use]
+    pub fn adopt(path: PathBuf, listener: OwnedFd, group: Option<&ControlGroup>) -> Self {
+        Self { path, listener, group: group.map(|group| group.gid) }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The socket for the next program, open here too. Who connects while nobody serves it waits.
+    pub fn shared(&self) -> io::Result<OwnedFd> {
+        self.listener.try_clone()
+    }
+
     /// Serves until `end` resolves. What clients have asked by then is answered, where that takes
-    /// no longer than a moment; nobody waits for a client that does not read.
+    /// no longer than a moment; nobody waits for a client that does not read. It can be served again
+    /// afterwards.
     pub async fn serve(
-        self,
+        &self,
         about: About,
         supervisor: Arc<Supervisor>,
         registry: Arc<Registry>,
         end: impl Future<Output = ()> + Send,
-    ) -> Result<(), tonic::transport::Error> {
-        let Self { path, listener, group } = self;
-        let _removed = RemovedAtTheEnd(path);
+    ) -> Result<(), ServeError> {
+        let listener = std::os::unix::net::UnixListener::from(self.listener.try_clone()?);
+        listener.set_nonblocking(true)?;
+        let listener = UnixListener::from_std(listener)?;
+        let group = self.group;
         let (tell, ended) = watch::channel(false);
         let journal = supervisor.journal().clone();
-        let started = SystemTime::now();
-        let desk = Desk { about, started, supervisor, registry, journal, ended: ended.clone() };
+        let desk = Desk { about, supervisor, registry, journal, ended: ended.clone() };
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(replug_proto::CONTROL_FILE_DESCRIPTOR_SET)
             .with_service_name("replug.control.v1.Control")
@@ -121,22 +154,20 @@ impl ControlSocket {
             tokio::time::sleep(LAST_ANSWERS).await;
         };
         tokio::select! {
-            served = serving => served,
+            served = serving => Ok(served?),
             () = patience => Ok(()),
         }
+    }
+}
+
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        // It may be gone with its folder already.
+        let _ = std::fs::remove_file(&self.path);
     }
 }
 
 async fn told(mut ended: watch::Receiver<bool>) {
     // An error means that whoever would tell is gone, which is an end as well.
     let _ = ended.wait_for(|ended| *ended).await;
-}
-
-struct RemovedAtTheEnd(PathBuf);
-
-impl Drop for RemovedAtTheEnd {
-    fn drop(&mut self) {
-        // It may be gone with its folder already.
-        let _ = std::fs::remove_file(&self.0);
-    }
 }

@@ -14,6 +14,10 @@ pub(super) struct Line {
 }
 
 impl Line {
+    pub(super) fn new(bytes: &[u8], cut: bool) -> Self {
+        Self { bytes: bytes.strip_suffix(b"\r").unwrap_or(bytes).into(), cut }
+    }
+
     /// The line as text that can be shown anywhere.
     pub(super) fn readable(&self) -> String {
         let mut readable = text::readable(&self.bytes);
@@ -34,6 +38,17 @@ pub(super) struct Lines {
 }
 
 impl Lines {
+    /// Goes on with a line that has been begun.
+    pub(super) fn go_on(mut begun: Vec<u8>, cut: bool) -> Self {
+        begun.truncate(LONGEST_LINE);
+        Self { begun, cut }
+    }
+
+    /// The line that has no end yet, and whether more of it came than there is room for.
+    pub(super) fn begun(self) -> (Vec<u8>, bool) {
+        (self.begun, self.cut)
+    }
+
     /// Takes the first line out of `bytes`, together with what came of it before. None where it has
     /// no end yet; then all of `bytes` is taken.
     pub(super) fn next(&mut self, bytes: &mut &[u8]) -> Option<Line> {
@@ -52,8 +67,7 @@ impl Lines {
     }
 
     fn take(&mut self) -> Line {
-        let line = self.begun.strip_suffix(b"\r").unwrap_or(&self.begun);
-        let line = Line { bytes: line.into(), cut: self.cut };
+        let line = Line::new(&self.begun, self.cut);
         self.begun.clear();
         self.cut = false;
         line

@@ -1,11 +1,14 @@
 //! Reads one pipe to its end.
 
+use std::future;
 use std::io;
 use std::os::fd::OwnedFd;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
+use tokio::sync::watch;
 
+use super::handed::Unread;
 use super::line::{Line, Lines};
 use super::writer::{Printed, What};
 use super::{PATIENCE, PluginLog, Source, Stream, Tail};
@@ -21,37 +24,55 @@ pub(super) struct Reader {
     stream: Stream,
     log: PluginLog,
     tail: Tail,
+    lines: Lines,
     /// Lines that the log did not take since it took one last.
     dropped: u64,
 }
 
 impl Reader {
     pub(super) fn new(
-        pipe: OwnedFd,
+        unread: Unread<OwnedFd>,
         source: Source,
-        stream: Stream,
         log: PluginLog,
         tail: Tail,
     ) -> io::Result<Self> {
+        let Unread { stream, pipe, begun, cut } = unread;
         let pipe = pipe::Receiver::from_owned_fd(pipe)?;
-        Ok(Self { pipe, source, stream, log, tail, dropped: 0 })
+        let lines = Lines::go_on(begun, cut);
+        Ok(Self { pipe, source, stream, log, tail, lines, dropped: 0 })
     }
 
-    pub(super) async fn run(mut self) {
+    /// Reads to the end, or until `leave` turns true: then what there is to go on with is given back.
+    pub(super) async fn run(mut self, mut leave: watch::Receiver<bool>) -> Option<Unread<OwnedFd>> {
         let mut piece = vec![0; PIECE];
-        let mut lines = Lines::default();
-        // An error other than an end does not happen to a pipe; it would be an end too.
-        while let Ok(read @ 1..) = self.pipe.read(&mut piece).await {
+        loop {
+            let read = tokio::select! {
+                biased;
+                () = is_to_leave(&mut leave) => {
+                    self.tell_dropped().await;
+                    let (begun, cut) = self.lines.begun();
+                    let pipe = self.pipe.into_nonblocking_fd().ok()?;
+                    return Some(Unread { stream: self.stream, pipe, begun, cut });
+                }
+                read = self.pipe.read(&mut piece) => read,
+            };
+            // An error other than an end does not happen to a pipe; it would be an end too.
+            let Ok(read @ 1..) = read else { break };
             let mut bytes = &piece[..read];
             while !bytes.is_empty() {
-                if let Some(line) = lines.next(&mut bytes) {
+                if let Some(line) = self.lines.next(&mut bytes) {
                     self.pass_on(line).await;
                 }
             }
         }
-        if let Some(line) = lines.rest() {
+        if let Some(line) = self.lines.rest() {
             self.pass_on(line).await;
         }
+        self.tell_dropped().await;
+        None
+    }
+
+    async fn tell_dropped(&self) {
         if self.dropped > 0 {
             let dropped = self.printed(What::Dropped(self.dropped));
             // If the log is stuck to the end, nobody will know.
@@ -78,5 +99,13 @@ impl Reader {
 
     fn printed(&self, what: What) -> Printed {
         Printed { source: self.source.clone(), stream: self.stream, what }
+    }
+}
+
+/// Waits until somebody else is to read on.
+async fn is_to_leave(leave: &mut watch::Receiver<bool>) {
+    if leave.wait_for(|leave| *leave).await.is_err() {
+        // Whoever could say it is gone only when this task is to end.
+        future::pending::<()>().await;
     }
 }

@@ -2,6 +2,7 @@
 //! connections, its output. All of it begins together and is gone together.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use replug_runtime::plugin::Seat;
 use replug_runtime::registry::Registry;
 use tokio::time::Instant;
 
+use super::handed::{HandedLife, StartedAs};
 use super::task::Surroundings;
 use crate::connect::{Socket, SocketEvent, SocketSet};
 use crate::health::HealthPolicy;
@@ -31,9 +33,12 @@ pub(super) struct Life {
     sockets: SocketSet,
     /// Who serves on its sockets, where that is not replug's own user.
     user: Option<u32>,
+    /// What its process is held to.
+    bounds: Bounds,
     health: HealthPolicy,
     any_socket: bool,
     readiness: Readiness,
+    begun: Instant,
     /// Removed, with what is in it, when the life is over.
     private: PrivateFolder,
 }
@@ -116,12 +121,75 @@ impl Life {
             folder,
             sockets: SocketSet::new(Arc::<Registry>::clone(&surroundings.registry)),
             user,
+            bounds: bounds.clone(),
             health: spec.health,
             any_socket: false,
             readiness: Readiness::NotYet,
+            begun: Instant::now(),
             private,
         };
         Ok(Birth { life, pid, bounds })
+    }
+
+    /// Goes on with a process that the program before has let go of. An error is a text for people,
+    /// and the end of the process.
+    pub(super) async fn adopt(
+        spec: &PluginSpec,
+        seat: Seat,
+        handed: HandedLife<OwnedFd>,
+        surroundings: &Surroundings,
+    ) -> Result<Birth, String> {
+        let process = surroundings.spawner.claim(handed.pid).await;
+        let process = process.map_err(|error| format!("its process cannot be watched: {error}"))?;
+        let private = PrivateFolder::adopt(handed.folder, &spec.name);
+        let watch = &surroundings.watch;
+        // As it was started, whatever the plan says now.
+        let folder = match handed.started_as.socket() {
+            None => watch.watch_private(private.path()).await,
+            Some(socket) => watch.watch_file_of(socket, handed.user).await,
+        };
+        let folder = folder.map_err(|error| error.to_string())?;
+        let source = Source { plugin: spec.name.as_str().into(), generation: seat.generation };
+        let life = Self {
+            plugin: spec.name.as_str().into(),
+            seat,
+            user: handed.user,
+            bounds: handed.bounds.clone(),
+            output: Output::resume(&source, handed.output, &surroundings.log),
+            folder,
+            sockets: SocketSet::new(Arc::<Registry>::clone(&surroundings.registry)),
+            health: spec.health,
+            any_socket: false,
+            readiness: handed.ready_for.map_or(Readiness::NotYet, Readiness::Was),
+            private,
+            begun: Instant::now().checked_sub(handed.uptime).unwrap_or_else(Instant::now),
+            process,
+        };
+        Ok(Birth { pid: life.process.pid(), bounds: handed.bounds, life })
+    }
+
+    /// Lets go of the process, which runs on, and closes the connections to its sockets. An error is
+    /// the life again, whose process has ended.
+    pub(super) async fn hand_over(
+        mut self,
+        started_as: StartedAs,
+    ) -> Result<HandedLife<OwnedFd>, Self> {
+        let Some(pid) = self.process.release().await else { return Err(self) };
+        self.is_not_ready();
+        self.sockets.shutdown().await;
+        Ok(HandedLife {
+            pid,
+            uptime: self.begun.elapsed(),
+            ready_for: match self.readiness {
+                Readiness::Was(ready_for) => Some(ready_for),
+                _ => None,
+            },
+            folder: self.private.leave(),
+            user: self.user,
+            bounds: self.bounds,
+            output: self.output.hand_over().await,
+            started_as,
+        })
     }
 
     /// The next thing that happens. Dropping the future loses nothing.

@@ -1,10 +1,12 @@
 //! The task of one declared plugin: it owns the plugin's state, does what the state machine asks
 //! for, and tells everybody how the plugin stands.
 
+mod handing;
 mod shown;
 
 use std::collections::VecDeque;
 use std::future;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,6 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use self::shown::tell_crash_loop;
+use super::handed::Handed;
 use super::life::{Birth, Life, LifeEvent};
 use super::{Effect, Event, State, Then};
 use crate::connect::{SocketEvent, warn_of};
@@ -62,6 +65,8 @@ pub enum Command {
         /// Told whether it was sent.
         done: oneshot::Sender<bool>,
     },
+    /// Let go of everything for the next program, and end.
+    HandOver(oneshot::Sender<Handed<OwnedFd>>),
     /// Say that the task is there and does its work.
     Answer(oneshot::Sender<()>),
 }
@@ -77,6 +82,8 @@ pub struct PluginTask {
     generation: u64,
     /// The present generation, from its start until it has ended.
     life: Option<Life>,
+    /// What the program before has left, until the task runs.
+    handed: Option<Handed<OwnedFd>>,
     /// The socket folder of the generation before, until there is time to remove it.
     left: Option<PrivateFolder>,
     /// What the state waits for: a start, a delay, an exit, or a stable life.
@@ -88,11 +95,13 @@ pub struct PluginTask {
 // === impl PluginTask ===
 
 impl PluginTask {
-    /// The task of `spec`, and the ends by which others speak to it and see it. Nothing runs yet.
+    /// The task of `spec`, and the ends by which others speak to it and see it. Nothing runs yet,
+    /// unless in what the program before has left.
     #[must_use]
     pub fn new(
         spec: Arc<PluginSpec>,
         surroundings: Surroundings,
+        handed: Option<Handed<OwnedFd>>,
     ) -> (Self, mpsc::Sender<Command>, watch::Receiver<PluginStatus>) {
         /// Commands that may wait while the task is at work.
         const COMMANDS: usize = 8;
@@ -116,6 +125,7 @@ impl PluginTask {
             backoff,
             generation: 0,
             life: None,
+            handed,
             left: None,
             timer: None,
             background: JoinSet::new(),
@@ -125,6 +135,9 @@ impl PluginTask {
 
     /// Runs until nobody can ask for anything any more, then stops the process and returns.
     pub async fn run(mut self) {
+        if let Some(handed) = self.handed.take() {
+            self.take_over(handed).await;
+        }
         let mut commanded = true;
         while commanded || self.state.has_process() {
             tokio::select! {
@@ -153,6 +166,12 @@ impl PluginTask {
                         }
                         // Whoever asked may have stopped waiting.
                         let _ = done.send(self.life.is_some());
+                    }
+                    Some(Command::HandOver(asked)) => {
+                        let handed = self.hand_over().await;
+                        // Whoever asked waits for it: replug has nothing else to do.
+                        let _ = asked.send(handed);
+                        break;
                     }
                     Some(Command::Answer(asked)) => {
                         // Whoever asked may have stopped waiting.

@@ -25,7 +25,7 @@ pub struct Limits {
 }
 
 /// What a process that runs is held to, as people read it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Bounds {
     /// Each limit and by what means, such as `memory 256M (cgroup)`.
     pub limits: Vec<String>,

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use rustix::io::{FdFlags, fcntl_setfd};
 
 use super::held::{hold_signals, let_signals_go};
+use super::open_files::{raise_open_files, restore_open_files};
 
 /// What the next program gets of the keeper.
 #[derive(Debug)]
@@ -66,12 +67,15 @@ impl Successor {
     /// two.
     pub(super) fn exec(&self) -> io::Result<Infallible> {
         hold_signals();
+        // The next one raises it by itself, and has to know what plugins are to get.
+        let _ = restore_open_files();
         let executed =
             fcntl_setfd(&self.descriptor, FdFlags::empty()).map_err(io::Error::from).and_then(
                 |()| Ok(nix::unistd::execve(&self.program, &self.arguments, &self.environment)?),
             );
         // Nothing was executed. The flag of a descriptor that is open is always set.
         let _ = fcntl_setfd(&self.descriptor, FdFlags::CLOEXEC);
+        let _ = raise_open_files();
         let_signals_go();
         executed
     }

@@ -8,11 +8,11 @@
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
-use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
 /// What the folder of one replug is called, before some letters that are its own.
@@ -75,9 +75,9 @@ pub enum RunFolderError {
 /// Where this replug makes private folders. Removed with all that is in it when dropped.
 #[derive(Debug)]
 pub struct RunFolder {
-    own: TempDir,
+    own: PathBuf,
     /// Locked for as long as it is open, which is as long as this process lives.
-    _lock: File,
+    lock: File,
 }
 
 impl RunFolder {
@@ -107,14 +107,25 @@ impl RunFolder {
         let own = tempfile::Builder::new().prefix(OWN).rand_bytes(LETTERS).tempdir_in(&run_dir)?;
         let lock = File::open(own.path())?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(Self { own, _lock: lock })
+        Ok(Self { own: own.keep(), lock })
+    }
+
+    /// Goes on with the folder of the program before this one.
+    #[must_use]
+    pub fn adopt(own: PathBuf, lock: OwnedFd) -> Self {
+        Self { own, lock: lock.into() }
+    }
+
+    /// The lock for the next program. The folder is locked as long as either has it open.
+    pub fn lock(&self) -> io::Result<OwnedFd> {
+        Ok(self.lock.try_clone()?.into())
     }
 
     /// The folder of this replug alone. It should be told to
     /// [`crate::process::Spawner::remove_on_death`].
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.own.path()
+        &self.own
     }
 
     /// How long, in bytes, the path of a socket is that a plugin makes in one of its lives and calls
@@ -134,15 +145,15 @@ impl RunFolder {
         if plugin.is_empty() || plugin.starts_with('.') || plugin.contains(['/', '\0']) {
             return Err(RunFolderError::BadName(plugin.to_owned()));
         }
-        let socket = socket_path(self.own.path(), plugin, generation);
-        let path = folder_path(self.own.path(), plugin, generation);
+        let socket = socket_path(&self.own, plugin, generation);
+        let path = folder_path(&self.own, plugin, generation);
         if socket.as_os_str().len() > LONGEST_SOCKET {
             return Err(RunFolderError::TooLong { socket });
         }
         let folder = path.clone();
         let made = spawn_blocking(move || DirBuilder::new().mode(0o700).create(folder)).await;
         match made.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into())) {
-            Ok(()) => Ok(PrivateFolder { path, socket }),
+            Ok(()) => Ok(PrivateFolder { path, socket, left: false }),
             Err(cause) => Err(RunFolderError::Make { folder: path, cause }),
         }
     }
@@ -156,14 +167,37 @@ fn socket_path(own: &Path, plugin: &str, generation: u64) -> PathBuf {
     folder_path(own, plugin, generation).join(format!("{plugin}.sock"))
 }
 
+impl Drop for RunFolder {
+    /// What cannot be removed is left for the next replug's start, or the warden.
+    fn drop(&mut self) {
+        remove(&self.own);
+    }
+}
+
 /// The private folder of one generation. Removed with all that is in it when dropped.
 #[derive(Debug)]
 pub struct PrivateFolder {
     path: PathBuf,
     socket: PathBuf,
+    /// Somebody else goes on with it: it stays.
+    left: bool,
 }
 
 impl PrivateFolder {
+    /// Goes on with the folder of a generation that the program before this one started.
+    #[must_use]
+    pub fn adopt(path: PathBuf, plugin: &str) -> Self {
+        let socket = path.join(format!("{plugin}.sock"));
+        Self { path, socket, left: false }
+    }
+
+    /// Leaves the folder to somebody else.
+    #[must_use]
+    pub fn leave(mut self) -> PathBuf {
+        self.left = true;
+        self.path.clone()
+    }
+
     /// The folder, by its whole path.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -199,10 +233,8 @@ impl Drop for PrivateFolder {
     /// A handful of files in memory, as a rule, so it is done where it falls. What cannot be
     /// removed is left for the next replug's start, or the warden.
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.path)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(folder = %self.path.display(), %error, "cannot remove a socket folder");
+        if !self.left {
+            remove(&self.path);
         }
     }
 }
@@ -222,6 +254,14 @@ fn give(folder: &Path, uid: u32) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn remove(folder: &Path) {
+    if let Err(error) = fs::remove_dir_all(folder)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(folder = %folder.display(), %error, "cannot remove a socket folder");
+    }
 }
 
 /// Removes the folders of replugs that are no more: those that nobody has locked.

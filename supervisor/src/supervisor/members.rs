@@ -1,6 +1,7 @@
 //! The declared plugins that are there at this moment: how one comes, and how one goes.
 
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
@@ -8,8 +9,10 @@ use indexmap::IndexMap;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use super::handing::stop_undeclared;
 use super::{PluginError, Supervisor, Tasks, order};
 use crate::plan::{Launch, PluginSpec, Start};
+use crate::plugin::Handed;
 use crate::plugin::task::{Command, PluginTask, Surroundings};
 use crate::status::{Phase, PluginStatus};
 
@@ -105,6 +108,16 @@ impl Tasks {
         plugins: &watch::Sender<Plugins>,
         specs: impl Iterator<Item = PluginSpec>,
     ) {
+        self.add_handed(plugins, specs, Vec::new());
+    }
+
+    /// As [`Tasks::add`], with what the program before has left of plugins.
+    pub(super) fn add_handed(
+        &mut self,
+        plugins: &watch::Sender<Plugins>,
+        specs: impl Iterator<Item = PluginSpec>,
+        mut handed: Vec<Handed<OwnedFd>>,
+    ) {
         self.reap();
         let mut started = Vec::new();
         plugins.send_modify(|plugins| {
@@ -113,10 +126,14 @@ impl Tasks {
                 if let Launch::Builtin { component_type, .. } = &spec.launch {
                     self.surroundings.registry.reserve(component_type.clone(), &spec.name);
                 }
+                let left = handed.iter().position(|handed| handed.name == spec.name);
+                let left = left.map(|place| handed.swap_remove(place));
+                // One that has been started before is as it is: running, stopped, or waiting.
+                let first = left.as_ref().is_none_or(|left| !left.has_been_started());
                 let (task, commander, status) =
-                    PluginTask::new(spec.clone(), self.surroundings.clone());
+                    PluginTask::new(spec.clone(), self.surroundings.clone(), left);
                 self.tasks.spawn(task.run());
-                if spec.start == Start::Auto {
+                if first && spec.start == Start::Auto {
                     started.push(spec.name.clone());
                 }
                 let name: Arc<str> = spec.name.as_str().into();
@@ -126,6 +143,9 @@ impl Tasks {
             }
         });
         // Only now: one may be started after another that stands below it.
+        for left in handed {
+            self.tasks.spawn(stop_undeclared(left, self.surroundings.clone()));
+        }
         for name in started {
             self.starters.spawn(order::start_in_turn(name, plugins.subscribe()));
         }

@@ -15,7 +15,7 @@ pub(crate) use fixture::{go_memory, misbehave, notebook, run, text};
 pub(crate) use home::Home;
 pub(crate) use process::Process;
 pub(crate) use python::{Led, python_sample, run_unittests};
-pub(crate) use replug::{Replug, Run};
+pub(crate) use replug::{BINARY, Replug, Run};
 pub(crate) use status::Status;
 pub(crate) use tool::require_tool;
 

@@ -16,7 +16,8 @@ use tokio::task::JoinHandle;
 use super::process::MARK;
 use super::{Home, PATIENCE, Process, Status};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_replug");
+/// The program.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_replug");
 /// How many lines of the log are kept for a failure's text.
 const KEPT_LINES: usize = 400;
 /// How long what replug leaves behind may take to end once replug itself has.

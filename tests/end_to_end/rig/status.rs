@@ -10,6 +10,8 @@ pub(crate) struct Status {
     pub(crate) pid: u32,
     pub(crate) app_id: String,
     pub(crate) listeners: Vec<String>,
+    pub(crate) upgrades: u64,
+    pub(crate) upgrade_failure: Option<String>,
     pub(crate) plugins: Vec<PluginStatus>,
     pub(crate) components: Vec<ComponentStatus>,
 }

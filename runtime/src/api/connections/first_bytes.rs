@@ -8,22 +8,38 @@ use std::task::{Context, Poll};
 
 use hyper::service::Service;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 
 /// What every HTTP/2 connection begins with.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// What is known of a connection's beginning.
 #[derive(Debug, Default)]
-pub(super) struct Progress(AtomicBool);
+pub(super) struct Progress {
+    begun: AtomicBool,
+    /// Tells who waits for it.
+    news: Notify,
+}
 
 impl Progress {
     /// Whether the client has shown that it means to use the connection.
     pub(super) fn has_begun(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// Waits until it has. Only one may wait.
+    pub(super) async fn begins(&self) {
+        if !self.has_begun() {
+            self.news.notified().await;
+        }
     }
 
     fn begun(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        // Asked first: every request comes by here.
+        if !self.has_begun() {
+            self.begun.store(true, Ordering::Relaxed);
+            self.news.notify_one();
+        }
     }
 }
 

@@ -42,12 +42,14 @@ pub(super) fn status_at(desk: &Desk, sequence: u64) -> pb::StatusResponse {
     pb::StatusResponse {
         version: desk.about.version.clone(),
         pid: std::process::id(),
-        started_at: Some(Timestamp::from(desk.started)),
+        started_at: Some(Timestamp::from(desk.about.started)),
         app_id: desk.about.app_id.clone(),
         plugins,
         components,
         listeners: desk.about.listeners.clone(),
         sequence,
+        upgrades: desk.about.upgrade.upgrades,
+        upgrade_failure: desk.about.upgrade.failure.clone(),
     }
 }
 

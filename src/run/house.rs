@@ -1,0 +1,179 @@
+//! What everything stands on: sockets, folders, the spawner. It is made anew, or comes from the
+//! program before this one.
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use replug_runtime::api::{ApiToken, Bound, Given};
+use replug_runtime::registry::Registry;
+use replug_supervisor::activation::passed_sockets;
+use replug_supervisor::control::ControlSocket;
+use replug_supervisor::events::Journal;
+use replug_supervisor::notify::Notify;
+use replug_supervisor::plan::Plan;
+use replug_supervisor::plugin::Handed;
+use replug_supervisor::process::warden::WardenCommand;
+use replug_supervisor::process::{Spawner, Summons};
+use replug_supervisor::sockets::{RunFolder, SocketWatch};
+use replug_supervisor::upgrade::{self, Estate, Luggage};
+
+use super::{VERSION, addresses};
+use crate::exit::Failure;
+
+/// Where this program comes from.
+pub(super) enum Origin {
+    /// Somebody has started it, perhaps with sockets that are open already.
+    Started(Vec<Given>),
+    /// Another replug has executed it in its own place.
+    Succeeds(Box<(Estate, Luggage)>),
+}
+
+/// What everything stands on. It outlives an attempt at having another program take over.
+pub(super) struct House {
+    pub(super) plan: Plan,
+    /// The plan's file.
+    pub(super) config: PathBuf,
+    pub(super) registry: Arc<Registry>,
+    pub(super) run: Arc<RunFolder>,
+    pub(super) control: Arc<ControlSocket>,
+    pub(super) watch: SocketWatch,
+    pub(super) journal: Journal,
+    pub(super) spawner: Spawner,
+    pub(super) notify: Notify,
+    /// replug's own executable.
+    pub(super) program: PathBuf,
+    pub(super) past: Past,
+}
+
+/// What has been in this process until now.
+#[derive(Debug, Clone)]
+pub(super) struct Past {
+    /// When the first program was started.
+    pub(super) started: SystemTime,
+    /// How often another one has taken over.
+    pub(super) upgrades: u64,
+    /// How often it was tried, successes included.
+    pub(super) attempts: u64,
+    /// Why the last try failed; empty where it did not.
+    pub(super) failure: String,
+}
+
+/// What is to be served and run on the house.
+pub(super) struct Furniture {
+    pub(super) apis: Bound,
+    /// What the program before has left of plugins.
+    pub(super) plugins: Vec<Handed<OwnedFd>>,
+}
+
+// === impl Origin ===
+
+impl Origin {
+    /// To be called before any thread is started.
+    pub(super) fn of_process() -> Result<Self, Failure> {
+        let inherited = upgrade::inherited();
+        if let Some(inherited) = inherited.map_err(|error| {
+            Failure::failed(format!("what the replug before this one has left: {error}"))
+        })? {
+            return Ok(Self::Succeeds(Box::new(inherited)));
+        }
+        let passed = passed_sockets();
+        let passed =
+            passed.map_err(|error| Failure::failed(format!("sockets in LISTEN_FDS: {error}")))?;
+        Ok(Self::Started(addresses::passed(passed)))
+    }
+}
+
+// === impl House ===
+
+impl House {
+    /// Everything that can fail without a process having been started comes first.
+    pub(super) async fn build(
+        plan: Plan,
+        config: PathBuf,
+        origin: Origin,
+        summons: Summons,
+    ) -> Result<(Self, Furniture), Failure> {
+        let lost = |error| Failure::failed(format!("what the replug before has left: {error}"));
+        let (given, estate) = match origin {
+            Origin::Started(given) => (given, None),
+            Origin::Succeeds(inherited) => {
+                let (estate, mut luggage) = *inherited;
+                let given = addresses::handed(&estate.apis, &mut luggage).map_err(lost)?;
+                (given, Some((estate, luggage)))
+            }
+        };
+        let settings = addresses::settings(&plan, VERSION, api_token());
+        let apis = Bound::bind_or_take(settings, given).await.map_err(Failure::failed)?;
+        let watch = SocketWatch::new();
+        let program = this_program()?;
+        let mut past =
+            Past { started: SystemTime::now(), upgrades: 0, attempts: 0, failure: String::new() };
+        let mut plugins = Vec::new();
+        let group = plan.runtime.control_group.as_ref();
+        let (run, control, heritage) = match estate {
+            None => (
+                RunFolder::open(plan.runtime.plugins_dir()).await.map_err(|error| {
+                    Failure::failed(format!(
+                        "{error}: `run_dir` in [runtime] has to be below a folder that replug may \
+                         write to"
+                    ))
+                })?,
+                ControlSocket::bind(&plan.runtime.control, group).await.map_err(Failure::failed)?,
+                None,
+            ),
+            Some((estate, mut luggage)) => {
+                past.started = estate.started;
+                past.upgrades = estate.upgrades;
+                past.attempts = estate.attempts;
+                for plugin in estate.plugins {
+                    plugins.push(plugin.with(|ticket| luggage.claim(ticket)).map_err(lost)?);
+                }
+                tracing::info!("replug {VERSION} follows replug {}", estate.version);
+                let lock = luggage.claim(estate.run.lock).map_err(lost)?;
+                let socket = luggage.claim(estate.control.socket).map_err(lost)?;
+                (
+                    RunFolder::adopt(estate.run.path, lock),
+                    ControlSocket::adopt(estate.control.path, socket, group),
+                    Some(estate.keeping.unpack(&mut luggage).map_err(lost)?),
+                )
+            }
+        };
+        let spawner = summons.call(WardenCommand::this_program(), heritage).await;
+        let spawner =
+            spawner.map_err(|error| Failure::failed(format!("cannot start processes: {error}")))?;
+        spawner.remove_on_death(run.path());
+        let registry = Arc::new(Registry::new(&plan.runtime.app_id, &namespace()));
+        let house = Self {
+            registry,
+            run: Arc::new(run),
+            control: Arc::new(control),
+            watch,
+            journal: Journal::new(),
+            spawner,
+            notify: Notify::from_env(),
+            program,
+            past,
+            plan,
+            config,
+        };
+        Ok((house, Furniture { apis, plugins }))
+    }
+}
+
+/// The token that applications have to show, as Dapr names its variable.
+fn api_token() -> Option<ApiToken> {
+    std::env::var("DAPR_API_TOKEN").ok().as_deref().and_then(ApiToken::new)
+}
+
+/// The namespace of `keyPrefix = "namespace"`, as Dapr names its variable.
+fn namespace() -> String {
+    std::env::var("NAMESPACE").unwrap_or_default()
+}
+
+/// replug's own executable, which serves built-ins in processes of their own too.
+fn this_program() -> Result<PathBuf, Failure> {
+    std::env::current_exe()
+        .map_err(|error| Failure::failed(format!("cannot find replug's own executable: {error}")))
+}

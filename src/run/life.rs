@@ -1,0 +1,265 @@
+//! From the first plugin started to the last one stopped, or to another program that takes over.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use replug_runtime::api::{Bound, Ending, Phase, ShutdownRequest};
+use replug_runtime::registry::Registry;
+use replug_supervisor::control::{About, UpgradeDesk};
+use replug_supervisor::output::{PluginLog, PluginLogEnd};
+use replug_supervisor::plan::Plan;
+use replug_supervisor::plugin::task::Surroundings;
+use replug_supervisor::process::Summons;
+use replug_supervisor::supervisor::Supervisor;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::house::{Furniture, House, Origin};
+use super::signals::{Signals, Stop};
+use super::succession::{self, Heir};
+use super::{GRACE, VERSION, addresses};
+use crate::exit::Failure;
+
+/// How long the answer to a request to stop at once has to leave, as in Dapr.
+const LAST_ANSWER: Duration = Duration::from_millis(100);
+
+/// How long the supervisor may take to go on with what runs, before what it has left is ended.
+const TAKEN_UP: Duration = Duration::from_secs(60);
+
+/// Serves until told to stop.
+pub(super) async fn serve(
+    plan: Plan,
+    config: PathBuf,
+    origin: Origin,
+    mut signals: Signals,
+    summons: Summons,
+) -> Result<(), Failure> {
+    let (mut house, mut furniture) = House::build(plan, config, origin, summons).await?;
+    let mut declared = false;
+    loop {
+        let life = Life::begin(&house, furniture)?;
+        let (life, why) = life.go_on(&house, &mut signals, &mut declared).await;
+        let heir = match why {
+            Why::Asked { at_once } => {
+                return stop(house, life, at_once, &mut signals.stop).await;
+            }
+            Why::Succeeded(heir) => *heir,
+        };
+        // Returns where another program has not taken over.
+        furniture = match succession::hand_over(&mut house, life, heir, &mut signals.stop).await {
+            succession::Outcome::Failed(furniture) => furniture,
+            succession::Outcome::ToStop(life) => {
+                return stop(house, life, false, &mut signals.stop).await;
+            }
+            succession::Outcome::Stuck(failure) => return Err(failure),
+        };
+    }
+}
+
+/// All that runs on a house.
+pub(super) struct Life {
+    pub(super) supervisor: Arc<Supervisor>,
+    pub(super) log_end: PluginLogEnd,
+    /// Where applications call, for people.
+    listeners: Vec<String>,
+    health: replug_runtime::api::Health,
+    /// Says how serving the APIs ends.
+    end: Option<oneshot::Sender<Ending>>,
+    /// None once its end has been seen.
+    apis: Option<JoinHandle<Option<Bound>>>,
+    end_control: watch::Sender<bool>,
+    /// None once its end has been seen.
+    control: Option<JoinHandle<()>>,
+    /// What applications ask over the shutdown API.
+    requested: mpsc::Receiver<ShutdownRequest>,
+    /// Programs that are to take over, as asked over the control API.
+    upgrades: mpsc::Receiver<replug_supervisor::upgrade::Request>,
+}
+
+/// Why a life is over.
+enum Why {
+    Asked { at_once: bool },
+    Succeeded(Box<Heir>),
+}
+
+// === impl Life ===
+
+impl Life {
+    fn begin(house: &House, furniture: Furniture) -> Result<Self, Failure> {
+        let Furniture { apis, plugins } = furniture;
+        let (log, log_end) = PluginLog::start().map_err(Failure::failed)?;
+        let listeners = addresses::listeners(&apis);
+        let surroundings = Surroundings {
+            registry: house.registry.clone(),
+            spawner: house.spawner.clone(),
+            log,
+            journal: house.journal.clone(),
+            watch: house.watch.clone(),
+            run: house.run.clone(),
+            replug: house.program.clone(),
+        };
+        let supervisor = Arc::new(Supervisor::go_on(&house.plan, &surroundings, plugins));
+
+        let (end, ended) = oneshot::channel();
+        let (requests, requested) = mpsc::channel(1);
+        let health = apis.health();
+        let ending = async { ended.await.unwrap_or(Ending::Stop { grace: GRACE }) };
+        let apis = tokio::spawn(apis.serve(house.registry.clone(), requests, ending));
+
+        let (end_control, control_ended) = watch::channel(false);
+        let (ask_upgrade, upgrades) = mpsc::channel(1);
+        let about = About {
+            version: VERSION.to_owned(),
+            app_id: house.plan.runtime.app_id.clone(),
+            listeners: listeners.clone(),
+            started: house.past.started,
+            upgrade: UpgradeDesk {
+                upgrades: house.past.upgrades,
+                attempts: house.past.attempts,
+                failure: house.past.failure.clone(),
+                requests: ask_upgrade,
+            },
+        };
+        let (socket, answering, known) =
+            (house.control.clone(), supervisor.clone(), house.registry.clone());
+        let control = tokio::spawn(async move {
+            let served = socket.serve(about, answering, known, told(control_ended)).await;
+            if let Err(error) = served {
+                tracing::error!("nobody can ask for the status any more: {error}");
+            }
+        });
+        Ok(Self {
+            supervisor,
+            log_end,
+            listeners,
+            health,
+            end: Some(end),
+            apis: Some(apis),
+            end_control,
+            control: Some(control),
+            requested,
+            upgrades,
+        })
+    }
+
+    /// Runs until something ends it.
+    async fn go_on(
+        mut self,
+        house: &House,
+        signals: &mut Signals,
+        declared: &mut bool,
+    ) -> (Self, Why) {
+        let Self { supervisor, health, listeners, requested, upgrades, .. } = &mut self;
+        let supervisor = &*supervisor;
+        // Raced against the signals as a whole: a component that takes for ever to be made keeps
+        // nobody from stopping replug.
+        let running = async {
+            let taken_up = async {
+                // Whoever answers has taken what is its own.
+                if house.past.attempts > 0 && supervisor.answers(TAKEN_UP).await.is_ok() {
+                    house.spawner.end_unclaimed();
+                }
+                std::future::pending::<std::convert::Infallible>().await
+            };
+            let serving = async {
+                if !*declared {
+                    declare(&house.plan, &house.registry).await;
+                    *declared = true;
+                }
+                health.reached(Phase::OutboundReady);
+                health.reached(Phase::Ready);
+                tracing::info!(
+                    "replug {VERSION} serves app {} on {}",
+                    house.plan.runtime.app_id,
+                    listeners.join(", ")
+                );
+                house.notify.ready(supervisor).await;
+                house.notify.keep(supervisor).await
+            };
+            tokio::select! {
+                never = taken_up => never,
+                never = serving => never,
+            }
+        };
+        let Signals { stop, upgrade } = signals;
+        let why = tokio::select! {
+            signal = stop.asked() => {
+                tracing::info!("{signal}: stopping");
+                Why::Asked { at_once: false }
+            }
+            request = requested.recv() => {
+                tracing::info!("stopping: an application asked for it");
+                Why::Asked { at_once: request == Some(ShutdownRequest::AtOnce) }
+            }
+            heir = succession::sought(house, upgrades, upgrade) => {
+                Why::Succeeded(Box::new(heir))
+            }
+            never = running => match never {},
+        };
+        (self, why)
+    }
+
+    /// Ends the APIs in this way, and gives what they listen on where somebody goes on with it.
+    pub(super) async fn end_apis(&mut self, ending: Ending) -> Option<Bound> {
+        if let Some(end) = self.end.take() {
+            // If they have ended by themselves nobody is told.
+            let _ = end.send(ending);
+        }
+        let bound = self.apis.as_mut()?.await;
+        self.apis = None;
+        bound.ok().flatten()
+    }
+
+    /// Ends the control API; whoever does not take the answer is cut off after a moment.
+    pub(super) async fn end_control(&mut self) {
+        self.end_control.send_replace(true);
+        if let Some(control) = &mut self.control {
+            // Its error has been told by itself.
+            let _ = control.await;
+            self.control = None;
+        }
+    }
+}
+
+/// Stops everything: callers, then plugins, then what everything stood on.
+async fn stop(house: House, mut life: Life, at_once: bool, stop: &mut Stop) -> Result<(), Failure> {
+    house.notify.stopping().await;
+    if at_once {
+        // The application's own answer is on its way; nothing tells when it has left.
+        tokio::time::sleep(LAST_ANSWER).await;
+        return Err(Failure::failed("stopped at once, as an application asked"));
+    }
+    let stopping = async {
+        life.end_apis(Ending::Stop { grace: GRACE }).await;
+        life.supervisor.stop().await;
+        life.end_control().await;
+        drop(life.supervisor);
+        house.spawner.finish().await;
+        drop(house);
+        life.log_end.written().await;
+    };
+    tokio::select! {
+        () = stopping => {
+            tracing::info!("stopped");
+            Ok(())
+        }
+        // The kernel and the warden kill what is left.
+        signal = stop.asked() => Err(Failure::failed(format!("{signal} once more: stopped at once"))),
+    }
+}
+
+/// Declares every component of the plan. One that cannot be made is told of and left out; the
+/// others do not suffer for it.
+async fn declare(plan: &Plan, registry: &Arc<Registry>) {
+    let declared = plan.components.iter().map(|spec| registry.declare(spec.clone()));
+    for error in join_all(declared).await.into_iter().filter_map(Result::err) {
+        tracing::error!("{error}");
+    }
+}
+
+async fn told(mut ended: watch::Receiver<bool>) {
+    // An error means that whoever would tell is gone, which is an end as well.
+    let _ = ended.wait_for(|ended| *ended).await;
+}
