@@ -6,6 +6,7 @@ mod components;
 mod doctor;
 mod events;
 mod lifecycle;
+mod logs;
 mod plugin;
 mod run;
 mod setup;
@@ -22,6 +23,7 @@ pub(crate) use self::components::ComponentsArgs;
 pub(crate) use self::doctor::DoctorArgs;
 pub(crate) use self::events::EventsArgs;
 pub(crate) use self::lifecycle::{PluginNamesArgs, RestartArgs, SignalArgs, WaitArgs, WaitState};
+pub(crate) use self::logs::LogsArgs;
 pub(crate) use self::plugin::PluginArgs;
 pub(crate) use self::run::RunArgs;
 pub(crate) use self::setup::{CompletionsArgs, InstallArgs, ManArgs};
@@ -41,7 +43,8 @@ Exit codes:
 Start here:
   replug check             is plugins.toml right?
   replug run               start the plugins and serve applications
-  replug status            what runs, what it serves, and what is wrong";
+  replug status            what runs, what it serves, and what is wrong
+  replug logs              what plugins print";
 
 /// An application runtime whose components are processes in any language.
 ///
@@ -62,6 +65,7 @@ pub(crate) enum Command {
     Run(RunArgs),
     Check(CheckArgs),
     Status(StatusArgs),
+    Logs(LogsArgs),
     Components(ComponentsArgs),
     Events(EventsArgs),
     /// Start plugins that are stopped

@@ -10,6 +10,7 @@ mod events;
 mod exit;
 mod install;
 mod lifecycle;
+mod logs;
 mod man;
 mod plugin;
 mod run;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Status(args) => status::status(&args),
         Command::Components(args) => components::components(&args),
         Command::Events(args) => events::events(&args),
+        Command::Logs(args) => logs::logs(&args),
         Command::Start(args) => lifecycle::start(&args),
         Command::Stop(args) => lifecycle::stop(&args),
         Command::Restart(args) => lifecycle::restart(&args),

@@ -16,7 +16,7 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
-use replug_supervisor::output::log::{Format, subscriber};
+use replug_supervisor::output::log::{Format, JOURNAL_STREAM, Look, is_journald, subscriber};
 use replug_supervisor::process::{
     Seat, adopt_orphans, hold_signals, let_signals_go, raise_open_files,
 };
@@ -54,7 +54,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::failed(format!("--log {}: {error}", args.log)))?;
     let format = if args.log_json { Format::Json } else { Format::Text };
     let colours = colour::wanted(&io::stderr());
-    let (subscriber, guard) = subscriber(io::stderr, format, colours, filter);
+    let journald = is_journald(io::stderr(), std::env::var(JOURNAL_STREAM).ok().as_deref());
+    let (subscriber, guard) = subscriber(io::stderr, Look { format, colours, journald }, filter);
     tracing::subscriber::set_global_default(subscriber).map_err(Failure::failed)?;
 
     let mut runtime = tokio::runtime::Builder::new_multi_thread();

@@ -94,7 +94,7 @@ impl Life {
         let surroundings = Surroundings {
             registry: house.registry.clone(),
             spawner: house.spawner.clone(),
-            log,
+            log: log.clone(),
             journal: house.journal.clone(),
             watch: house.watch.clone(),
             run: house.run.clone(),
@@ -125,7 +125,7 @@ impl Life {
         let (socket, answering, known) =
             (house.control.clone(), supervisor.clone(), house.registry.clone());
         let control = tokio::spawn(async move {
-            let served = socket.serve(about, answering, known, told(control_ended)).await;
+            let served = socket.serve(about, answering, known, log, told(control_ended)).await;
             if let Err(error) = served {
                 tracing::error!("nobody can ask for the status any more: {error}");
             }

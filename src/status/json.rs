@@ -40,6 +40,7 @@ struct Plugin<'a> {
     socket: Option<&'a str>,
     command: &'a [String],
     last_lines: &'a [String],
+    printed: Option<Printed<'a>>,
     limits: &'a [String],
     missing_limits: &'a [String],
     confinement: &'a [String],
@@ -57,6 +58,16 @@ struct Calls {
     under_way: u64,
     held: u64,
     again: u64,
+}
+
+#[derive(Serialize)]
+struct Printed<'a> {
+    lines: u64,
+    kept: u64,
+    not_logged: u64,
+    not_filed: u64,
+    file: Option<&'a str>,
+    file_trouble: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -133,6 +144,7 @@ fn plugin(plugin: &pb::Plugin) -> Plugin<'_> {
         socket: filled(&plugin.socket),
         command: &plugin.command,
         last_lines: &plugin.last_lines,
+        printed: plugin.printed.as_ref().map(printed),
         cpu_ms: plugin.usage.and_then(|usage| usage.cpu).map(millis),
         resident_bytes: plugin.usage.map(|usage| usage.resident),
         processes: plugin.usage.map(|usage| usage.processes),
@@ -141,6 +153,17 @@ fn plugin(plugin: &pb::Plugin) -> Plugin<'_> {
         limits: &plugin.limits,
         missing_limits: &plugin.missing_limits,
         confinement: &plugin.confinement,
+    }
+}
+
+fn printed(printed: &pb::Printed) -> Printed<'_> {
+    Printed {
+        lines: printed.lines,
+        kept: printed.kept,
+        not_logged: printed.not_logged,
+        not_filed: printed.not_filed,
+        file: filled(&printed.file),
+        file_trouble: filled(&printed.file_trouble),
     }
 }
 

@@ -147,6 +147,11 @@ fn troubles(status: &pb::StatusResponse, out: &mut impl io::Write) -> io::Result
         for missing in &plugin.missing_limits {
             say(format!("plugin {}: not limited: {missing}", plugin.name))?;
         }
+        if let Some(printed) = &plugin.printed {
+            for trouble in lost(printed) {
+                say(format!("plugin {}: {trouble}", plugin.name))?;
+            }
+        }
         for passed_over in &plugin.passed_over {
             say(format!("plugin {}: {passed_over}", plugin.name))?;
         }
@@ -157,6 +162,22 @@ fn troubles(status: &pb::StatusResponse, out: &mut impl io::Write) -> io::Result
         }
     }
     Ok(())
+}
+
+/// What of a plugin's output does not come where it is to go.
+fn lost(printed: &pb::Printed) -> Vec<String> {
+    let mut lost = Vec::new();
+    if !printed.file_trouble.is_empty() {
+        let trouble = &printed.file_trouble;
+        lost.push(format!("what it prints cannot be written to its file: {trouble}"));
+    }
+    if printed.not_filed > 0 {
+        lost.push(format!("{} of its lines are missing in its file", printed.not_filed));
+    }
+    if printed.not_logged > 0 {
+        lost.push(format!("{} of its lines are missing in replug's log", printed.not_logged));
+    }
+    lost
 }
 
 fn empty<const N: usize>(heads: [&str; N], colour: bool) -> Table {

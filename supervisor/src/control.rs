@@ -8,7 +8,7 @@ mod desk;
 mod peer;
 mod socket;
 
-pub use client::{Client, ClientError, Events};
+pub use client::{Client, ClientError, Events, LogLines};
 pub(crate) use convert::{component as wire_component, state as wire_state};
 pub use desk::{About, UpgradeDesk};
 pub use socket::{BindError, ControlSocket, ServeError};

@@ -1,15 +1,24 @@
-//! What plugins print: read line by line, kept for the status, passed on to replug's log.
+//! What plugins print: read line by line, the last lines kept in memory through all lives of a
+//! plugin, passed on to replug's log and to a file of the plugin's own.
 //!
 //! A plugin can print anything, as fast as it likes. So a line has a longest length, what waits has
-//! a most, control characters are spelt out, and the work of writing is done by a thread of its
-//! own at a low priority. While that thread keeps up, a plugin that prints too fast is held up by
-//! its own pipe and nothing is lost. When the log itself is stuck (a terminal that is paused, a pipe
-//! that nobody reads), plugins are not held up for it: after [`PATIENCE`] lines are dropped, and
-//! their number is told as soon as the log takes lines again.
+//! a most, control characters are spelt out, and the work of writing is done by threads of their
+//! own at a low priority, one for the log and one for files. While they keep up, a plugin that
+//! prints too fast is held up by its own pipe and nothing is lost. When the log itself is stuck (a
+//! terminal that is paused, a pipe that nobody reads), or a disk, plugins are not held up for it:
+//! after [`PATIENCE`] lines are dropped, counted, and their number is told as soon as lines are
+//! taken again. What is kept in memory is there either way.
 
+mod file;
 mod handed;
 mod line;
+mod pace;
+mod policy;
+mod printout;
+mod queue;
 mod reader;
+mod reading;
+mod said;
 mod text;
 mod writer;
 
@@ -26,10 +35,15 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+pub use self::file::FilePolicy;
 pub use self::handed::HandedOutput;
 use self::handed::Unread;
 use self::line::Line;
+pub use self::policy::LogPolicy;
+pub use self::printout::{Printout, Tally};
 use self::reader::Reader;
+pub use self::reading::{Reading, Shown, Wanted};
+pub use self::said::{Said, legible};
 pub use self::writer::{PluginLog, PluginLogEnd};
 
 /// The `target` of the tracing events that plugins' lines become.
@@ -100,10 +114,13 @@ impl Output {
         let tail = Tail::default();
         handed.tail.iter().for_each(|line| tail.push(Line::new(line.as_bytes(), false)));
         let (leave, leaving) = watch::channel(false);
+        let printout = log.printout(&source.plugin);
+        let printout = printout.unwrap_or_else(|| log.keep(&source.plugin, &LogPolicy::default()));
         let mut readers = JoinSet::new();
         for unread in handed.pipes {
             let stream = unread.stream;
-            match Reader::new(unread, source.clone(), log.clone(), tail.clone()) {
+            let (printout, tail) = (printout.clone(), tail.clone());
+            match Reader::new(unread, printout, source.generation, log, tail) {
                 Ok(reader) => {
                     readers.spawn(reader.run(leaving.clone()));
                 }

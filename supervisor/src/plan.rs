@@ -12,6 +12,7 @@ mod bounds;
 mod care;
 mod component;
 mod diagnostic;
+mod log;
 mod nearest;
 mod order;
 mod place;
@@ -36,6 +37,7 @@ use replug_component::ComponentType;
 use replug_runtime::component::ComponentSpec;
 
 use crate::health::HealthPolicy;
+use crate::output::LogPolicy;
 use crate::process::{Confinement, Limits};
 use crate::restart::RestartPolicy;
 
@@ -129,6 +131,8 @@ pub struct PluginSpec {
     pub limits: Limits,
     /// Whom it runs as, and what is closed to it.
     pub confinement: Confinement,
+    /// What becomes of what it prints. No two plugins have one file.
+    pub log: LogPolicy,
     /// The path of its socket, where it does not take the one that replug tells it.
     pub socket: Option<PathBuf>,
 }

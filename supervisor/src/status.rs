@@ -3,12 +3,14 @@
 mod board;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use replug_component::ComponentType;
 use replug_runtime::registry::Attached;
 use tokio::time::Instant;
 
+use crate::output::Printout;
 pub(crate) use board::Board;
 
 /// Whether replug runs a plugin, or somebody else does.
@@ -86,6 +88,8 @@ pub struct PluginStatus {
     pub missing_limits: Vec<String>,
     /// What the present process runs as, and what is closed to it.
     pub confinement: Vec<String>,
+    /// What it has printed in all its lives; none for a found plugin.
+    pub printed: Option<Arc<Printout>>,
     /// What the process printed last, the newest at the end.
     pub last_lines: Vec<String>,
 }
@@ -125,6 +129,7 @@ impl PluginStatus {
             limits: Vec::new(),
             missing_limits: Vec::new(),
             confinement: Vec::new(),
+            printed: None,
             last_lines: Vec::new(),
         }
     }

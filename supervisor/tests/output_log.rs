@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex};
 
 use replug_supervisor::output::TARGET;
-use replug_supervisor::output::log::{Format, subscriber};
+use replug_supervisor::output::log::{Format, Look, subscriber};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -53,12 +53,12 @@ impl MakeWriter<'_> for Log {
 #[test]
 fn replugs_events_and_plugins_lines_are_written_to_one_place_in_one_form() {
     let log = Log::default();
-    let (subscriber, guard) =
-        subscriber(log.clone(), Format::Json, false, EnvFilter::new("info,noisy=error"));
+    let look = Look { format: Format::Json, ..Look::default() };
+    let (subscriber, guard) = subscriber(log.clone(), look, EnvFilter::new("info,noisy=error"));
     tracing::subscriber::with_default(subscriber, || {
         tracing::info!(port = 7, "listening");
         tracing::info!(target: "noisy", "not wanted");
-        tracing::info!(target: TARGET, plugin = "settings", generation = 2, "a line");
+        tracing::info!(target: TARGET, plugin = "settings", generation = 2_u64, "a line");
     });
     drop(guard);
     let written = log.written();
@@ -69,10 +69,52 @@ fn replugs_events_and_plugins_lines_are_written_to_one_place_in_one_form() {
     assert!(lines[1].contains(r#""plugin":"settings","generation":2"#), "{written}");
 }
 
+/// What is written of one event of replug's own and one line of a plugin's, the line last.
+fn written(look: Look) -> (String, String) {
+    let log = Log::default();
+    let (subscriber, guard) = subscriber(log.clone(), look, EnvFilter::new("info,plugin=debug"));
+    tracing::subscriber::with_default(subscriber, || {
+        tracing::warn!(port = 7, "listening");
+        let fields = r#"{"ms":20,"who":{"id":1}}"#;
+        tracing::error!(target: TARGET, plugin = "p", generation = 2_u64, stream = %"stderr", fields, "slow");
+        tracing::trace!(target: TARGET, plugin = "p", "not wanted");
+    });
+    drop(guard);
+    let written = log.written();
+    let mut lines: Vec<_> = written.lines().collect();
+    lines.sort_unstable_by_key(|line| line.contains("slow"));
+    let [own, plugins] = lines[..] else { panic!("{written}") };
+    (own.to_owned(), plugins.to_owned())
+}
+
+#[test]
+fn a_plugins_level_and_fields_are_in_the_log() {
+    let (_, line) = written(Look::default());
+    let (_, said) = line.split_once(" ERROR ").unwrap();
+    assert_eq!(said, r#"plugin p.2 stderr: slow ms=20 who={"id":1}"#);
+    let (_, line) = written(Look { format: Format::Json, ..Look::default() });
+    let mut line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert!(line.as_object_mut().unwrap().remove("timestamp").is_some());
+    let wanted = serde_json::json!({
+        "level": "ERROR", "target": "plugin", "plugin": "p", "generation": 2, "stream": "stderr",
+        "message": "slow", "fields": {"ms": 20, "who": {"id": 1}},
+    });
+    assert_eq!(line, wanted);
+}
+
+#[test]
+fn the_journal_gets_priorities_and_no_times() {
+    let (own, plugins) = written(Look { journald: true, ..Look::default() });
+    assert_eq!(own, "<4>output_log: listening port=7");
+    assert_eq!(plugins, r#"<3>plugin p.2 stderr: slow ms=20 who={"id":1}"#);
+    let (own, plugins) = written(Look { journald: true, format: Format::Json, colours: false });
+    assert!(own.starts_with("<4>{") && plugins.starts_with("<3>{"), "{own} {plugins}");
+}
+
 #[test]
 fn a_stuck_log_holds_up_nobody_who_reports_an_event() {
     let log = Log::default();
-    let (subscriber, guard) = subscriber(log.clone(), Format::Text, false, EnvFilter::new("info"));
+    let (subscriber, guard) = subscriber(log.clone(), Look::default(), EnvFilter::new("info"));
     log.set_stuck(true);
     tracing::subscriber::with_default(subscriber, || {
         // More than may wait; it returns although nothing is written.

@@ -64,7 +64,6 @@ async fn the_first_process_reaps_the_daemon_that_a_plugin_left() {
 
     let said = container.line("the daemon is").await;
     let (_, number) = said.split_once("the daemon is ").unwrap();
-    let (number, _) = number.split_once(' ').unwrap();
     let daemon = container.processes().into_iter().find(|p| p.command_line() == "sleep 1000 ");
     daemon.expect("the daemon runs").kill();
     container.line(&format!("reaped the orphan {number}")).await;

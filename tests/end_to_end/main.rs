@@ -19,6 +19,7 @@ mod found;
 mod go_plugin;
 mod health;
 mod inotify;
+mod logs;
 mod order;
 mod plan;
 mod python_sample;

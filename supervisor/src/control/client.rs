@@ -1,6 +1,7 @@
 //! The control API's calling side. A family of rpcs has a file of its own.
 
 mod lifecycle;
+mod logs;
 mod upgrade;
 mod watch;
 
@@ -15,6 +16,7 @@ use tokio::net::UnixStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
+pub use logs::LogLines;
 pub use watch::Events;
 
 /// The longest answer that is taken, in bytes: the status of some ten thousand plugins.

@@ -8,6 +8,7 @@ use replug_runtime::plugin::Calls;
 use replug_runtime::registry::{ComponentState, ComponentStatus};
 use tokio::time::Instant;
 
+use crate::output::{Shown, Stream, Tally};
 use crate::status::{Kind, Phase, PluginStatus};
 use crate::usage::Usage;
 
@@ -42,11 +43,50 @@ pub(super) fn plugin(status: &PluginStatus) -> pb::Plugin {
         socket: status.socket.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
         command: status.command.clone(),
         last_lines: status.last_lines.clone(),
+        printed: status.printed.as_ref().map(|printed| tally(printed.tally())),
         usage: None,
         calls: None,
         limits: status.limits.clone(),
         missing_limits: status.missing_limits.clone(),
         confinement: status.confinement.clone(),
+    }
+}
+
+fn tally(tally: Tally) -> pb::Printed {
+    pb::Printed {
+        lines: tally.lines,
+        kept: tally.kept,
+        not_logged: tally.unlogged,
+        not_filed: tally.unfiled,
+        file: tally.file.map(|path| path.display().to_string()).unwrap_or_default(),
+        file_trouble: tally.file_trouble.unwrap_or_default(),
+    }
+}
+
+/// A line that a plugin has printed, on the wire.
+pub(super) fn line(shown: Shown) -> pb::LogLine {
+    use pb::log_line::{Level, Stream as WireStream};
+    pb::LogLine {
+        plugin: shown.plugin.to_string(),
+        generation: shown.generation,
+        number: shown.number,
+        at: Some(shown.at.into()),
+        stream: match shown.stream {
+            Stream::Stdout => WireStream::Stdout,
+            Stream::Stderr => WireStream::Stderr,
+        }
+        .into(),
+        level: match shown.said.level {
+            tracing::Level::TRACE => Level::Trace,
+            tracing::Level::DEBUG => Level::Debug,
+            tracing::Level::INFO => Level::Info,
+            tracing::Level::WARN => Level::Warn,
+            tracing::Level::ERROR => Level::Error,
+        }
+        .into(),
+        fields: shown.said.json_fields(),
+        message: shown.said.message,
+        missed: shown.missed,
     }
 }
 

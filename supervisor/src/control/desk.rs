@@ -2,6 +2,7 @@
 //! file; here is only which is which, since a trait's methods have to stand in one place.
 
 mod lifecycle;
+mod logs;
 mod signal;
 mod status;
 mod upgrade;
@@ -20,6 +21,7 @@ use tonic::{Request, Response, Status};
 pub use self::upgrade::UpgradeDesk;
 use super::peer::Peer;
 use crate::events::{Journal, Kind, about};
+use crate::output::PluginLog;
 use crate::supervisor::{PluginError, Supervisor};
 
 /// What status tells of replug itself.
@@ -43,6 +45,8 @@ pub(super) struct Desk {
     pub(super) supervisor: Arc<Supervisor>,
     pub(super) registry: Arc<Registry>,
     pub(super) journal: Journal,
+    /// What plugins have printed.
+    pub(super) log: PluginLog,
     /// True once replug ends.
     pub(super) ended: channel::Receiver<bool>,
 }
@@ -114,6 +118,10 @@ impl Control for Desk {
         request: Request<pb::WatchRequest>,
     ) -> Answer<BoxStream<pb::WatchResponse>> {
         watch::watch(self, request.into_inner()).map(Response::new)
+    }
+
+    async fn logs(&self, request: Request<pb::LogsRequest>) -> Answer<BoxStream<pb::LogLine>> {
+        logs::logs(self, request.into_inner()).map(Response::new)
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::accept;
 use super::desk::{About, Desk};
+use crate::output::PluginLog;
 use crate::plan::ControlGroup;
 use crate::supervisor::Supervisor;
 
@@ -129,6 +130,7 @@ impl ControlSocket {
         about: About,
         supervisor: Arc<Supervisor>,
         registry: Arc<Registry>,
+        log: PluginLog,
         end: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
         let listener = std::os::unix::net::UnixListener::from(self.listener.try_clone()?);
@@ -137,7 +139,7 @@ impl ControlSocket {
         let group = self.group;
         let (tell, ended) = watch::channel(false);
         let journal = supervisor.journal().clone();
-        let desk = Desk { about, supervisor, registry, journal, ended: ended.clone() };
+        let desk = Desk { about, supervisor, registry, journal, log, ended: ended.clone() };
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(replug_proto::CONTROL_FILE_DESCRIPTOR_SET)
             .with_service_name("replug.control.v1.Control")

@@ -20,11 +20,20 @@ impl Line {
 
     /// The line as text that can be shown anywhere.
     pub(super) fn readable(&self) -> String {
-        let mut readable = text::readable(&self.bytes);
-        if self.cut {
-            readable.push_str(" … (the rest of the line is dropped)");
-        }
-        readable
+        text::readable_line(&self.bytes, self.cut)
+    }
+
+    /// What was printed, without what was dropped.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
     }
 }
 
@@ -54,6 +63,14 @@ impl Lines {
     pub(super) fn next(&mut self, bytes: &mut &[u8]) -> Option<Line> {
         let end = bytes.iter().position(|&byte| byte == b'\n');
         let part = &bytes[..end.unwrap_or(bytes.len())];
+        if let Some(end) = end
+            && self.begun.is_empty()
+            && end <= LONGEST_LINE
+        {
+            // Whole as it is, as most are.
+            *bytes = &bytes[end + 1..];
+            return Some(Line::new(part, false));
+        }
         let room = LONGEST_LINE - self.begun.len();
         self.begun.extend_from_slice(&part[..part.len().min(room)]);
         self.cut |= part.len() > room;
@@ -67,10 +84,9 @@ impl Lines {
     }
 
     fn take(&mut self) -> Line {
-        let line = Line::new(&self.begun, self.cut);
-        self.begun.clear();
-        self.cut = false;
-        line
+        // The room goes with it: most plugins print no more for a long time.
+        let begun = std::mem::take(&mut self.begun);
+        Line::new(&begun, std::mem::take(&mut self.cut))
     }
 }
 

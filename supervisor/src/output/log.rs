@@ -5,6 +5,10 @@
 //! rather than waited for. Plugins' lines come from a thread that may wait (see [`super`]) and are
 //! written by it, so a plugin that floods its output fills no queue and displaces no event.
 
+mod journald;
+mod own;
+mod plugins;
+
 use std::io;
 
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
@@ -13,12 +17,25 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
+pub use self::journald::{JOURNAL_STREAM, is_journald};
 use super::TARGET;
 
 /// replug's own events that may wait to be written.
 const WAITING: usize = 4096;
 
 /// How the log looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Look {
+    /// What a line of it is.
+    pub format: Format,
+    /// Whether levels have colours.
+    pub colours: bool,
+    /// Whether it goes to the journal (see [`is_journald`]): then a line begins with its
+    /// priority, as in sd-daemon(3), and text has no time, which the journal adds itself.
+    pub journald: bool,
+}
+
+/// What a line of the log is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Format {
     /// A line of text for each event.
@@ -34,8 +51,7 @@ pub enum Format {
 /// `filter` is in the form of `RUST_LOG`; plugins' lines have the target [`TARGET`].
 pub fn subscriber<W>(
     writer: W,
-    format: Format,
-    colours: bool,
+    look: Look,
     filter: EnvFilter,
 ) -> (impl tracing::Subscriber + Send + Sync, WorkerGuard)
 where
@@ -46,23 +62,13 @@ where
         .buffered_lines_limit(WAITING)
         .thread_name("replug-log")
         .finish(Each(writer.clone()));
-    let own =
-        layer(queue, format, colours).with_filter(filter_fn(|event| event.target() != TARGET));
-    let plugins =
-        layer(writer, format, colours).with_filter(filter_fn(|event| event.target() == TARGET));
+    let own = own::layer(queue, look).with_filter(filter_fn(|event| event.target() != TARGET));
+    let plugins = fmt::layer()
+        .with_writer(writer)
+        .with_ansi(look.colours)
+        .event_format(plugins::PluginLine(look))
+        .with_filter(filter_fn(|event| event.target() == TARGET));
     (Registry::default().with(own).with(plugins).with(filter), guard)
-}
-
-fn layer<S, W>(writer: W, format: Format, colours: bool) -> Box<dyn Layer<S> + Send + Sync>
-where
-    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
-    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
-{
-    let layer = fmt::layer().with_writer(writer).with_ansi(colours);
-    match format {
-        Format::Text => layer.boxed(),
-        Format::Json => layer.json().flatten_event(true).boxed(),
-    }
 }
 
 /// Writes each piece to a writer that is made for it, so that a piece is one lock and one write.

@@ -3,50 +3,84 @@
 use std::future;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::SystemTime;
 
-use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::sync::watch;
+use tokio::task::coop::consume_budget;
+use tokio::time::{Instant, sleep};
 
 use super::handed::Unread;
 use super::line::{Line, Lines};
-use super::writer::{Printed, What};
-use super::{PATIENCE, PluginLog, Source, Stream, Tail};
+use super::pace::Pace;
+use super::printout::{Printout, Record};
+use super::queue::{Printed, Queue, What};
+use super::{PATIENCE, PluginLog, Stream, Tail};
 
-/// How much is read at once, in bytes. A task that reads gives way to others by itself: tokio counts
-/// what it reads and what it sends.
+/// How much is read at once, in bytes. The room for it is on the stack, and only while there is
+/// something to read: a plugin that prints nothing takes none.
 const PIECE: usize = 8 * 1024;
 
 /// Reads one pipe to its end.
 pub(super) struct Reader {
     pipe: pipe::Receiver,
-    source: Source,
-    stream: Stream,
-    log: PluginLog,
-    tail: Tail,
     lines: Lines,
-    /// Lines that the log did not take since it took one last.
-    dropped: u64,
+    pace: Pace,
+    printout: Arc<Printout>,
+    generation: u64,
+    stream: Stream,
+    order: PluginLog,
+    tail: Tail,
+    to_log: Way,
+    to_file: Way,
 }
+
+/// The way of lines to a thread that writes them.
+struct Way {
+    queue: Queue,
+    /// Lines that it did not take since it took one last.
+    dropped: u64,
+    /// Counts what is dropped.
+    lost: fn(&Printout, u64),
+}
+
+/// What there was to read.
+enum Piece {
+    Lines { lines: Vec<Line>, bytes: usize },
+    Nothing,
+    End,
+}
+
+// === impl Reader ===
 
 impl Reader {
     pub(super) fn new(
         unread: Unread<OwnedFd>,
-        source: Source,
-        log: PluginLog,
+        printout: Arc<Printout>,
+        generation: u64,
+        log: &PluginLog,
         tail: Tail,
     ) -> io::Result<Self> {
         let Unread { stream, pipe, begun, cut } = unread;
-        let pipe = pipe::Receiver::from_owned_fd(pipe)?;
-        let lines = Lines::go_on(begun, cut);
-        Ok(Self { pipe, source, stream, log, tail, lines, dropped: 0 })
+        Ok(Self {
+            pipe: pipe::Receiver::from_owned_fd(pipe)?,
+            lines: Lines::go_on(begun, cut),
+            pace: Pace::new(Instant::now()),
+            printout,
+            generation,
+            stream,
+            order: log.clone(),
+            tail,
+            to_log: Way { queue: log.to_log(), dropped: 0, lost: Printout::lost_to_log },
+            to_file: Way { queue: log.to_files(), dropped: 0, lost: Printout::lost_to_file },
+        })
     }
 
     /// Reads to the end, or until `leave` turns true: then what there is to go on with is given back.
     pub(super) async fn run(mut self, mut leave: watch::Receiver<bool>) -> Option<Unread<OwnedFd>> {
-        let mut piece = vec![0; PIECE];
         loop {
-            let read = tokio::select! {
+            let readable = tokio::select! {
                 biased;
                 () = is_to_leave(&mut leave) => {
                     self.tell_dropped().await;
@@ -54,16 +88,27 @@ impl Reader {
                     let pipe = self.pipe.into_nonblocking_fd().ok()?;
                     return Some(Unread { stream: self.stream, pipe, begun, cut });
                 }
-                read = self.pipe.read(&mut piece) => read,
+                readable = self.pipe.readable() => readable,
             };
-            // An error other than an end does not happen to a pipe; it would be an end too.
-            let Ok(read @ 1..) = read else { break };
-            let mut bytes = &piece[..read];
-            while !bytes.is_empty() {
-                if let Some(line) = self.lines.next(&mut bytes) {
-                    self.pass_on(line).await;
-                }
+            // An error does not happen to a pipe; it would be an end.
+            if readable.is_err() {
+                break;
             }
+            match self.read() {
+                Piece::Lines { lines, bytes } => {
+                    for line in lines {
+                        self.pass_on(line).await;
+                    }
+                    if let Some(pause) = self.pace.read(bytes, Instant::now()) {
+                        // The plugin waits in its pipe.
+                        sleep(pause).await;
+                    }
+                }
+                Piece::Nothing => {}
+                Piece::End => break,
+            }
+            // One that prints much gives way to others, whether or not it makes lines.
+            consume_budget().await;
         }
         if let Some(line) = self.lines.rest() {
             self.pass_on(line).await;
@@ -73,32 +118,82 @@ impl Reader {
     }
 
     async fn tell_dropped(&self) {
-        if self.dropped > 0 {
-            let dropped = self.printed(What::Dropped(self.dropped));
-            // If the log is stuck to the end, nobody will know.
-            let _ = self.log.send(dropped, PATIENCE).await;
+        for way in [&self.to_log, &self.to_file] {
+            if way.dropped > 0 {
+                let dropped = self.printed(What::Dropped(way.dropped));
+                // If the way is blocked to the end, the count tells of it.
+                let _ = way.queue.send(dropped, PATIENCE).await;
+            }
+        }
+    }
+
+    fn read(&mut self) -> Piece {
+        let mut piece = [0; PIECE];
+        match self.pipe.try_read(&mut piece) {
+            Ok(0) => Piece::End,
+            Ok(read) => {
+                let (mut bytes, mut lines) = (&piece[..read], Vec::new());
+                while !bytes.is_empty() {
+                    lines.extend(self.lines.next(&mut bytes));
+                }
+                Piece::Lines { lines, bytes: read }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Piece::Nothing,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Piece::Nothing,
+            Err(_) => Piece::End,
         }
     }
 
     async fn pass_on(&mut self, line: Line) {
         self.tail.push(line.clone());
-        let line = self.printed(What::Line(line));
-        if self.dropped > 0 {
-            // It was stuck a moment ago. It is not waited for until it takes lines again.
-            let dropped = self.printed(What::Dropped(self.dropped));
-            if !self.log.try_send(dropped) {
-                self.dropped += 1;
-                return;
-            }
-            self.dropped = 0;
+        let record = Record {
+            order: self.order.next_order(),
+            at: SystemTime::now(),
+            generation: self.generation,
+            stream: self.stream,
+            line,
+        };
+        self.printout.push(record.clone());
+        if self.printout.is_logged() {
+            let line = self.printed(What::Line(record.clone()));
+            let dropped = self.printed(What::Dropped(self.to_log.dropped));
+            self.to_log.pass(line, dropped).await;
         }
-        if !self.log.send(line, PATIENCE).await {
-            self.dropped += 1;
+        if self.printout.file().is_some() {
+            let line = self.printed(What::Line(record));
+            let dropped = self.printed(What::Dropped(self.to_file.dropped));
+            self.to_file.pass(line, dropped).await;
         }
     }
 
     fn printed(&self, what: What) -> Printed {
-        Printed { source: self.source.clone(), stream: self.stream, what }
+        let (generation, stream) = (self.generation, self.stream);
+        Printed { printout: self.printout.clone(), generation, stream, what }
+    }
+}
+
+// === impl Way ===
+
+impl Way {
+    /// Hands a line over. Before it, where earlier ones were dropped, that they were.
+    async fn pass(&mut self, line: Printed, dropped: Printed) {
+        let printout = line.printout.clone();
+        if self.dropped > 0 {
+            // It was blocked a moment ago. It is not waited for until it takes lines again.
+            if !self.queue.try_send(dropped) {
+                self.drop_one(&printout);
+                return;
+            }
+            self.dropped = 0;
+        }
+        if !self.queue.send(line, PATIENCE).await {
+            self.drop_one(&printout);
+        }
+    }
+
+    fn drop_one(&mut self, printout: &Printout) {
+        self.dropped += 1;
+        (self.lost)(printout, 1);
     }
 }
 

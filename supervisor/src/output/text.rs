@@ -8,6 +8,9 @@ const ESCAPE: char = '\u{1b}';
 /// BEL, which ends a title or a link as well as ESC `\` does.
 const BELL: char = '\u{7}';
 
+/// What stands at the end of a line of which more was dropped.
+pub(super) const CUT: &str = " … (the rest of the line is dropped)";
+
 /// `bytes` as text: sequences for terminals are taken out, what is not UTF-8 becomes `�`, and
 /// control characters are spelt out, so that nothing printed can change what a terminal shows.
 pub(super) fn readable(bytes: &[u8]) -> String {
@@ -28,6 +31,15 @@ pub(super) fn readable(bytes: &[u8]) -> String {
             }
             character => readable.push(character),
         }
+    }
+    readable
+}
+
+/// A line as text; `cut` says that more of it was dropped.
+pub(super) fn readable_line(bytes: &[u8], cut: bool) -> String {
+    let mut readable = readable(bytes);
+    if cut {
+        readable.push_str(CUT);
     }
     readable
 }

@@ -1,92 +1,110 @@
-//! The thread that turns plugins' lines into tracing events. It may block in whatever the events are
-//! written to; no async thread does.
+//! Where plugins' lines go: to tracing events and to files, by a thread each, which may block; no
+//! async thread does.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::thread;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rustix::process::setpriority_process;
-use tokio::sync::mpsc::{self, error::TrySendError};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
+use tracing::Level;
 
-use super::line::Line;
-use super::{Source, Stream, TARGET};
+use super::file::{News, PluginFile};
+use super::printout::Printout;
+use super::queue::{Printed, Queue, What};
+use super::said::Said;
+use super::{LogPolicy, TARGET};
 
-/// Lines of all plugins that may wait for the thread: at most this many times
-/// [`super::LONGEST_LINE`] in memory.
-const WAITING: usize = 128;
-
-/// The thread's niceness: requests go before what plugins print.
-const NICENESS: i32 = 10;
-
-/// How long the thread is waited for at the end, when the log is stuck.
+/// How long the threads are waited for at the end, when the log or a disk is stuck.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Where plugins' lines go to become tracing events, with the target [`TARGET`] and the fields
-/// `plugin`, `generation` and `stream`. One for the whole of replug; a clone is the same.
+/// The printouts of all plugins, by name.
+pub(super) type Printouts = BTreeMap<Arc<str>, Arc<Printout>>;
+
+/// What plugins have printed, and where it goes: to tracing events, with the target [`TARGET`] and
+/// the fields `plugin`, `generation` and `stream`, and to files. One for the whole of replug; a
+/// clone is the same.
 #[derive(Debug, Clone)]
 pub struct PluginLog {
-    lines: mpsc::Sender<Printed>,
+    log: Queue,
+    files: Queue,
+    printouts: Arc<watch::Sender<Printouts>>,
+    /// Lines so far, of all plugins.
+    order: Arc<AtomicU64>,
 }
 
-/// Ends the thread of a [`PluginLog`].
+/// Ends the threads of a [`PluginLog`].
 #[derive(Debug)]
-pub struct PluginLogEnd(oneshot::Receiver<()>);
+pub struct PluginLogEnd([oneshot::Receiver<()>; 2]);
 
-/// What is to be said of a plugin's output.
-#[derive(Debug)]
-pub(super) struct Printed {
-    pub(super) source: Source,
-    pub(super) stream: Stream,
-    pub(super) what: What,
-}
-
-#[derive(Debug)]
-pub(super) enum What {
-    Line(Line),
-    /// So many lines were dropped, because the log was stuck.
-    Dropped(u64),
-}
+// === impl PluginLog ===
 
 impl PluginLog {
-    /// Starts the thread. It ends when the last clone is dropped and all lines are written; whoever
-    /// ends replug waits for that with the second part.
+    /// Starts the threads. They end when the last clone is dropped and all lines are written;
+    /// whoever ends replug waits for that with the second part.
     ///
     /// The events go to the global subscriber: see [`super::log::subscriber`].
     pub fn start() -> io::Result<(Self, PluginLogEnd)> {
-        let (lines, mut waiting) = mpsc::channel::<Printed>(WAITING);
-        let (ended, end) = oneshot::channel();
-        thread::Builder::new().name("replug-output".into()).spawn(move || {
-            // A thread as busy as others, where it may not be less so.
-            let _ = setpriority_process(Some(rustix::thread::gettid()), NICENESS);
-            while let Some(printed) = waiting.blocking_recv() {
-                printed.write();
-            }
-            // Nobody may be waiting.
-            let _ = ended.send(());
-        })?;
-        Ok((Self { lines }, PluginLogEnd(end)))
+        let (log, log_end) =
+            Queue::start("replug-output", |printed| printed.drain(..).for_each(to_event))?;
+        let (files, files_end) = Queue::start("replug-files", to_files)?;
+        let (printouts, order) = (Arc::default(), Arc::default());
+        Ok((Self { log, files, printouts, order }, PluginLogEnd([log_end, files_end])))
     }
 
-    /// Hands a line over, and waits for room as long as `patience`. Whether it was taken.
-    pub(super) async fn send(&self, printed: Printed, patience: Duration) -> bool {
-        match self.lines.try_send(printed) {
-            Ok(()) => {
-                // A plugin that prints much gives way, room or not.
-                tokio::task::coop::consume_budget().await;
-                true
+    /// What becomes of a plugin's output from now on. What is kept of it stays, as far as it has
+    /// room. From a generation's start on its file is as it was then.
+    #[must_use]
+    pub fn keep(&self, plugin: &str, policy: &LogPolicy) -> Arc<Printout> {
+        let mut kept = None;
+        self.printouts.send_if_modified(|printouts| {
+            if let Some(printout) = printouts.get(plugin) {
+                printout.follow(policy);
+                kept = Some(printout.clone());
+                return false;
             }
-            Err(TrySendError::Full(printed)) => {
-                matches!(timeout(patience, self.lines.send(printed)).await, Ok(Ok(())))
-            }
-            Err(TrySendError::Closed(_)) => false,
-        }
+            let printout = Arc::new(Printout::new(plugin, policy));
+            printouts.insert(printout.plugin().clone(), printout.clone());
+            kept = Some(printout);
+            true
+        });
+        kept.expect("either way it is set")
     }
 
-    /// Hands a line over if there is room. Whether it was taken.
-    pub(super) fn try_send(&self, printed: Printed) -> bool {
-        self.lines.try_send(printed).is_ok()
+    /// Forgets what a plugin has printed, which is not declared any more.
+    pub fn forget(&self, plugin: &str) {
+        self.printouts.send_if_modified(|printouts| printouts.remove(plugin).is_some());
+    }
+
+    /// What a plugin has printed; none where nothing was kept of it.
+    #[must_use]
+    pub fn printout(&self, plugin: &str) -> Option<Arc<Printout>> {
+        self.printouts.borrow().get(plugin).cloned()
+    }
+
+    /// The names of all plugins whose output is kept, sorted.
+    #[must_use]
+    pub fn plugins(&self) -> Vec<Arc<str>> {
+        self.printouts.borrow().keys().cloned().collect()
+    }
+
+    pub(super) fn printouts(&self) -> watch::Receiver<Printouts> {
+        self.printouts.subscribe()
+    }
+
+    pub(super) fn to_log(&self) -> Queue {
+        self.log.clone()
+    }
+
+    pub(super) fn to_files(&self) -> Queue {
+        self.files.clone()
+    }
+
+    /// The next line's place among the lines of all plugins.
+    pub(super) fn next_order(&self) -> u64 {
+        self.order.fetch_add(1, Ordering::Relaxed)
     }
 }
 
@@ -94,26 +112,93 @@ impl PluginLogEnd {
     /// Waits until everything that was printed is written, for as long as a log that is not stuck
     /// needs. Every [`PluginLog`] has to be dropped before.
     pub async fn written(self) {
-        let _ = timeout(LAST_WORDS, self.0).await;
+        let all = futures_util::future::join_all(self.0);
+        let _ = timeout(LAST_WORDS, all).await;
     }
 }
 
-impl Printed {
-    fn write(self) {
-        let Source { plugin, generation } = self.source;
-        let (plugin, stream) = (&*plugin, self.stream);
-        match self.what {
-            What::Line(line) => {
-                let text = line.readable();
-                tracing::info!(target: TARGET, plugin, generation, %stream, "{text}");
+/// Makes an event of a line.
+fn to_event(printed: Printed) {
+    let Printed { printout, generation, stream, what } = printed;
+    let plugin = &**printout.plugin();
+    // An event's level is part of its place in the code.
+    macro_rules! event {
+        ($level:ident, $said:expr) => {
+            if tracing::enabled!(target: TARGET, Level::$level) {
+                let (message, fields) = (&$said.message, $said.json_fields());
+                let fields = Some(fields.as_str()).filter(|fields| !fields.is_empty());
+                tracing::event!(
+                    target: TARGET,
+                    Level::$level,
+                    plugin,
+                    generation,
+                    %stream,
+                    fields,
+                    "{message}"
+                );
             }
-            What::Dropped(lines) => tracing::warn!(
-                target: TARGET,
-                plugin,
-                generation,
-                %stream,
-                "{lines} lines are missing here: the log took none"
-            ),
+        };
+    }
+    match what {
+        What::Line(record) => {
+            let said = Said::by(&record.line);
+            match said.level {
+                Level::ERROR => event!(ERROR, said),
+                Level::WARN => event!(WARN, said),
+                Level::INFO => event!(INFO, said),
+                Level::DEBUG => event!(DEBUG, said),
+                Level::TRACE => event!(TRACE, said),
+            }
         }
+        What::Dropped(lines) => tracing::warn!(
+            target: TARGET,
+            plugin,
+            generation,
+            %stream,
+            "{lines} lines are missing here: the log took none"
+        ),
+    }
+}
+
+/// Writes lines to their plugins' files.
+fn to_files(printed: &mut Vec<Printed>) {
+    let mut touched: Vec<(Arc<Printout>, Arc<PluginFile>)> = Vec::new();
+    for Printed { printout, what, .. } in printed.drain(..) {
+        // A plan that has none any more takes back what waits.
+        let Some(file) = printout.file() else { continue };
+        let full = match what {
+            What::Line(record) => file.append(&record),
+            What::Dropped(lines) => {
+                file.missed(lines);
+                false
+            }
+        };
+        if full {
+            flush(&printout, &file);
+        }
+        if !touched.iter().any(|(_, known)| Arc::ptr_eq(known, &file)) {
+            touched.push((printout, file));
+        }
+    }
+    for (printout, file) in touched {
+        flush(&printout, &file);
+    }
+}
+
+fn flush(printout: &Printout, file: &PluginFile) {
+    let outcome = file.flush();
+    if outcome.lost > 0 {
+        printout.lost_to_file(outcome.lost);
+    }
+    let plugin = &**printout.plugin();
+    match outcome.news {
+        None => {}
+        Some(News::Broken(why)) => {
+            tracing::warn!(plugin, "what it prints cannot be written to its file: {why}");
+        }
+        Some(News::Mended(missing)) => tracing::warn!(
+            plugin,
+            "what it prints is written to its file again; {missing} lines are missing in it"
+        ),
     }
 }

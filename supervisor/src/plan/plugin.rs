@@ -8,6 +8,7 @@ use toml::de::DeValue;
 
 use super::bounds::Bounds;
 use super::care::Care;
+use super::log::Log;
 use super::nearest::nearest;
 use super::place::{Fault, Findings, Place};
 use super::reader::{Context, Entry, Section};
@@ -35,6 +36,8 @@ const SOCKET_VARIABLES: [&str; 6] = [
 pub(super) struct Declared {
     pub(super) spec: PluginSpec,
     pub(super) socket: Place,
+    /// Where the file is said that its output goes to.
+    pub(super) log_file: Option<Place>,
     /// What `after` names, and where.
     pub(super) after: Vec<(String, Place)>,
     /// Whether it is run at all.
@@ -45,6 +48,7 @@ pub(super) struct Declared {
 pub(super) struct Defaults {
     pub(super) care: Care,
     pub(super) bounds: Bounds,
+    pub(super) log: Log,
 }
 
 /// Reads `[plugins.NAME]`.
@@ -68,6 +72,8 @@ pub(super) fn read(
     let launch = launch(&mut section, &cwd, path.map(String::as_str), context, findings);
     let care = Care::read(&mut section, &defaults.care, findings);
     let bounds = Bounds::read(&mut section, &defaults.bounds, context, findings);
+    let log = Log::read(&mut section, &defaults.log, context, findings);
+    let (log, log_file) = log.of(section.name);
     let enabled = section.get("enabled").and_then(|entry| entry.boolean(findings));
     let start = section.get("start").and_then(|entry| {
         entry.parsed("\"auto\" or \"manual\"", findings, |text| one_of(text, &STARTS))
@@ -93,11 +99,12 @@ pub(super) fn read(
         health: care.health,
         limits: bounds.limits(),
         confinement: bounds.confinement(),
+        log,
         socket,
     };
     let socket = section.place_of("socket");
     section.finish(&LATER, findings);
-    Declared { spec, socket, after, enabled: enabled.unwrap_or(true) }
+    Declared { spec, socket, log_file, after, enabled: enabled.unwrap_or(true) }
 }
 
 /// That a name is fit for a folder's name, and for lines and tables.

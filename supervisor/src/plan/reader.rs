@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::bounds::Bounds;
 use super::care::Care;
 use super::diagnostic::{Diagnostic, Severity};
+use super::log::{self, Log};
 use super::nearest::nearest;
 use super::place::{Fault, Findings, Place, join};
 use super::plugin::Defaults;
@@ -41,7 +42,8 @@ pub(super) fn read(
     let mut section = top.section("defaults", &mut findings);
     let care = Care::read(&mut section, &Care::default(), &mut findings);
     let bounds = Bounds::read(&mut section, &Bounds::default(), &context, &mut findings);
-    let defaults = Defaults { care, bounds };
+    let log = Log::read(&mut section, &Log::default(), &context, &mut findings);
+    let defaults = Defaults { care, bounds, log };
     section.finish(&[], &mut findings);
     let plugins = named(top.get("plugins"), &mut findings, |section, findings| {
         plugin::read(section, &defaults, &context, findings)
@@ -52,6 +54,7 @@ pub(super) fn read(
     top.finish(&LATER_TABLES, &mut findings);
     references::check(&settings, &plugins, &components, &context, &mut findings);
     order::check(&plugins, &mut findings);
+    log::one_file_each(&plugins, &mut findings);
 
     let diagnostics = findings.into_diagnostics();
     let usable = diagnostics.iter().all(|it| it.severity != Severity::Error);

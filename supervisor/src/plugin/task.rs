@@ -114,6 +114,7 @@ impl PluginTask {
             Start::Auto if spec.after.is_empty() => String::new(),
             Start::Auto => format!("waits until {} is ready", spec.after.join(" and ")),
         };
+        shown.printed = Some(surroundings.log.keep(&spec.name, &spec.log));
         let (status, seen) = Board::new(shown, surroundings.journal.clone());
         let backoff = Backoff::new(spec.restart);
         let task = Self {

@@ -50,6 +50,59 @@ fn a_control_group_has_to_be_one_of_this_machine() {
 }
 
 #[test]
+fn what_becomes_of_output_is_checked() {
+    says(
+        r#"[defaults]
+log = { file = "all.log" }
+[plugins.a]
+command = ["sh"]
+[plugins.b]
+command = ["sh"]
+[plugins.c]
+command = ["sh"]
+log = { file = "/plan/all.log", ring = "2G", to_log = "yes", max_size = "1K" }
+[plugins.d]
+command = ["sh"]
+log = { file = true, max_age = "0s", keep = -1, stamps = 1, size = "1M" }
+[plugins.e]
+command = ["sh"]
+log = { file = "logs/" }
+[plugins.f]
+command = ["sh"]
+log = "f.log"
+"#,
+        &[
+            "2:16: error: `defaults.log.file` makes /plan/all.log the file of a and of b; give each its own: `{name}` in it stands for the plugin's name",
+            r#"9:40: error: `plugins.c.log.ring` is "2G"; write at most "1G", which each plugin may take"#,
+            "9:55: error: `plugins.c.log.to_log` is a string; write true or false",
+            r#"9:73: error: `plugins.c.log.max_size` is "1K"; write "64K" or more"#,
+            "12:16: error: `plugins.d.log.file` is a boolean; write a path in quotes, or false",
+            r#"12:32: error: `plugins.d.log.max_age` is zero; write a duration above zero, such as "100ms""#,
+            "12:45: error: `plugins.d.log.keep` is -1; write a number from 0 on",
+            "12:58: error: `plugins.d.log.stamps` is an integer; write true or false",
+            "12:61: error: `plugins.d.log.size` is no key that replug knows; there are `ring`, `to_log`, `file`, `max_size`, `max_age`, `keep`, `stamps`",
+            r#"15:16: error: `plugins.e.log.file` is "logs/", which is no file; write a file, such as "logs/{name}.log""#,
+            r#"18:7: error: `plugins.f.log` is a string; write a table, such as { file = "logs/{name}.log" }"#,
+        ],
+    );
+    says(
+        r#"[plugins.a]
+command = ["sh"]
+log = { file = "a.log" }
+[plugins.b]
+command = ["sh"]
+log = { file = "/plan/{name}.log" }
+[plugins.c]
+command = ["sh"]
+log = { file = "/plan/a.log" }
+"#,
+        &[
+            "9:16: error: `plugins.c.log.file` makes /plan/a.log the file of a and of c; give each its own: `{name}` in it stands for the plugin's name",
+        ],
+    );
+}
+
+#[test]
 fn keys_of_later_versions_are_told_to_be_so() {
     says(
         r#"[runtime]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use replug_runtime::component::{HoldPolicy, Replay};
 use replug_supervisor::health::{HealthPolicy, OnUnhealthy, Watch};
+use replug_supervisor::output::{FilePolicy, LogPolicy};
 use replug_supervisor::plan::{ControlGroup, Launch, Listen, Plan, Start};
 use replug_supervisor::restart::{Exits, GiveUp, Restart, RestartPolicy, SUCCESS};
 
@@ -125,6 +126,7 @@ fn every_key_of_a_plugin_counts() {
     assert_eq!(dotted.stop_timeout, Duration::from_secs(10));
     assert_eq!(dotted.stop_signal, Signal::SIGTERM);
     assert_eq!(dotted.health, HealthPolicy::default());
+    assert_eq!(dotted.log, LogPolicy::default());
     assert_eq!(dotted.socket, None);
     assert_eq!(plan.plugin("a.b"), Some(dotted));
     assert_eq!(plan.plugin("c"), None);
@@ -327,4 +329,37 @@ fn defaults_count_where_a_plugin_says_nothing() {
     assert_eq!(delays, (Duration::from_secs(1), Duration::from_secs(7)));
     assert_eq!((b.stop_timeout, b.stop_signal), (Duration::from_secs(2), Signal::SIGTERM));
     assert_eq!((b.health.interval, b.health.failures), (Duration::from_secs(9), 1));
+}
+
+#[test]
+fn a_plugins_log_is_its_own_where_it_says_so_and_that_of_the_defaults_else() {
+    let plan = plan(
+        r#"
+        [defaults]
+        log = { ring = "256K", file = "/var/log/{name}.log", max_size = "1M", max_age = "7d" }
+
+        [plugins.a]
+        command = ["sh"]
+
+        [plugins.b]
+        command = ["sh"]
+        log = { to_log = false, file = "b/{name}", keep = 0, stamps = true }
+
+        [plugins.c]
+        command = ["sh"]
+        log = { ring = "0", file = false }
+        "#,
+    );
+    let [a, b, c] = plan.plugins.as_slice() else { panic!("{plan:?}") };
+    let file = FilePolicy {
+        path: "/var/log/a.log".into(),
+        max_size: 1 << 20,
+        max_age: Some(Duration::from_secs(7 * 24 * 60 * 60)),
+        keep: 5,
+        stamps: false,
+    };
+    assert_eq!(a.log, LogPolicy { ring: 256 << 10, to_log: true, file: Some(file.clone()) });
+    let file = FilePolicy { path: "/plan/b/b".into(), keep: 0, stamps: true, ..file };
+    assert_eq!(b.log, LogPolicy { ring: 256 << 10, to_log: false, file: Some(file) });
+    assert_eq!(c.log, LogPolicy { ring: 0, to_log: true, file: None });
 }

@@ -37,6 +37,15 @@ pub(crate) struct PluginStatus {
     pub(crate) limits: Vec<String>,
     pub(crate) missing_limits: Vec<String>,
     pub(crate) confinement: Vec<String>,
+    pub(crate) printed: Option<Printed>,
+}
+
+/// What a plugin has printed, and what of it was lost.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct Printed {
+    pub(crate) lines: u64,
+    pub(crate) not_filed: u64,
+    pub(crate) file_trouble: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
