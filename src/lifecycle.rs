@@ -36,13 +36,20 @@ pub(crate) fn stop(args: &PluginNamesArgs) -> Result<(), Failure> {
 
 /// Has the next generations of plugins run, and says how it went.
 pub(crate) fn restart(args: &RestartArgs) -> Result<(), Failure> {
+    let rolling = args.rolling;
     let args = &args.names;
     block_on(async {
         let client = connect(&args.control).await?;
         let mut outcomes = Vec::new();
         // One after the other: what one of them serves is there while the next is away.
         for name in &args.plugins {
-            outcomes.push(outcome(name, client.restart(name).await));
+            let restarted = client.restart(name, rolling).await.map(|answer| {
+                if !answer.plainly.is_empty() {
+                    eprintln!("{name}: restarted, not replaced: {}", answer.plainly);
+                }
+                answer.plugin.unwrap_or_default()
+            });
+            outcomes.push(outcome(name, restarted));
         }
         tell(args, outcomes)
     })

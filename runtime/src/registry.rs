@@ -237,11 +237,17 @@ impl Registry {
         self.desk.lock().stand_by(plugin, seat);
     }
 
-    /// Lets a seat that stands by take calls, beside the plugin's others. Gives the components whose
-    /// initialisation failed among those that it is the first of its plugin to serve.
-    pub async fn admit(&self, plugin: &str, seat: Seat) -> Vec<(String, String)> {
+    /// Lets a seat that stands by take calls, beside the plugin's others, at once. The future
+    /// initialises the components that it is the first of its plugin to serve, and gives those that
+    /// could not be.
+    pub fn admit(
+        self: &Arc<Self>,
+        plugin: &str,
+        seat: Seat,
+    ) -> impl Future<Output = Vec<(String, String)>> + Send + use<> {
         let tasks = self.desk.lock().admit(plugin, seat);
-        self.perform_all(tasks).await
+        let registry = self.clone();
+        async move { registry.perform_all(tasks).await }
     }
 
     /// Takes back what a seat offered that stands by and is not to be admitted.
@@ -250,18 +256,21 @@ impl Registry {
         self.perform_all(tasks).await;
     }
 
-    /// Takes out what a seat offers whose place others of the plugin have taken, and retires what
-    /// these do not serve, which is given. No new call reaches it; those under way go on, and can be
-    /// waited for.
-    pub async fn release(
-        &self,
+    /// Takes out, at once, what a seat offers whose place others of the plugin have taken, and
+    /// retires what these do not serve, which is given. No new call reaches the seat; those under
+    /// way go on, and can be waited for. The future has what is retired served by whoever is next.
+    pub fn release(
+        self: &Arc<Self>,
         plugin: &str,
         seat: Seat,
         reason: &str,
-    ) -> (Vec<ComponentType>, Draining) {
+    ) -> (Vec<ComponentType>, Draining, impl Future<Output = ()> + Send + use<>) {
         let (retired, tasks, draining) = self.desk.lock().release(plugin, seat, reason);
-        self.perform_all(tasks).await;
-        (retired, draining)
+        let registry = self.clone();
+        let rest = async move {
+            registry.perform_all(tasks).await;
+        };
+        (retired, draining, rest)
     }
 
     /// What can be used over the seat `present` of a plugin, and not over `seat`.

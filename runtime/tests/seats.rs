@@ -111,7 +111,8 @@ async fn a_process_that_stands_by_is_initialised_and_not_called_until_it_is_admi
     assert_eq!(next.calls(), ["init db"]);
 
     assert_eq!(registry.admit("fake", NEXT).await, []);
-    let (retired, draining) = registry.release("fake", FIRST, "replaced").await;
+    let (retired, draining, rest) = registry.release("fake", FIRST, "replaced");
+    rest.await;
     assert_eq!((retired, draining.calls()), (vec![], 0));
     draining.done().await;
     for _ in 0..CALLS {
@@ -128,7 +129,7 @@ async fn a_process_that_is_released_ends_its_calls_and_takes_no_more() {
     let slow = reading(&store, "wait");
     present.hanging.recv().await.unwrap();
     next.attach_at(&registry, NEXT).await;
-    let (_, draining) = registry.release("fake", FIRST, "replaced").await;
+    let (_, draining, _) = registry.release("fake", FIRST, "replaced");
     assert_eq!(draining.calls(), 1);
     let drained = tokio::spawn(async move { draining.done().await });
     for _ in 0..CALLS {

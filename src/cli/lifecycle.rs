@@ -24,11 +24,18 @@ pub(crate) struct PluginNamesArgs {
 /// Stop plugins and start their next generations.
 ///
 /// One plugin after the other, each when the one before it is ready again; fails with the reason
-/// when a plugin does not become ready. Applications that call its components wait meanwhile.
+/// when a plugin does not become ready. Applications that call its components wait meanwhile;
+/// with --rolling they do not.
 #[derive(Debug, Args)]
 pub(crate) struct RestartArgs {
     #[command(flatten)]
     pub(crate) names: PluginNamesArgs,
+
+    /// Start the next generation beside the present one, and stop that one when the next serves in
+    /// its place and its calls have ended (`drain_timeout`). If the next does not become ready, the
+    /// present one serves on. A plugin whose `socket` is fixed is restarted plainly
+    #[arg(long)]
+    pub(crate) rolling: bool,
 }
 
 /// Send a signal to a plugin and its children.

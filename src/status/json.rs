@@ -50,6 +50,8 @@ struct Plugin<'a> {
     processes: Option<u32>,
     threads: Option<u32>,
     calls: Calls,
+    successor: Option<Successor>,
+    departing: u32,
 }
 
 #[derive(Serialize, Default)]
@@ -68,6 +70,12 @@ struct Printed<'a> {
     not_filed: u64,
     file: Option<&'a str>,
     file_trouble: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Successor {
+    generation: u64,
+    pid: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -153,6 +161,10 @@ fn plugin(plugin: &pb::Plugin) -> Plugin<'_> {
         limits: &plugin.limits,
         missing_limits: &plugin.missing_limits,
         confinement: &plugin.confinement,
+        successor: plugin
+            .successor
+            .map(|next| Successor { generation: next.generation, pid: next.pid }),
+        departing: plugin.departing,
     }
 }
 

@@ -74,7 +74,7 @@ fn plugins(status: &pb::StatusResponse, colour: bool) -> Table {
             Cell::new(format!("{}{found}", plugin.name)),
             state_cell,
             Cell::new(plugin.in_state.map(short).unwrap_or_default()),
-            Cell::new(plugin.generation),
+            Cell::new(generations(plugin)),
             Cell::new(plugin.pid.map_or_else(|| "-".into(), |pid| pid.to_string())),
             Cell::new(plugin.uptime.map_or_else(|| "-".into(), short)),
             Cell::new(plugin.restarts),
@@ -83,6 +83,16 @@ fn plugins(status: &pb::StatusResponse, colour: bool) -> Table {
         ]);
     }
     table
+}
+
+/// The present generation, with the one that is started beside it and how many are on their way out.
+fn generations(plugin: &pb::Plugin) -> String {
+    let next = plugin.successor.map(|next| format!(" (+{})", next.generation));
+    let departing = match plugin.departing {
+        0 => String::new(),
+        departing => format!(" (-{departing})"),
+    };
+    format!("{}{}{departing}", plugin.generation, next.unwrap_or_default())
 }
 
 /// Writes components alone, and below them what is wrong.

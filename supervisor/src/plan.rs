@@ -123,6 +123,8 @@ pub struct PluginSpec {
     pub start_timeout: Duration,
     /// How long it may take from the stop signal to its exit before it is killed.
     pub stop_timeout: Duration,
+    /// How long its calls may take to end when its next generation has taken its place.
+    pub drain_timeout: Duration,
     /// What asks it to stop.
     pub stop_signal: Signal,
     /// How it is seen whether it hangs, and what follows.

@@ -12,9 +12,12 @@
 //!
 //! Pure: a state and an event give the next state and what is to be done. [`task`] does it.
 
+mod departure;
 mod handed;
+mod heir;
 mod life;
 mod spec;
+mod succession;
 pub mod task;
 
 use std::time::Duration;
@@ -23,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::handed::Handed;
 pub(crate) use self::life::nameless;
+pub use self::succession::{Happening, Step, Succession};
 use crate::restart::Decision;
 
 /// Where a declared plugin is in its life.

@@ -63,6 +63,11 @@ pub struct PluginStatus {
     pub generation: u64,
     /// The process, while there is one.
     pub process: Option<Running>,
+    /// The next generation, while it is started beside the present one, with its process once it has
+    /// one.
+    pub successor: Option<(u64, Option<Running>)>,
+    /// How many generations are on their way out whose place another has taken.
+    pub departing: u32,
     /// Restarts so far, asked for or not.
     pub restarts: u64,
     /// It keeps failing and is tried again at the longest delay.
@@ -117,6 +122,8 @@ impl PluginStatus {
             since: Instant::now(),
             generation: 0,
             process: None,
+            successor: None,
+            departing: 0,
             restarts: 0,
             crash_looping: false,
             next_start: None,

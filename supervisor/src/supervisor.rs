@@ -5,6 +5,7 @@ mod handing;
 mod members;
 mod order;
 mod pulse;
+mod replacing;
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -24,6 +25,7 @@ use crate::process::{Signal, Spawner};
 use crate::status::{Phase, PluginStatus};
 
 pub use self::pulse::{Changes, Silent};
+pub use self::replacing::Replacement;
 
 /// All plugins of one plan, running.
 #[derive(Debug)]
@@ -82,6 +84,19 @@ pub enum PluginError {
         /// Why it is not.
         reason: String,
     },
+    /// Its next generation did not become ready, and the present one serves on.
+    #[error(
+        "plugin `{name}` was not replaced, the present generation serves on: {reason}{}",
+        printed(last_lines)
+    )]
+    NotReplaced {
+        /// The plugin.
+        name: String,
+        /// Why the next generation did not become ready.
+        reason: String,
+        /// What it printed last.
+        last_lines: Vec<String>,
+    },
     /// It has failed, and is not started again by itself.
     #[error("plugin `{name}` has failed: {reason}")]
     Failed {
@@ -93,6 +108,11 @@ pub enum PluginError {
     /// replug is being stopped.
     #[error("replug is being stopped")]
     Stopping,
+}
+
+/// Lines that a process printed, below an error.
+fn printed(lines: &[String]) -> String {
+    lines.iter().fold(String::new(), |told, line| told + "\n    | " + line)
 }
 
 // === impl Supervisor ===

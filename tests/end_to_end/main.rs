@@ -23,6 +23,7 @@ mod logs;
 mod order;
 mod plan;
 mod python_sample;
+mod rolling;
 mod rust_sample;
 mod scale;
 mod secrets;

@@ -1,7 +1,7 @@
 //! Many kills of a plugin under load, and none of anything while there is no load: what replug is
 //! left with, what it leaves behind, and whether anything is lost.
 
-mod load;
+pub(crate) mod load;
 mod vitals;
 
 use std::time::{Duration, Instant};

@@ -270,7 +270,6 @@ impl Desk {
     }
 
     pub(super) fn retire(&mut self, plugin: &str, reason: &str) -> Vec<Task> {
-        self.standby.retain(|(of, _)| **of != *plugin);
         self.withdraw(|_, claim| *claim.plugin == *plugin, |_| reason.to_owned()).1
     }
 

@@ -49,6 +49,11 @@ pub(super) fn plugin(status: &PluginStatus) -> pb::Plugin {
         limits: status.limits.clone(),
         missing_limits: status.missing_limits.clone(),
         confinement: status.confinement.clone(),
+        successor: status.successor.map(|(generation, process)| pb::Successor {
+            generation,
+            pid: process.map(|process| process.pid),
+        }),
+        departing: status.departing,
     }
 }
 

@@ -130,9 +130,10 @@ fn refusal(error: PluginError) -> Status {
     match error {
         PluginError::Unknown { .. } => Status::not_found(error.to_string()),
         PluginError::Found(_) => Status::invalid_argument(error.to_string()),
-        PluginError::NotReady { .. } | PluginError::Failed { .. } | PluginError::NoProcess(_) => {
-            Status::failed_precondition(error.to_string())
-        }
+        PluginError::NotReady { .. }
+        | PluginError::NotReplaced { .. }
+        | PluginError::Failed { .. }
+        | PluginError::NoProcess(_) => Status::failed_precondition(error.to_string()),
         PluginError::Stopping => Status::unavailable(error.to_string()),
     }
 }

@@ -10,6 +10,7 @@ use crate::status::{Phase, PluginStatus, Running};
 pub(crate) struct Seen {
     phase: Phase,
     generation: u64,
+    departing: u32,
     process: Option<Running>,
     crash_looping: bool,
     reason: String,
@@ -21,6 +22,7 @@ impl Seen {
         Self {
             phase: status.phase,
             generation: status.generation,
+            departing: status.departing,
             process: status.process,
             crash_looping: status.crash_looping,
             reason: status.reason.clone(),
@@ -31,7 +33,9 @@ impl Seen {
     pub(crate) fn tell(&self, now: &PluginStatus, journal: &Journal) {
         let pid = |process: Option<Running>| process.map(|process| process.pid);
         let (before, after) = (pid(self.process), pid(now.process));
-        let goes = before.is_some() && before != after;
+        // One whose place another has taken ends later, and by itself.
+        let departs = now.departing > self.departing;
+        let goes = before.is_some() && before != after && !departs;
         if goes {
             let how = now.last_exit.clone().unwrap_or_default();
             let event = about(&now.name, Kind::Exited, how);

@@ -16,6 +16,7 @@ use crate::restart::{Exits, GiveUp, Restart, RestartPolicy, SUCCESS};
 
 const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(10);
+const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_STOP_SIGNAL: Signal = Signal::SIGTERM;
 
 const RESTARTS: [(&str, Restart); 3] =
@@ -30,6 +31,7 @@ pub(super) struct Care {
     pub(super) restart: RestartPolicy,
     pub(super) start_timeout: Duration,
     pub(super) stop_timeout: Duration,
+    pub(super) drain_timeout: Duration,
     pub(super) stop_signal: Signal,
     pub(super) health: HealthPolicy,
 }
@@ -40,6 +42,7 @@ impl Default for Care {
             restart: RestartPolicy::default(),
             start_timeout: DEFAULT_START_TIMEOUT,
             stop_timeout: DEFAULT_STOP_TIMEOUT,
+            drain_timeout: DEFAULT_DRAIN_TIMEOUT,
             stop_signal: DEFAULT_STOP_SIGNAL,
             health: HealthPolicy::default(),
         }
@@ -72,6 +75,7 @@ impl Care {
         let start_timeout =
             section.get("start_timeout").and_then(|entry| entry.some_time(findings));
         let stop_timeout = section.get("stop_timeout").and_then(|entry| entry.duration(findings));
+        let drain_timeout = section.get("drain_timeout").and_then(|entry| entry.duration(findings));
         let stop_signal = section.get("stop_signal").and_then(|entry| {
             entry.parsed("a signal's name, such as \"SIGTERM\"", findings, value::signal)
         });
@@ -79,6 +83,7 @@ impl Care {
             restart: RestartPolicy { give_up: give_up.or(base.restart.give_up), ..delays },
             start_timeout: start_timeout.unwrap_or(base.start_timeout),
             stop_timeout: stop_timeout.unwrap_or(base.stop_timeout),
+            drain_timeout: drain_timeout.unwrap_or(base.drain_timeout),
             stop_signal: stop_signal.unwrap_or(base.stop_signal),
             health,
         }

@@ -95,6 +95,7 @@ pub(super) fn read(
         restart: care.restart,
         start_timeout: care.start_timeout,
         stop_timeout: care.stop_timeout,
+        drain_timeout: care.drain_timeout,
         stop_signal: care.stop_signal,
         health: care.health,
         limits: bounds.limits(),

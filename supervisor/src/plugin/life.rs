@@ -37,6 +37,8 @@ pub(super) struct Life {
     bounds: Bounds,
     health: HealthPolicy,
     any_socket: bool,
+    /// Nothing of this life is to reach the registry any more.
+    disconnected: bool,
     readiness: Readiness,
     begun: Instant,
     /// Removed, with what is in it, when the life is over.
@@ -105,7 +107,7 @@ impl Life {
             }
         };
         let folder = folder.map_err(|error| error.to_string())?;
-        let launch = spec.process(&surroundings.replug, &private, identity);
+        let launch = spec.process(seat, &surroundings.replug, &private, identity);
         let mut process =
             surroundings.spawner.spawn(launch).await.map_err(|error| error.to_string())?;
         let pid = process.pid();
@@ -124,6 +126,7 @@ impl Life {
             bounds: bounds.clone(),
             health: spec.health,
             any_socket: false,
+            disconnected: false,
             readiness: Readiness::NotYet,
             begun: Instant::now(),
             private,
@@ -160,6 +163,7 @@ impl Life {
             sockets: SocketSet::new(Arc::<Registry>::clone(&surroundings.registry)),
             health: spec.health,
             any_socket: false,
+            disconnected: false,
             readiness: handed.ready_for.map_or(Readiness::NotYet, Readiness::Was),
             private,
             begun: Instant::now().checked_sub(handed.uptime).unwrap_or_else(Instant::now),
@@ -198,7 +202,7 @@ impl Life {
             tokio::select! {
                 biased;
                 exit = self.process.exited() => return LifeEvent::Exited(exit),
-                event = self.folder.next() => match event {
+                event = self.folder.next(), if !self.disconnected => match event {
                     FolderEvent::Appeared(path) => {
                         let Some(name) = type_name(&path) else {
                             return LifeEvent::Refused(nameless(&path));
@@ -248,12 +252,33 @@ impl Life {
     /// Ends the connections to its sockets, but for calls that are under way: nothing of this life
     /// reaches the registry afterwards.
     pub(super) async fn disconnect(&mut self) {
+        self.disconnected = true;
         self.sockets.shutdown().await;
     }
 
     /// Sends a signal to the whole group.
     pub(super) fn signal(&self, signal: Signal) {
         self.process.signal_group(signal);
+    }
+
+    /// Waits for the end of the process and its group. Dropping the future loses nothing.
+    pub(super) async fn exited(&mut self) -> Exit {
+        self.process.exited().await
+    }
+
+    /// The plugin's name.
+    pub(super) fn plugin(&self) -> &str {
+        &self.plugin
+    }
+
+    /// The process's id.
+    pub(super) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Which of the plugin's lives this is.
+    pub(super) fn generation(&self) -> u64 {
+        self.seat.generation
     }
 
     /// Asks the whole group to end. A stopped process is woken, since it could not hear it.

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use replug_runtime::plugin::Seat;
+
 use crate::plan::{self, PluginSpec};
 use crate::process;
 use crate::process::confinement::Identity;
@@ -10,6 +12,11 @@ use crate::sockets::PrivateFolder;
 
 /// The subcommand by which replug serves a built-in in a process of its own.
 const BUILTIN_COMMAND: &str = "plugin";
+
+/// The variables that tell a process which plugin it is, which of its processes, in which life.
+const PLUGIN_VARIABLE: &str = "REPLUG_PLUGIN";
+const INSTANCE_VARIABLE: &str = "REPLUG_INSTANCE";
+const GENERATION_VARIABLE: &str = "REPLUG_GENERATION";
 
 impl PluginSpec {
     /// Program and arguments; `replug` is the executable that serves built-ins.
@@ -32,10 +39,11 @@ impl PluginSpec {
         words.map(|word| word.to_string_lossy().into_owned()).collect()
     }
 
-    /// What its process is started with, told of its private socket folder, as `identity` unless
+    /// What its process is started with, told who it is and of its private socket folder, as `identity` unless
     /// it runs as replug's own user.
     pub(super) fn process(
         &self,
+        seat: Seat,
         replug: &Path,
         folder: &PrivateFolder,
         identity: Option<Identity>,
@@ -48,11 +56,17 @@ impl PluginSpec {
         confinement.hidden =
             confinement.all_hidden(&[Path::new(&program), &self.cwd, folder.path()]);
         confinement.writable.extend([folder.path()].into_iter().chain(socket).map(PathBuf::from));
+        let told = [
+            (PLUGIN_VARIABLE, self.name.clone()),
+            (INSTANCE_VARIABLE, seat.instance.to_string()),
+            (GENERATION_VARIABLE, seat.generation.to_string()),
+        ];
+        let told = told.map(|(name, value)| (OsString::from(name), OsString::from(value)));
         process::Launch {
             program,
             args,
             // What the plan declares counts more, for a plugin with ideas of its own.
-            env: folder.environment().into_iter().chain(own).chain(declared).collect(),
+            env: told.into_iter().chain(folder.environment()).chain(own).chain(declared).collect(),
             cwd: Some(self.cwd.clone()),
             name: folder.name().to_owned(),
             limits: self.limits,

@@ -3,6 +3,7 @@
 
 mod handing;
 mod shown;
+mod succession;
 
 use std::collections::VecDeque;
 use std::future;
@@ -17,9 +18,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use self::shown::tell_crash_loop;
+use self::succession::{Expected, Wish};
+pub use self::succession::{Replaced, Told};
 use super::handed::Handed;
+use super::heir::{Heir, Raised};
 use super::life::{Birth, Life, LifeEvent};
-use super::{Effect, Event, State, Then};
+use super::{Effect, Event, Happening, State, Step, Succession, Then};
 use crate::connect::{SocketEvent, warn_of};
 use crate::events::Journal;
 use crate::health::OnUnhealthy;
@@ -67,6 +71,9 @@ pub enum Command {
     },
     /// Let go of everything for the next program, and end.
     HandOver(oneshot::Sender<Handed<OwnedFd>>),
+    /// Have its next generation run beside the present one, and take its place when it can do what
+    /// that one can. Where there is another spec, it is what the next generation is started from.
+    Replace(Option<Arc<PluginSpec>>, Told),
     /// Say that the task is there and does its work.
     Answer(oneshot::Sender<()>),
 }
@@ -77,13 +84,30 @@ pub struct PluginTask {
     surroundings: Surroundings,
     commands: mpsc::Receiver<Command>,
     status: Arc<Board>,
-    state: State,
+    /// Which of the plugin's processes it runs.
+    instance: u32,
+    now: Succession,
     backoff: Backoff,
+    /// Of the present life.
     generation: u64,
+    /// So many were started.
+    generations: u64,
     /// The present generation, from its start until it has ended.
     life: Option<Life>,
     /// What the program before has left, until the task runs.
     handed: Option<Handed<OwnedFd>>,
+    /// The next generation, while it is started beside the present one.
+    heir: Option<Expected>,
+    /// The same once it can do what the present one can, for the moment until it takes its place.
+    ready_heir: Option<Box<Heir>>,
+    /// Wishes for a next generation that came while one was on its way.
+    wishes: VecDeque<Wish>,
+    /// Those who are started beside the present generation, the dismissed included.
+    raising: JoinSet<Raised>,
+    /// Those whose place another has taken.
+    departing: JoinSet<()>,
+    /// Their calls have time while this is held.
+    patience: watch::Sender<()>,
     /// The socket folder of the generation before, until there is time to remove it.
     left: Option<PrivateFolder>,
     /// What the state waits for: a start, a delay, an exit, or a stable life.
@@ -122,11 +146,19 @@ impl PluginTask {
             surroundings,
             commands,
             status: Arc::new(status),
-            state: State::Stopped,
+            instance: 1,
+            now: Succession { state: State::Stopped, heir: false },
             backoff,
             generation: 0,
+            generations: 0,
             life: None,
             handed,
+            heir: None,
+            ready_heir: None,
+            wishes: VecDeque::new(),
+            raising: JoinSet::new(),
+            departing: JoinSet::new(),
+            patience: watch::Sender::new(()),
             left: None,
             timer: None,
             background: JoinSet::new(),
@@ -140,7 +172,8 @@ impl PluginTask {
             self.take_over(handed).await;
         }
         let mut commanded = true;
-        while commanded || self.state.has_process() {
+        while commanded || self.state().has_process() || self.has_others() {
+            self.next_wish().await;
             tokio::select! {
                 biased;
                 happened = happens(&mut self.life) => self.lived(happened).await,
@@ -153,11 +186,13 @@ impl PluginTask {
                         self.backoff.forget();
                         self.happened(Event::Restart).await;
                     }
+                    Some(Command::Replace(spec, told)) => self.replace(spec, told).await,
                     Some(Command::Stop) => {
+                        self.hurry();
                         // One that has failed is looked after from here on.
                         self.backoff.forget();
                         self.happened(Event::Stop).await;
-                        if self.state == State::Stopped {
+                        if self.state() == State::Stopped && !self.has_others() {
                             self.show_as_stopped();
                         }
                     }
@@ -180,10 +215,15 @@ impl PluginTask {
                     }
                     None => {
                         commanded = false;
+                        self.hurry();
                         self.happened(Event::Stop).await;
                     }
                 },
                 () = passes(self.timer) => self.time_is_up().await,
+                tidings = Self::tidings(&mut self.raising, &mut self.departing) => match tidings {
+                    Tidings::Raised(Some(raised)) => self.raised(raised).await,
+                    Tidings::Raised(None) | Tidings::Departed => self.show_departures(),
+                },
                 Some(_) = self.background.join_next() => {}
             }
         }
@@ -192,7 +232,7 @@ impl PluginTask {
 
     async fn time_is_up(&mut self) {
         self.timer = None;
-        match self.state {
+        match self.state() {
             State::Starting => {
                 let reason = self.late();
                 self.status.send_modify(|status| status.reason = reason);
@@ -221,13 +261,13 @@ impl PluginTask {
             LifeEvent::Exited(exit) => {
                 let Some(life) = self.life.take() else { return };
                 let ended = life.end().await;
-                let asked = matches!(self.state, State::Stopping(Then::Stay | Then::Start));
+                let asked = matches!(self.state(), State::Stopping(Then::Stay | Then::Start));
                 let looped = self.backoff.crash_looping();
                 let decision = if asked {
                     self.backoff.forget();
                     Decision::Stay
                 } else {
-                    let killed = matches!(self.state, State::Stopping(_));
+                    let killed = matches!(self.state(), State::Stopping(_));
                     let ending = if killed { Ending::Failure } else { Ending::Exited(exit) };
                     self.backoff.ended(ended.ready_for, ending)
                 };
@@ -236,7 +276,7 @@ impl PluginTask {
                     status.last_exit = Some(exit.to_string());
                     if asked {
                         status.reason.clear();
-                    } else if self.state != State::Stopping(Then::AsDecided) {
+                    } else if self.state() != State::Stopping(Then::AsDecided) {
                         status.reason = exit.to_string();
                     }
                 });
@@ -308,7 +348,7 @@ impl PluginTask {
             }
             SocketEvent::Trouble { socket, reason } => {
                 tracing::debug!(plugin = self.spec.name, socket = %socket.path.display(), "{reason}");
-                if self.state == State::Starting {
+                if self.state() == State::Starting {
                     self.status.send_modify(|status| status.reason = reason);
                 }
             }
@@ -328,28 +368,57 @@ impl PluginTask {
 
     /// Lets the state machine say what follows, and does it.
     async fn happened(&mut self, event: Event) {
-        let mut events = VecDeque::from([event]);
-        while let Some(event) = events.pop_front() {
-            let (next, effects) = self.state.on(event);
-            if next == self.state && effects.is_empty() {
-                continue;
+        self.goes(Happening::To(event)).await;
+    }
+
+    async fn goes(&mut self, happening: Happening) {
+        let mut happenings = VecDeque::from([happening]);
+        while let Some(happening) = happenings.pop_front() {
+            let (next, steps) = self.now.on(happening);
+            // An heir comes and goes beside the state, and beside the timer of the state.
+            let beside = next.state == self.now.state && !steps.contains(&Step::Promote);
+            let nothing = steps.iter().all(|step| matches!(step, Step::Raise | Step::Dismiss));
+            self.now = next;
+            if !(beside && nothing) {
+                self.timer = None;
             }
-            self.state = next;
-            self.timer = None;
-            for effect in effects {
-                if let Some(follows) = self.perform(*effect).await {
-                    events.push_back(follows);
+            for step in &steps {
+                if let Some(follows) = self.step(*step).await {
+                    happenings.push_back(Happening::To(follows));
                 }
             }
-            self.arm();
-            self.show();
+            if !(beside && nothing) {
+                self.arm();
+                self.show();
+            }
         }
+    }
+
+    async fn step(&mut self, step: Step) -> Option<Event> {
+        match step {
+            Step::Do(effect) => self.perform(effect).await,
+            // Begun where it was asked for.
+            Step::Raise => None,
+            Step::Promote => {
+                self.promote();
+                None
+            }
+            Step::Inherit => self.inherit().await,
+            Step::Dismiss => {
+                self.dismiss();
+                None
+            }
+        }
+    }
+
+    fn state(&self) -> State {
+        self.now.state
     }
 
     /// Sets the timer that the state calls for, where no effect has set one.
     fn arm(&mut self) {
         let now = Instant::now();
-        match self.state {
+        match self.state() {
             State::Starting => {
                 self.timer.get_or_insert(now + self.spec.start_timeout);
             }
@@ -397,7 +466,7 @@ impl PluginTask {
             }
             Effect::Kill => self.kill(),
             Effect::Delay => {
-                if let State::Backoff { delay } = self.state {
+                if let State::Backoff { delay } = self.state() {
                     self.timer = Some(Instant::now() + delay);
                 }
             }
@@ -407,7 +476,7 @@ impl PluginTask {
 
     /// Where the present generation offers what it serves.
     fn seat(&self) -> Seat {
-        Seat { instance: 1, generation: self.generation }
+        Seat { instance: self.instance, generation: self.generation }
     }
 
     fn kill(&self) {
@@ -417,7 +486,8 @@ impl PluginTask {
     }
 
     async fn launch(&mut self) -> Option<Event> {
-        self.generation += 1;
+        self.generations += 1;
+        self.generation = self.generations;
         let generation = self.generation;
         self.status.send_modify(|status| {
             status.generation = generation;
@@ -450,6 +520,13 @@ impl PluginTask {
             }
         }
     }
+}
+
+/// What comes of those of the plugin that are not the present generation.
+enum Tidings {
+    /// None where its task was ended by a fault of its own.
+    Raised(Option<Raised>),
+    Departed,
 }
 
 /// The next event of a life that is there; never, where there is none.

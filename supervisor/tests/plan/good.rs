@@ -75,6 +75,7 @@ fn every_key_of_a_plugin_counts() {
         max_restarts = { count = 2 }
         start_timeout = "500ms"
         stop_timeout = "0s"
+        drain_timeout = "5m"
         stop_signal = "INT"
         health = { interval = "1s", timeout = "300ms", failures = 5, on_unhealthy = "report" }
         socket = "/fixed/path.sock"
@@ -103,6 +104,7 @@ fn every_key_of_a_plugin_counts() {
     assert_eq!(z.restart, policy);
     assert_eq!(z.start_timeout, Duration::from_millis(500));
     assert_eq!(z.stop_timeout, Duration::ZERO);
+    assert_eq!(z.drain_timeout, Duration::from_secs(300));
     assert_eq!(z.stop_signal, Signal::SIGINT);
     let health = HealthPolicy {
         interval: Duration::from_secs(1),
@@ -124,6 +126,7 @@ fn every_key_of_a_plugin_counts() {
     assert_eq!(dotted.restart, RestartPolicy::default());
     assert_eq!(dotted.start_timeout, Duration::from_secs(30));
     assert_eq!(dotted.stop_timeout, Duration::from_secs(10));
+    assert_eq!(dotted.drain_timeout, Duration::from_secs(30));
     assert_eq!(dotted.stop_signal, Signal::SIGTERM);
     assert_eq!(dotted.health, HealthPolicy::default());
     assert_eq!(dotted.log, LogPolicy::default());

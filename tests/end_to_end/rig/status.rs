@@ -26,6 +26,7 @@ pub(crate) struct PluginStatus {
     pub(crate) generation: u64,
     pub(crate) pid: Option<u32>,
     pub(crate) uptime_ms: Option<u64>,
+    pub(crate) successor: Option<Successor>,
     pub(crate) restarts: u64,
     pub(crate) crash_looping: bool,
     pub(crate) next_start_in_ms: Option<u64>,
@@ -46,6 +47,11 @@ pub(crate) struct Printed {
     pub(crate) lines: u64,
     pub(crate) not_filed: u64,
     pub(crate) file_trouble: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Successor {
+    pub(crate) generation: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

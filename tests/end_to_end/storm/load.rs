@@ -11,23 +11,25 @@ use crate::rig::Application;
 const TASKS_EACH: usize = 3;
 
 /// A running load. Its tasks end with it.
-pub(super) struct Load {
+pub(crate) struct Load {
     stop: watch::Sender<bool>,
     tasks: JoinSet<Outcome>,
 }
 
 /// What came of one task's calls.
 #[derive(Default)]
-pub(super) struct Outcome {
+pub(crate) struct Outcome {
     /// Keys that were written. Each has itself as its value.
-    pub(super) acknowledged: Vec<String>,
+    pub(crate) acknowledged: Vec<String>,
+    /// Keys of writes of which it is not known whether they were carried out.
+    pub(crate) unknown: Vec<String>,
     /// What must not have happened.
-    pub(super) failed: Vec<String>,
+    pub(crate) failed: Vec<String>,
 }
 
 impl Load {
     /// Starts tasks over these applications' connections. Their keys begin with `name`.
-    pub(super) fn start(applications: &[Application], name: &str) -> Self {
+    pub(crate) fn start(applications: &[Application], name: &str) -> Self {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         for (number, application) in applications.iter().enumerate() {
@@ -40,7 +42,7 @@ impl Load {
     }
 
     /// Lets the calls under way end.
-    pub(super) async fn stop(self) -> Vec<Outcome> {
+    pub(crate) async fn stop(self) -> Vec<Outcome> {
         self.stop.send_replace(true);
         self.tasks.join_all().await
     }
@@ -56,7 +58,7 @@ async fn work(application: Application, name: String, stopped: watch::Receiver<b
         match application.save(&key, &key).await {
             Ok(()) => outcome.acknowledged.push(key),
             // Under way when the plugin was killed.
-            Err(status) if outcome_unknown(&status) => {}
+            Err(status) if outcome_unknown(&status) => outcome.unknown.push(key),
             Err(status) => outcome.failed.push(format!("write {key}: {status}")),
         }
         let Some(key) = fastrand::choice(&outcome.acknowledged) else { continue };

@@ -9,6 +9,7 @@ mod noise;
 mod raw;
 mod reflection;
 mod store;
+mod tally;
 
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;

@@ -34,4 +34,7 @@ pub(crate) enum Mode {
     PrintBinary,
     /// Serves, and answers `Get` with 64 MB.
     HugeMessage,
+    /// Writes every `Set` into `misbehave.tally`, a line each, and answers `Get` from there: what
+    /// processes side by side were told is all in one place.
+    Tally,
 }

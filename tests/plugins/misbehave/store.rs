@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 use tonic::{Request, Response, Status};
 
 use crate::mode::Mode;
+use crate::tally;
 
 /// More than the 4 MiB that gRPC takes by default, and than anyone should have to take.
 const HUGE_BYTES: usize = 64 * 1024 * 1024;
@@ -75,7 +76,12 @@ impl StateStore for Store {
             Bytes::from(vec![0; HUGE_BYTES])
         } else {
             let key = (instance(&request), request.into_inner().key);
-            self.values.lock().await.get(&key).cloned().unwrap_or_default()
+            let known = self.values.lock().await.get(&key).cloned();
+            match (self.mode, known) {
+                (_, Some(value)) => value,
+                (Mode::Tally, None) => tally::value(&key.1)?,
+                (_, None) => Bytes::new(),
+            }
         };
         Ok(Response::new(pb::GetResponse { data, ..Default::default() }))
     }
@@ -86,6 +92,9 @@ impl StateStore for Store {
     ) -> Result<Response<pb::SetResponse>, Status> {
         let instance = instance(&request);
         let set = request.into_inner();
+        if self.mode == Mode::Tally {
+            tally::add(&set.key, &set.value)?;
+        }
         self.values.lock().await.insert((instance, set.key), set.value);
         Ok(Response::new(pb::SetResponse {}))
     }

@@ -5,11 +5,15 @@ use replug_proto::replug::control::v1 as pb;
 use super::{Client, ClientError, refused};
 
 impl Client {
-    /// Stops a plugin and starts its next generation; returns when that is ready.
-    pub async fn restart(&self, plugin: &str) -> Result<pb::Plugin, ClientError> {
-        let request = pb::RestartRequest { plugin: plugin.to_owned() };
-        let answer = self.0.clone().restart(request).await.map_err(refused)?;
-        Ok(answer.into_inner().plugin.unwrap_or_default())
+    /// Has the next generation of a plugin run; returns when that is ready. `rolling`: beside the
+    /// present one, which serves until then.
+    pub async fn restart(
+        &self,
+        plugin: &str,
+        rolling: bool,
+    ) -> Result<pb::RestartResponse, ClientError> {
+        let request = pb::RestartRequest { plugin: plugin.to_owned(), rolling };
+        Ok(self.0.clone().restart(request).await.map_err(refused)?.into_inner())
     }
 
     /// Starts a plugin that is stopped; returns when it is ready.

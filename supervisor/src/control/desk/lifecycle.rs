@@ -12,8 +12,14 @@ pub(super) async fn restart(
     desk: &Desk,
     request: pb::RestartRequest,
 ) -> Result<pb::RestartResponse, Status> {
+    if request.rolling {
+        let replaced = desk.supervisor.replace(&request.plugin, None).await.map_err(refusal)?;
+        let plugin = Some(convert::plugin(&replaced.status));
+        let plainly = replaced.plainly.unwrap_or_default().to_owned();
+        return Ok(pb::RestartResponse { plugin, plainly });
+    }
     let status = desk.supervisor.restart(&request.plugin).await.map_err(refusal)?;
-    Ok(pb::RestartResponse { plugin: Some(convert::plugin(&status)) })
+    Ok(pb::RestartResponse { plugin: Some(convert::plugin(&status)), plainly: String::new() })
 }
 
 pub(super) async fn start(

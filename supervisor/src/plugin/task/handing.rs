@@ -18,6 +18,7 @@ const ABSENCE: &str = "replug is being upgraded";
 impl PluginTask {
     /// Lets go of everything. The process runs on, and its connections are closed.
     pub(super) async fn hand_over(&mut self) -> Handed<OwnedFd> {
+        self.be_alone().await;
         let mut life = None;
         while let Some(present) = self.life.take() {
             match present.hand_over(StartedAs::of(&self.spec)).await {
@@ -35,7 +36,7 @@ impl PluginTask {
         let left_for = |until: Instant| until.saturating_duration_since(Instant::now());
         Handed {
             name: self.spec.name.clone(),
-            state: match self.state {
+            state: match self.state() {
                 State::Stopped => HandedState::Stopped,
                 State::Starting | State::Ready => HandedState::Running,
                 State::Stopping(then) => HandedState::Stopping(then),
@@ -56,6 +57,7 @@ impl PluginTask {
     pub(super) async fn take_over(&mut self, handed: Handed<OwnedFd>) {
         let Handed { state, generation, backoff, last_exit, reason, last_lines, life, .. } = handed;
         self.generation = generation;
+        self.generations = generation;
         self.backoff = Backoff::remembering(self.spec.restart, backoff);
         self.status.send_modify(|status| {
             status.generation = generation;
@@ -67,7 +69,7 @@ impl PluginTask {
         let Some(life) = life else {
             match state {
                 HandedState::Backoff(delay) => {
-                    self.state = State::Backoff { delay };
+                    self.now.state = State::Backoff { delay };
                     self.timer = Some(Instant::now() + delay);
                     self.show();
                 }
@@ -88,14 +90,14 @@ impl PluginTask {
                     status.confinement = bounds.confinement;
                 });
                 self.life = Some(life);
-                self.state = match state {
+                self.now.state = match state {
                     HandedState::Stopping(then) => State::Stopping(then),
                     _ => State::Starting,
                 };
                 self.arm();
                 self.show();
                 tracing::info!(plugin = self.spec.name, generation, pid, "runs on");
-                if has_changed && self.state == State::Starting {
+                if has_changed && self.state() == State::Starting {
                     tracing::info!(
                         plugin = self.spec.name,
                         "is started with something else now: restarted"
@@ -106,7 +108,7 @@ impl PluginTask {
             Err(reason) => {
                 tracing::error!(plugin = self.spec.name, generation, "is lost: {reason}");
                 self.status.send_modify(|status| status.reason = reason);
-                self.state = State::Starting;
+                self.now.state = State::Starting;
                 let decision = self.backoff.ended(ready_for, Ending::Failure);
                 self.happened(Event::Ended(decision)).await;
             }
@@ -115,7 +117,7 @@ impl PluginTask {
 
     /// There is no process, and none is to come.
     fn rest(&mut self) {
-        self.state = State::Stopped;
+        self.now.state = State::Stopped;
         let failed = self.backoff.left().is_some_and(Left::is_failure);
         self.status.send_modify(|status| {
             status.enter(if failed { Phase::Failed } else { Phase::Stopped });

@@ -43,7 +43,7 @@ impl PluginTask {
     pub(super) fn absence(&self) -> String {
         let name = &self.spec.name;
         let status = self.status.borrow();
-        let doing = match self.state {
+        let doing = match self.state() {
             State::Starting => "is starting again",
             State::Backoff { .. } => "waits for its next start",
             State::Stopping(Then::Stay) => "is being stopped",
@@ -60,7 +60,7 @@ impl PluginTask {
 
     /// Whether there is no process and will be none, because the plugin failed.
     fn failed(&self) -> bool {
-        self.state == State::Stopped && self.backoff.left().is_some_and(Left::is_failure)
+        self.state() == State::Stopped && self.backoff.left().is_some_and(Left::is_failure)
     }
 
     /// Shows that nothing is wrong with a plugin that is left as it is: somebody has seen to it.
@@ -75,10 +75,12 @@ impl PluginTask {
     /// Shows the state, then tells of it.
     pub(super) fn show(&self) {
         let crash_looping = self.backoff.crash_looping();
-        let left = self.backoff.left().filter(|_| self.state == State::Stopped);
+        let left = self.backoff.left().filter(|_| self.state() == State::Stopped);
         let failed = self.failed();
+        let others = self.has_others();
         self.status.send_modify(|status| {
-            status.enter(match self.state {
+            status.enter(match self.state() {
+                State::Stopped if others => Phase::Stopping,
                 State::Stopped if failed => Phase::Failed,
                 State::Stopped => Phase::Stopped,
                 State::Starting => Phase::Starting,
@@ -101,7 +103,7 @@ impl PluginTask {
                 Some(Left::Succeeded) => status.reason.clear(),
                 Some(Left::Failed) | None => {}
             }
-            status.next_start = match self.state {
+            status.next_start = match self.state() {
                 State::Backoff { .. } => self.timer,
                 _ => None,
             };
@@ -111,7 +113,7 @@ impl PluginTask {
 
     /// Told after it is shown: whoever reads the log and then asks finds it so.
     fn tell(&self) {
-        if self.state == State::Ready {
+        if self.state() == State::Ready {
             tracing::info!(
                 plugin = self.spec.name,
                 generation = self.generation,
@@ -119,7 +121,7 @@ impl PluginTask {
                 listed(&self.status.borrow().serves)
             );
         }
-        if let State::Backoff { delay } = self.state {
+        if let State::Backoff { delay } = self.state() {
             let delay = humantime::format_duration(Duration::from_millis(
                 u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
             ));
