@@ -44,6 +44,8 @@ struct Plugin<'a> {
     limits: &'a [String],
     missing_limits: &'a [String],
     confinement: &'a [String],
+    health: Vec<Health<'a>>,
+    says: Option<&'a str>,
     /// What its processes use; none where it has none.
     cpu_ms: Option<u64>,
     resident_bytes: Option<u64>,
@@ -76,6 +78,15 @@ struct Printed<'a> {
 struct Successor {
     generation: u64,
     pid: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct Health<'a> {
+    by: &'a str,
+    state: &'static str,
+    in_state_ms: u64,
+    failures: u32,
+    reason: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -165,6 +176,24 @@ fn plugin(plugin: &pb::Plugin) -> Plugin<'_> {
             .successor
             .map(|next| Successor { generation: next.generation, pid: next.pid }),
         departing: plugin.departing,
+        health: plugin.health.iter().map(health).collect(),
+        says: filled(&plugin.says),
+    }
+}
+
+fn health(health: &pb::Health) -> Health<'_> {
+    use pb::health::State;
+    Health {
+        by: &health.by,
+        state: match health.state() {
+            State::Unspecified => "unknown",
+            State::Well => "well",
+            State::Failing => "failing",
+            State::Hung => "hung",
+        },
+        in_state_ms: health.in_state.map_or(0, millis),
+        failures: health.failures,
+        reason: filled(&health.reason),
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
 pub use self::set::SocketSet;
-use crate::health::{self, HealthPolicy};
+use crate::health::{HealthPolicy, LinkWatch, News};
 use crate::restart::{dial_backoff, init_backoff};
 
 /// How long a plugin may take to say what it serves before the connection is tried anew. A peer
@@ -66,17 +66,12 @@ pub enum SocketEvent {
         /// Why.
         reason: String,
     },
-    /// The plugin behind it hangs: it does not say that it is alive.
-    Hung {
+    /// The plugin behind it was asked whether it is alive, and what came of that is news.
+    Health {
         /// Which one.
         socket: Socket,
-        /// What was asked, and what came of it.
-        reason: String,
-    },
-    /// It does not hang any more.
-    Stirs {
-        /// Which one.
-        socket: Socket,
+        /// What came of it.
+        news: News,
     },
 }
 
@@ -172,18 +167,17 @@ async fn retry_failed(socket: &Socket, registry: &Registry) {
     }
 }
 
-/// Tells when the plugin hangs and when it stirs again, for ever.
+/// Tells how the plugin answers when it is asked, for ever.
 async fn watch_health(
     socket: &Socket,
     connection: &Connection,
     contracts: &Contracts,
     events: &mpsc::Sender<SocketEvent>,
 ) {
+    let mut watch = LinkWatch::new(connection, contracts, socket.health);
     loop {
-        let reason = health::hangs(connection, contracts, &socket.health).await;
-        tell(events, SocketEvent::Hung { socket: socket.clone(), reason }).await;
-        health::stirs(connection, contracts, &socket.health).await;
-        tell(events, SocketEvent::Stirs { socket: socket.clone() }).await;
+        let news = watch.next().await;
+        tell(events, SocketEvent::Health { socket: socket.clone(), news }).await;
     }
 }
 

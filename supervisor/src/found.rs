@@ -169,8 +169,7 @@ impl FoundTask {
         let (SocketEvent::Served { socket, .. }
         | SocketEvent::Lost { socket }
         | SocketEvent::Trouble { socket, .. }
-        | SocketEvent::Hung { socket, .. }
-        | SocketEvent::Stirs { socket }) = &event;
+        | SocketEvent::Health { socket, .. }) = &event;
         let Some(found) = self.plugins.get_mut(&socket.path) else { return };
         let status = &mut found.status;
         match event {
@@ -199,14 +198,7 @@ impl FoundTask {
                 tracing::warn!(plugin = status.name, "{reason}");
                 status.reason = reason;
             }
-            SocketEvent::Hung { reason, .. } => {
-                tracing::warn!(plugin = status.name, "{reason}");
-                status.reason = reason;
-            }
-            SocketEvent::Stirs { .. } => {
-                tracing::info!(plugin = status.name, "answers again");
-                status.reason.clear();
-            }
+            SocketEvent::Health { news, .. } => status.take_health(&news),
         }
     }
 

@@ -1,12 +1,20 @@
-//! Whether a connected plugin is alive: asked over its link, and judged by its answers.
+//! Whether a plugin is alive: asked over its link and by probes beside it, and judged by the answers.
 //!
-//! A plugin that answers calls is alive and is not asked. Unless the plan wants it otherwise, one
-//! that nobody calls is not asked either, so that a machine at rest stays at rest.
+//! A plugin that answers calls is alive and is not asked over its link. Unless the plan wants it
+//! otherwise, one that nobody calls is not asked either, so that a machine at rest stays at rest.
+
+mod news;
+mod patience;
+pub mod probe;
 
 use std::time::Duration;
 
 use replug_runtime::plugin::{Connection, Contracts, ping};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
+
+pub(crate) use self::news::Tally;
+pub use self::news::{By, News, Verdict};
+pub(crate) use self::patience::{overslept, patiently};
 
 /// How a plugin's health is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,49 +69,71 @@ impl Default for HealthPolicy {
     }
 }
 
-/// Watches until the plugin counts as hung, and says why it does.
-pub(crate) async fn hangs(
-    connection: &Connection,
-    contracts: &Contracts,
-    policy: &HealthPolicy,
-) -> String {
-    let mut failures = 0;
-    loop {
-        if failures == 0 {
-            if policy.watch == Watch::InUse {
-                connection.in_use().await;
-            }
-            let answers = connection.answers();
-            sleep(policy.interval).await;
-            let silent = connection.answers() == answers;
-            if !silent || (policy.watch == Watch::InUse && !connection.is_in_use()) {
-                continue;
-            }
-        }
-        let reason = match timeout(policy.timeout, ping(connection, contracts)).await {
-            Ok(Ok(())) => {
-                failures = 0;
-                continue;
-            }
-            Ok(Err(error)) => {
-                // It answered, and at once perhaps: the next question is not for now.
-                sleep(policy.interval).await;
-                error.to_string()
-            }
-            Err(_) => {
-                format!("does not answer within {}", humantime::format_duration(policy.timeout))
-            }
-        };
-        failures += 1;
-        if failures >= policy.failures {
-            return format!("hangs: asked {failures} times whether it is alive, it {reason}");
-        }
-    }
+/// Watches a plugin over one connection of its link.
+pub(crate) struct LinkWatch<'c> {
+    connection: &'c Connection,
+    contracts: &'c Contracts,
+    policy: HealthPolicy,
+    tally: Tally,
+    /// The last answer was no, and at once perhaps: the next question is not for now.
+    pause: bool,
 }
 
-/// Waits until the plugin stirs again.
-pub(crate) async fn stirs(connection: &Connection, contracts: &Contracts, policy: &HealthPolicy) {
-    while !matches!(timeout(policy.timeout, ping(connection, contracts)).await, Ok(Ok(()))) {
-        sleep(policy.interval).await;
+// === impl LinkWatch ===
+
+impl<'c> LinkWatch<'c> {
+    pub(crate) fn new(
+        connection: &'c Connection,
+        contracts: &'c Contracts,
+        policy: HealthPolicy,
+    ) -> Self {
+        let tally = Tally::new(By::Link, policy.failures);
+        Self { connection, contracts, policy, tally, pause: false }
+    }
+
+    /// Asks as often as the policy says, and returns when there is news.
+    pub(crate) async fn next(&mut self) -> News {
+        loop {
+            if self.tally.is_well() {
+                self.silence().await;
+            } else if self.pause {
+                sleep(self.policy.interval).await;
+            }
+            if let Some(news) = self.ask().await {
+                return news;
+            }
+        }
+    }
+
+    async fn ask(&mut self) -> Option<News> {
+        let limit = self.policy.timeout;
+        let answer = patiently(limit, ping(self.connection, self.contracts)).await;
+        let at_once = answer.is_some();
+        let news = match answer {
+            Some(Ok(())) => self.tally.passed(),
+            Some(Err(error)) => self.tally.failed(error.to_string()),
+            None => {
+                let limit = humantime::format_duration(limit);
+                self.tally.failed(format!("does not answer within {limit}"))
+            }
+        };
+        self.pause = at_once || self.tally.has_hung();
+        news
+    }
+
+    /// Waits until the plugin has been silent for an interval, at a time when that counts.
+    async fn silence(&self) {
+        loop {
+            let in_use = self.policy.watch == Watch::InUse;
+            if in_use {
+                self.connection.in_use().await;
+            }
+            let answers = self.connection.answers();
+            sleep(self.policy.interval).await;
+            let silent = self.connection.answers() == answers;
+            if silent && (!in_use || self.connection.is_in_use()) {
+                return;
+            }
+        }
     }
 }

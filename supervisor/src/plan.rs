@@ -12,6 +12,7 @@ mod bounds;
 mod care;
 mod component;
 mod diagnostic;
+mod health;
 mod log;
 mod nearest;
 mod order;
@@ -25,6 +26,7 @@ mod runtime;
 mod surroundings;
 mod syntax;
 mod value;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,7 +38,9 @@ use nix::sys::signal::Signal;
 use replug_component::ComponentType;
 use replug_runtime::component::ComponentSpec;
 
+use crate::files::Watching;
 use crate::health::HealthPolicy;
+use crate::health::probe::Probing;
 use crate::output::LogPolicy;
 use crate::process::{Confinement, Limits};
 use crate::restart::RestartPolicy;
@@ -129,6 +133,14 @@ pub struct PluginSpec {
     pub stop_signal: Signal,
     /// How it is seen whether it hangs, and what follows.
     pub health: HealthPolicy,
+    /// What is asked of it beside its link.
+    pub probe: Option<Probing>,
+    /// Whether it tells by `sd_notify` that it is ready, and more.
+    pub notify: bool,
+    /// How often it has to tell so that it lives.
+    pub watchdog: Option<Duration>,
+    /// The files with whose change it is started anew.
+    pub watch: Vec<Watching>,
     /// What it may use.
     pub limits: Limits,
     /// Whom it runs as, and what is closed to it.

@@ -35,6 +35,9 @@ const INIT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_s
 /// What is a success whatever a plan says.
 pub const SUCCESS: Exits = Exits::NONE.with_code(0);
 
+/// The first delay between two tries of a probe that has not passed yet.
+const PROBE: Duration = Duration::from_millis(50);
+
 /// After which ends a plugin is started again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Restart {
@@ -306,6 +309,13 @@ pub fn look_backoff() -> Delays {
 #[must_use]
 pub fn init_backoff() -> Delays {
     Delays::new(INIT.0, INIT.1)
+}
+
+/// The delays between two tries of a probe that has not passed yet: they never end, and grow to the
+/// probe's own interval.
+#[must_use]
+pub fn probe_backoff(interval: Duration) -> Delays {
+    Delays::new(PROBE, interval)
 }
 
 /// Delays that double up to a longest one, with jitter, for ever.

@@ -4,7 +4,7 @@
 //! private folder that each generation of a declared plugin gets. This module knows paths and
 //! files; it connects to nothing and knows no plugin's state.
 
-mod bell;
+pub(crate) mod bell;
 mod folder;
 mod private;
 mod scan;

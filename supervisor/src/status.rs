@@ -10,6 +10,7 @@ use replug_component::ComponentType;
 use replug_runtime::registry::Attached;
 use tokio::time::Instant;
 
+use crate::health::{News, Verdict};
 use crate::output::Printout;
 pub(crate) use board::Board;
 
@@ -97,6 +98,19 @@ pub struct PluginStatus {
     pub printed: Option<Arc<Printout>>,
     /// What the process printed last, the newest at the end.
     pub last_lines: Vec<String>,
+    /// How those who asked found it, each at most once.
+    pub health: Vec<Health>,
+    /// What it says of itself, in its own words, by `sd_notify`.
+    pub says: String,
+}
+
+/// How a plugin was found by one of those who ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// The last news.
+    pub news: News,
+    /// Since when the verdict has been this.
+    pub since: Instant,
 }
 
 /// A process that runs.
@@ -138,6 +152,8 @@ impl PluginStatus {
             confinement: Vec::new(),
             printed: None,
             last_lines: Vec::new(),
+            health: Vec::new(),
+            says: String::new(),
         }
     }
 
@@ -146,6 +162,31 @@ impl PluginStatus {
         if self.phase != phase {
             self.phase = phase;
             self.since = Instant::now();
+        }
+    }
+
+    /// Takes in how the plugin was found, and tells of it where that is worth it.
+    pub(crate) fn take_health(&mut self, news: &News) {
+        let before = self.health.iter().position(|health| health.news.by == news.by);
+        let before = before.map(|at| self.health.remove(at));
+        let was = before.as_ref().map(|before| before.news.verdict);
+        let since = before.as_ref().filter(|_| was == Some(news.verdict));
+        let since = since.map_or_else(Instant::now, |before| before.since);
+        self.health.push(Health { news: news.clone(), since });
+        match (before, news.verdict) {
+            (_, Verdict::Hung) => {
+                self.reason = news.to_string();
+                tracing::warn!(plugin = self.name, "{news}");
+            }
+            (Some(before), _) if before.news.verdict != news.verdict => {
+                if self.reason == before.news.to_string() {
+                    self.reason.clear();
+                }
+                if was == Some(Verdict::Hung) {
+                    tracing::info!(plugin = self.name, "answers again");
+                }
+            }
+            _ => {}
         }
     }
 

@@ -81,7 +81,7 @@ impl SocketSet {
                 SocketEvent::Lost { socket } | SocketEvent::Trouble { socket, .. } => {
                     (socket, false)
                 }
-                SocketEvent::Hung { .. } | SocketEvent::Stirs { .. } => return event,
+                SocketEvent::Health { .. } => return event,
             };
             let path = socket.path.clone();
             // An event of a task that was ended meanwhile is no news.

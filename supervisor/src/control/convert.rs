@@ -8,8 +8,9 @@ use replug_runtime::plugin::Calls;
 use replug_runtime::registry::{ComponentState, ComponentStatus};
 use tokio::time::Instant;
 
+use crate::health::Verdict;
 use crate::output::{Shown, Stream, Tally};
-use crate::status::{Kind, Phase, PluginStatus};
+use crate::status::{Health, Kind, Phase, PluginStatus};
 use crate::usage::Usage;
 
 /// A plugin on the wire.
@@ -54,6 +55,25 @@ pub(super) fn plugin(status: &PluginStatus) -> pb::Plugin {
             pid: process.map(|process| process.pid),
         }),
         departing: status.departing,
+        health: status.health.iter().map(health).collect(),
+        says: status.says.clone(),
+    }
+}
+
+fn health(health: &Health) -> pb::Health {
+    use pb::health::State;
+    let Health { news, since } = health;
+    pb::Health {
+        by: news.by.to_string(),
+        state: match news.verdict {
+            Verdict::Well => State::Well,
+            Verdict::Failing => State::Failing,
+            Verdict::Hung => State::Hung,
+        }
+        .into(),
+        in_state: duration(since.elapsed()),
+        failures: news.failures,
+        reason: news.reason.clone(),
     }
 }
 

@@ -10,8 +10,9 @@ use toml::de::DeValue;
 use super::place::{Fault, Findings};
 use super::plugin::one_of;
 use super::reader::{Entry, Section};
-use super::value;
-use crate::health::{HealthPolicy, OnUnhealthy, Watch};
+use super::{health, value};
+use crate::health::HealthPolicy;
+use crate::health::probe::Probing;
 use crate::restart::{Exits, GiveUp, Restart, RestartPolicy, SUCCESS};
 
 const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -22,9 +23,6 @@ const DEFAULT_STOP_SIGNAL: Signal = Signal::SIGTERM;
 const RESTARTS: [(&str, Restart); 3] =
     [("always", Restart::Always), ("on-failure", Restart::OnFailure), ("never", Restart::Never)];
 
-const ON_UNHEALTHY: [(&str, OnUnhealthy); 2] =
-    [("restart", OnUnhealthy::Restart), ("report", OnUnhealthy::Report)];
-
 /// How a plugin is looked after.
 #[derive(Debug, Clone)]
 pub(super) struct Care {
@@ -34,6 +32,7 @@ pub(super) struct Care {
     pub(super) drain_timeout: Duration,
     pub(super) stop_signal: Signal,
     pub(super) health: HealthPolicy,
+    pub(super) probe: Option<Probing>,
 }
 
 impl Default for Care {
@@ -45,6 +44,7 @@ impl Default for Care {
             drain_timeout: DEFAULT_DRAIN_TIMEOUT,
             stop_signal: DEFAULT_STOP_SIGNAL,
             health: HealthPolicy::default(),
+            probe: None,
         }
     }
 }
@@ -68,10 +68,13 @@ impl Care {
             let table = entry.table(wanted, findings)?;
             Some(give_up(table, findings))
         });
-        let health = section
+        let (health, probe) = section
             .get("health")
             .and_then(|entry| entry.table("a table, such as { interval = \"5s\" }", findings))
-            .map_or(base.health, |table| health(table, base.health, findings));
+            .map_or_else(
+                || (base.health, base.probe.clone()),
+                |table| health::read(table, base, findings),
+            );
         let start_timeout =
             section.get("start_timeout").and_then(|entry| entry.some_time(findings));
         let stop_timeout = section.get("stop_timeout").and_then(|entry| entry.duration(findings));
@@ -86,6 +89,7 @@ impl Care {
             drain_timeout: drain_timeout.unwrap_or(base.drain_timeout),
             stop_signal: stop_signal.unwrap_or(base.stop_signal),
             health,
+            probe,
         }
     }
 }
@@ -145,28 +149,6 @@ fn give_up(mut table: Section<'_>, findings: &mut Findings<'_>) -> GiveUp {
     let within = table.get("within").and_then(|entry| entry.some_time(findings));
     table.finish(&[], findings);
     GiveUp { restarts: count.unwrap_or(DEFAULT.restarts), within: within.unwrap_or(DEFAULT.within) }
-}
-
-/// How it is seen whether a plugin hangs. An empty table is one too: it asks for the defaults.
-fn health(mut table: Section<'_>, base: HealthPolicy, findings: &mut Findings<'_>) -> HealthPolicy {
-    let default = if base.watch == Watch::Always { base } else { HealthPolicy::DECLARED };
-    let interval = table.get("interval").and_then(|entry| entry.some_time(findings));
-    let timeout = table.get("timeout").and_then(|entry| entry.some_time(findings));
-    let failures = table
-        .get("failures")
-        .and_then(|entry| entry.count("a number of failures, such as 3", 1, findings));
-    let on_unhealthy = table.get("on_unhealthy").and_then(|entry| {
-        entry.parsed("\"restart\" or \"report\"", findings, |text| one_of(text, &ON_UNHEALTHY))
-    });
-    table.finish(&[], findings);
-    HealthPolicy {
-        interval: interval.unwrap_or(default.interval),
-        timeout: timeout.unwrap_or(default.timeout),
-        failures: failures
-            .map_or(default.failures, |count| u32::try_from(count).unwrap_or(u32::MAX)),
-        on_unhealthy: on_unhealthy.unwrap_or(default.on_unhealthy),
-        ..default
-    }
 }
 
 /// The delays of a policy.

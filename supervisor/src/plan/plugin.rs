@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use replug_component::ComponentType;
 use toml::de::DeValue;
@@ -12,13 +13,13 @@ use super::log::Log;
 use super::nearest::nearest;
 use super::place::{Fault, Findings, Place};
 use super::reader::{Context, Entry, Section};
-use super::{Launch, PluginSpec, Start, program, value};
+use super::{Launch, PluginSpec, Start, program, value, watch};
 
 /// How long a plugin's name may be, in bytes.
 pub(super) const NAME_LIMIT: usize = 64;
 
 /// Keys that later versions of replug know.
-const LATER: [&str; 2] = ["instances", "watch"];
+const LATER: [&str; 1] = ["instances"];
 
 const STARTS: [(&str, Start); 2] = [("auto", Start::Auto), ("manual", Start::Manual)];
 
@@ -70,10 +71,14 @@ pub(super) fn read(
         .unwrap_or_default();
     let path = env.get("PATH").or_else(|| context.surroundings.env.get("PATH"));
     let launch = launch(&mut section, &cwd, path.map(String::as_str), context, findings);
+    let watch = section.get("watch").map(|entry| {
+        watch::read(&entry, &launch, &cwd, path.map(String::as_str), context, findings)
+    });
     let care = Care::read(&mut section, &defaults.care, findings);
     let bounds = Bounds::read(&mut section, &defaults.bounds, context, findings);
     let log = Log::read(&mut section, &defaults.log, context, findings);
     let (log, log_file) = log.of(section.name);
+    let (notify, watchdog) = notify(&mut section, &env, findings);
     let enabled = section.get("enabled").and_then(|entry| entry.boolean(findings));
     let start = section.get("start").and_then(|entry| {
         entry.parsed("\"auto\" or \"manual\"", findings, |text| one_of(text, &STARTS))
@@ -101,11 +106,36 @@ pub(super) fn read(
         limits: bounds.limits(),
         confinement: bounds.confinement(),
         log,
+        probe: care.probe,
+        notify,
+        watchdog,
+        watch: watch.unwrap_or_default(),
         socket,
     };
     let socket = section.place_of("socket");
     section.finish(&LATER, findings);
     Declared { spec, socket, log_file, after, enabled: enabled.unwrap_or(true) }
+}
+
+/// Whether the plugin speaks `sd_notify`, and how often it says that it lives.
+fn notify(
+    section: &mut Section<'_>,
+    env: &BTreeMap<String, String>,
+    findings: &mut Findings<'_>,
+) -> (bool, Option<Duration>) {
+    let notify = section.get("notify").and_then(|entry| entry.boolean(findings)).unwrap_or(false);
+    let watchdog = section.get("watchdog");
+    let time = watchdog.as_ref().and_then(|entry| entry.some_time(findings));
+    if let Some(entry) = watchdog.filter(|_| !notify) {
+        let help = "write notify = true beside it, for a plugin that sends WATCHDOG=1";
+        findings.error(&entry.key, Fault::new("is fed by `sd_notify`, which is off", help));
+    }
+    if notify && env.contains_key("NOTIFY_SOCKET") {
+        let help = "take it out, or take `notify` out";
+        let fault = Fault::new("is set by replug where `notify` is true", help);
+        findings.error(&section.place_of("env"), fault);
+    }
+    (notify, time)
 }
 
 /// That a name is fit for a folder's name, and for lines and tables.

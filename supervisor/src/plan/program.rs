@@ -16,11 +16,9 @@ pub(super) fn obstacle(program: &Path, cwd: &Path, path: Option<&str>) -> Option
         return obstacle_at(program)
             .map(|(what, help)| Fault::new(format!("names {}, {what}", program.display()), help));
     }
-    let folders = path.unwrap_or(DEFAULT_PATH);
     // A name that is found and may not be executed is passed over, as execvp does.
-    let found = std::env::split_paths(folders)
-        .map(|folder| cwd.join(folder).join(program))
-        .any(|candidate| obstacle_at(&candidate).is_none());
+    let found = find(program, cwd, path).is_some();
+    let folders = path.unwrap_or(DEFAULT_PATH);
     (!found).then(|| {
         Fault::new(
             format!("names `{}`, which is in no folder of PATH ({folders})", program.display()),
@@ -43,6 +41,16 @@ fn obstacle_at(program: &Path) -> Option<(&'static str, &'static str)> {
         )),
         Ok(_) => None,
     }
+}
+
+/// Where `program`, an absolute path or a bare name, is; none where a name is in no folder of `PATH`.
+pub(super) fn find(program: &Path, cwd: &Path, path: Option<&str>) -> Option<PathBuf> {
+    if program.is_absolute() {
+        return Some(program.to_owned());
+    }
+    std::env::split_paths(path.unwrap_or(DEFAULT_PATH))
+        .map(|folder| cwd.join(folder).join(program))
+        .find(|candidate| obstacle_at(candidate).is_none())
 }
 
 /// What stands against starting a plugin in the folder `cwd`.

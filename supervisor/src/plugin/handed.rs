@@ -24,6 +24,8 @@ pub struct Handed<D> {
     pub(crate) last_exit: Option<String>,
     pub(crate) reason: String,
     pub(crate) last_lines: Vec<String>,
+    /// What it says of itself.
+    pub(crate) says: String,
     pub(crate) life: Option<HandedLife<D>>,
 }
 
@@ -52,8 +54,20 @@ pub(crate) struct HandedLife<D> {
     /// Who serves on its sockets, where that is not replug's own user.
     pub(crate) user: Option<u32>,
     pub(crate) bounds: Bounds,
+    pub(crate) vitals: HandedVitals<D>,
     pub(crate) output: HandedOutput<D>,
     pub(crate) started_as: StartedAs,
+}
+
+/// How a generation is, on its way.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct HandedVitals<D> {
+    /// Where it is listened to.
+    pub(crate) told: Option<D>,
+    /// Whether it has told that it is ready, or does not have to.
+    pub(crate) ready_told: bool,
+    /// How often it has to tell that it lives.
+    pub(crate) watchdog: Option<Duration>,
 }
 
 /// What a process was started with, as far as another one would have to be started where the plan
@@ -66,6 +80,7 @@ pub(crate) struct StartedAs {
     environment: Vec<(String, String)>,
     cwd: PathBuf,
     socket: Option<PathBuf>,
+    notify: bool,
 }
 
 // === impl Handed ===
@@ -86,20 +101,33 @@ impl<D> Handed<D> {
         self,
         change: impl FnMut(D) -> Result<E, Error>,
     ) -> Result<Handed<E>, Error> {
-        let Self { name, state, generation, backoff, last_exit, reason, last_lines, life } = self;
+        let Self { name, state, generation, backoff, last_exit, reason, last_lines, says, life } =
+            self;
         let life = life.map(|life| life.with(change)).transpose()?;
-        Ok(Handed { name, state, generation, backoff, last_exit, reason, last_lines, life })
+        Ok(Handed { name, state, generation, backoff, last_exit, reason, last_lines, says, life })
     }
 }
 
 impl<D> HandedLife<D> {
     fn with<E, Error>(
         self,
-        change: impl FnMut(D) -> Result<E, Error>,
+        mut change: impl FnMut(D) -> Result<E, Error>,
     ) -> Result<HandedLife<E>, Error> {
-        let Self { pid, uptime, ready_for, folder, user, bounds, output, started_as } = self;
+        let Self { pid, uptime, ready_for, folder, user, bounds, vitals, output, started_as } =
+            self;
+        let vitals = vitals.with(&mut change)?;
         let output = output.with(change)?;
-        Ok(HandedLife { pid, uptime, ready_for, folder, user, bounds, output, started_as })
+        Ok(HandedLife { pid, uptime, ready_for, folder, user, bounds, vitals, output, started_as })
+    }
+}
+
+impl<D> HandedVitals<D> {
+    fn with<E, Error>(
+        self,
+        change: impl FnMut(D) -> Result<E, Error>,
+    ) -> Result<HandedVitals<E>, Error> {
+        let Self { told, ready_told, watchdog } = self;
+        Ok(HandedVitals { told: told.map(change).transpose()?, ready_told, watchdog })
     }
 }
 
@@ -127,6 +155,7 @@ impl StartedAs {
             environment: spec.env.clone().into_iter().collect(),
             cwd: spec.cwd.clone(),
             socket: spec.socket.clone(),
+            notify: spec.notify,
         }
     }
 }

@@ -10,9 +10,10 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::departure::{Notice, depart};
-use super::life::{Birth, Life, LifeEvent};
+use super::life::{Birth, Life, LifeEvent, Sign};
 use super::task::Surroundings;
 use crate::connect::SocketEvent;
+use crate::health::{News, Verdict};
 use crate::plan::PluginSpec;
 use crate::process::Bounds;
 use crate::status::Running;
@@ -31,6 +32,8 @@ pub(super) struct Heir {
     pub(super) attached: Vec<Attached>,
     /// What kept it from being ready last.
     pub(super) trouble: String,
+    /// What it says of itself.
+    pub(super) says: String,
 }
 
 /// What has become of an heir.
@@ -57,6 +60,15 @@ pub(super) enum Order {
     Inherit,
 }
 
+// === impl Heir ===
+
+impl Heir {
+    /// It was asked how it is.
+    fn fares(&mut self, news: &News) {
+        self.trouble = if news.verdict == Verdict::Well { String::new() } else { news.to_string() };
+    }
+}
+
 /// Starts the generation `seat` of `spec` and waits until it can do what `present` can. `started` is
 /// told of its process. It takes no calls.
 pub(super) async fn raise(
@@ -81,8 +93,8 @@ pub(super) async fn raise(
     started(process);
     let deadline = tokio::time::sleep(spec.start_timeout);
     tokio::pin!(deadline);
-    let mut heir =
-        Heir { life, seat, process, bounds, attached: Vec::new(), trouble: String::new() };
+    let (trouble, says) = (String::new(), String::new());
+    let mut heir = Heir { life, seat, process, bounds, attached: Vec::new(), trouble, says };
     let reason = loop {
         tokio::select! {
             biased;
@@ -97,20 +109,29 @@ pub(super) async fn raise(
                 LifeEvent::Exited(exit) => break exit.to_string(),
                 LifeEvent::Socket(SocketEvent::Served { attached, .. }) => {
                     heir.attached.push(attached);
-                    match verdict(&registry.lacks(&spec.name, seat, present)) {
-                        Verdict::Fit => return Raised::Here(Box::new(heir)),
-                        Verdict::Unfit(reason) => break reason,
-                        Verdict::NotYet(reason) => heir.trouble = reason,
+                    match fitness(&registry.lacks(&spec.name, seat, present)) {
+                        Fitness::Fit => return Raised::Here(Box::new(heir)),
+                        Fitness::Unfit(reason) => break reason,
+                        Fitness::NotYet(reason) => heir.trouble = reason,
                     }
                 }
                 LifeEvent::Refused(reason)
-                | LifeEvent::Socket(
-                    SocketEvent::Trouble { reason, .. } | SocketEvent::Hung { reason, .. },
-                ) => heir.trouble = reason,
+                | LifeEvent::Socket(SocketEvent::Trouble { reason, .. }) => heir.trouble = reason,
                 LifeEvent::Socket(SocketEvent::Lost { .. }) => {
                     "the connection to it was lost".clone_into(&mut heir.trouble);
                 }
-                LifeEvent::Socket(SocketEvent::Stirs { .. }) => heir.trouble.clear(),
+                LifeEvent::Socket(SocketEvent::Health { news, .. })
+                | LifeEvent::Sign(Sign::Health(news)) => heir.fares(&news),
+                LifeEvent::Sign(Sign::Told(message, news)) => {
+                    if let Some(news) = news {
+                        heir.fares(&news);
+                    }
+                    if let Some(more) = message.extend {
+                        let until = (Instant::now() + more).max(deadline.deadline());
+                        deadline.as_mut().reset(until);
+                    }
+                    heir.says = message.status.unwrap_or(heir.says);
+                }
             },
             () = &mut deadline => break late(&heir, spec.start_timeout),
         }
@@ -141,26 +162,30 @@ async fn gone(
 }
 
 /// Whether an heir can take the place of the present generation.
-enum Verdict {
+enum Fitness {
     Fit,
     NotYet(String),
     Unfit(String),
 }
 
-fn verdict(lacks: &[Lack]) -> Verdict {
+fn fitness(lacks: &[Lack]) -> Fitness {
     let failed = lacks.iter().find_map(|lack| lack.failure.as_ref());
     match (failed, lacks.first()) {
-        (Some(reason), _) => Verdict::Unfit(reason.to_string()),
-        (None, Some(Lack { component, component_type, .. })) => Verdict::NotYet(format!(
+        (Some(reason), _) => Fitness::Unfit(reason.to_string()),
+        (None, Some(Lack { component, component_type, .. })) => Fitness::NotYet(format!(
             "does not serve {component_type}, which component {component} is made from"
         )),
-        (None, None) => Verdict::Fit,
+        (None, None) => Fitness::Fit,
     }
 }
 
 fn late(heir: &Heir, limit: Duration) -> String {
     let limit = humantime::format_duration(limit);
-    match (heir.trouble.as_str(), heir.life.has_sockets()) {
+    let trouble = match (heir.trouble.as_str(), heir.life.awaited()) {
+        ("", Some(awaited)) => awaited,
+        (trouble, _) => trouble,
+    };
+    match (trouble, heir.life.has_sockets()) {
         ("", false) => format!("no socket has appeared within {limit}"),
         ("", true) => format!("was not ready within {limit}"),
         (trouble, _) => format!("was not ready within {limit}: {trouble}"),

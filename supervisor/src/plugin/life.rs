@@ -1,6 +1,8 @@
 //! One generation of a declared plugin: its process, its private socket folder, its sockets'
 //! connections, its output. All of it begins together and is gone together.
 
+mod vitals;
+
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt as _;
@@ -12,6 +14,8 @@ use replug_runtime::plugin::Seat;
 use replug_runtime::registry::Registry;
 use tokio::time::Instant;
 
+pub(super) use self::vitals::Sign;
+use self::vitals::Vitals;
 use super::handed::{HandedLife, StartedAs};
 use super::task::Surroundings;
 use crate::connect::{Socket, SocketEvent, SocketSet};
@@ -39,6 +43,9 @@ pub(super) struct Life {
     any_socket: bool,
     /// Nothing of this life is to reach the registry any more.
     disconnected: bool,
+    /// Sockets that are there and not looked at before the plugin says that it is ready.
+    held: Vec<Socket>,
+    vitals: Vitals,
     readiness: Readiness,
     begun: Instant,
     /// Removed, with what is in it, when the life is over.
@@ -68,6 +75,8 @@ pub(super) enum LifeEvent {
     Refused(String),
     /// Something happened to one of its sockets.
     Socket(SocketEvent),
+    /// There is news of how it is, from beside its sockets.
+    Sign(Sign),
 }
 
 /// What is left of a life.
@@ -107,11 +116,14 @@ impl Life {
             }
         };
         let folder = folder.map_err(|error| error.to_string())?;
-        let launch = spec.process(seat, &surroundings.replug, &private, identity);
+        let mut launch = spec.process(seat, &surroundings.replug, &private, identity);
+        let probe_launch = launch.clone();
+        let mut vitals = Vitals::prepare(spec, &private, &mut launch)?;
         let mut process =
             surroundings.spawner.spawn(launch).await.map_err(|error| error.to_string())?;
         let pid = process.pid();
         let bounds = process.bounds().clone();
+        vitals.begin(spec, surroundings, pid, probe_launch);
         let source = Source { plugin: spec.name.as_str().into(), generation };
         let pipes = process.take_output().expect("nobody has taken them from a new process");
         let output = Output::read(&source, pipes, &surroundings.log);
@@ -127,6 +139,8 @@ impl Life {
             health: spec.health,
             any_socket: false,
             disconnected: false,
+            held: Vec::new(),
+            vitals,
             readiness: Readiness::NotYet,
             begun: Instant::now(),
             private,
@@ -152,6 +166,10 @@ impl Life {
             Some(socket) => watch.watch_file_of(socket, handed.user).await,
         };
         let folder = folder.map_err(|error| error.to_string())?;
+        let mut vitals = Vitals::resume(spec, handed.vitals, handed.ready_for.is_some())?;
+        let probe_launch =
+            spec.process(seat, &surroundings.replug, &private, identity(spec).await?);
+        vitals.begin(spec, surroundings, handed.pid, probe_launch);
         let source = Source { plugin: spec.name.as_str().into(), generation: seat.generation };
         let life = Self {
             plugin: spec.name.as_str().into(),
@@ -164,6 +182,8 @@ impl Life {
             health: spec.health,
             any_socket: false,
             disconnected: false,
+            held: Vec::new(),
+            vitals,
             readiness: handed.ready_for.map_or(Readiness::NotYet, Readiness::Was),
             private,
             begun: Instant::now().checked_sub(handed.uptime).unwrap_or_else(Instant::now),
@@ -191,6 +211,7 @@ impl Life {
             folder: self.private.leave(),
             user: self.user,
             bounds: self.bounds,
+            vitals: self.vitals.hand_over().await,
             output: self.output.hand_over().await,
             started_as,
         })
@@ -210,9 +231,13 @@ impl Life {
                         self.any_socket = true;
                         let (plugin, name) = (self.plugin.clone(), name.into());
                         let (seat, user, health) = (self.seat, self.user, self.health);
-                        self.sockets.appeared(Socket { plugin, seat, path, name, user, health });
+                        self.held.push(Socket { plugin, seat, path, name, user, health });
+                        self.look_at_sockets();
                     }
-                    FolderEvent::Removed(path) => self.sockets.removed(&path),
+                    FolderEvent::Removed(path) => {
+                        self.held.retain(|socket| socket.path != path);
+                        self.sockets.removed(&path);
+                    }
                     FolderEvent::Refused { path, reason } => {
                         return LifeEvent::Refused(format!("{}: {reason}", path.display()));
                     }
@@ -221,8 +246,24 @@ impl Life {
                     }
                 },
                 event = self.sockets.next() => return LifeEvent::Socket(event),
+                sign = self.vitals.next() => {
+                    self.look_at_sockets();
+                    return LifeEvent::Sign(sign);
+                }
             }
         }
+    }
+
+    /// Has sockets connected that wait for the plugin to say that it is ready, if it has.
+    fn look_at_sockets(&mut self) {
+        if self.vitals.admits() && !self.disconnected {
+            self.held.drain(..).for_each(|socket| self.sockets.appeared(socket));
+        }
+    }
+
+    /// What is still waited for before its sockets are looked at.
+    pub(super) fn awaited(&self) -> Option<&'static str> {
+        self.vitals.awaited()
     }
 
     /// Whether it has made a socket at all.
@@ -240,6 +281,7 @@ impl Life {
         if !matches!(self.readiness, Readiness::Since(_)) {
             self.readiness = Readiness::Since(Instant::now());
         }
+        self.vitals.is_ready();
     }
 
     /// From now on it is not.
@@ -253,6 +295,7 @@ impl Life {
     /// reaches the registry afterwards.
     pub(super) async fn disconnect(&mut self) {
         self.disconnected = true;
+        self.vitals.end().await;
         self.sockets.shutdown().await;
     }
 
@@ -296,6 +339,7 @@ impl Life {
     /// afterwards.
     pub(super) async fn end(mut self) -> Ended {
         self.is_not_ready();
+        self.vitals.end().await;
         self.sockets.shutdown().await;
         Ended {
             ready_for: match self.readiness {

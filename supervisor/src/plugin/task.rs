@@ -1,8 +1,10 @@
 //! The task of one declared plugin: it owns the plugin's state, does what the state machine asks
 //! for, and tells everybody how the plugin stands.
 
+mod files;
 mod handing;
 mod shown;
+mod signs;
 mod succession;
 
 use std::collections::VecDeque;
@@ -26,7 +28,8 @@ use super::life::{Birth, Life, LifeEvent};
 use super::{Effect, Event, Happening, State, Step, Succession, Then};
 use crate::connect::{SocketEvent, warn_of};
 use crate::events::Journal;
-use crate::health::OnUnhealthy;
+use crate::files::FileWatch;
+use crate::health::overslept;
 use crate::output::{Output, PluginLog};
 use crate::plan::{PluginSpec, Start};
 use crate::process::{Signal, Spawner};
@@ -112,6 +115,8 @@ pub struct PluginTask {
     left: Option<PrivateFolder>,
     /// What the state waits for: a start, a delay, an exit, or a stable life.
     timer: Option<Instant>,
+    /// What the plugin is made of, where the plan wants that watched.
+    files: Option<FileWatch>,
     /// Retiring may have to initialise components elsewhere, which nothing here waits for.
     background: JoinSet<()>,
 }
@@ -141,6 +146,7 @@ impl PluginTask {
         shown.printed = Some(surroundings.log.keep(&spec.name, &spec.log));
         let (status, seen) = Board::new(shown, surroundings.journal.clone());
         let backoff = Backoff::new(spec.restart);
+        let files = files::watched(&spec, &surroundings);
         let task = Self {
             spec,
             surroundings,
@@ -161,6 +167,7 @@ impl PluginTask {
             patience: watch::Sender::new(()),
             left: None,
             timer: None,
+            files,
             background: JoinSet::new(),
         };
         (task, commander, seen)
@@ -224,6 +231,7 @@ impl PluginTask {
                     Tidings::Raised(Some(raised)) => self.raised(raised).await,
                     Tidings::Raised(None) | Tidings::Departed => self.show_departures(),
                 },
+                event = files::happens(&mut self.files) => self.files(event).await,
                 Some(_) = self.background.join_next() => {}
             }
         }
@@ -231,10 +239,17 @@ impl PluginTask {
     }
 
     async fn time_is_up(&mut self) {
-        self.timer = None;
+        let timer = self.timer.take();
         match self.state() {
+            State::Starting
+                if timer.is_some_and(|timer| overslept(timer, self.spec.start_timeout)) =>
+            {
+                // The plugin may have become ready while replug did not run, and not be heard yet.
+                self.timer = Some(Instant::now() + self.spec.start_timeout);
+            }
             State::Starting => {
                 let reason = self.late();
+                tracing::warn!(plugin = self.spec.name, "{reason}: killed");
                 self.status.send_modify(|status| status.reason = reason);
                 self.happened(Event::TimedOut).await;
             }
@@ -303,6 +318,7 @@ impl PluginTask {
                 self.status.send_modify(|status| status.reason = reason);
             }
             LifeEvent::Socket(event) => self.socket(event).await,
+            LifeEvent::Sign(sign) => self.sign(sign).await,
         }
     }
 
@@ -352,17 +368,7 @@ impl PluginTask {
                     self.status.send_modify(|status| status.reason = reason);
                 }
             }
-            SocketEvent::Hung { reason, .. } => {
-                tracing::warn!(plugin = self.spec.name, "{reason}");
-                self.status.send_modify(|status| status.reason = reason);
-                if self.spec.health.on_unhealthy == OnUnhealthy::Restart {
-                    self.happened(Event::Hung).await;
-                }
-            }
-            SocketEvent::Stirs { .. } => {
-                tracing::info!(plugin = self.spec.name, "answers again");
-                self.status.send_modify(|status| status.reason.clear());
-            }
+            SocketEvent::Health { news, .. } => self.health(news).await,
         }
     }
 
@@ -503,6 +509,8 @@ impl PluginTask {
                     status.limits.clone_from(&bounds.limits);
                     status.missing_limits.clone_from(&bounds.missing);
                     status.confinement.clone_from(&bounds.confinement);
+                    status.health.clear();
+                    status.says.clear();
                     // What ended the generation before stands as the last exit.
                     status.reason.clear();
                 });

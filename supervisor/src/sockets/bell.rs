@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use notify::event::{EventKind, ModifyKind};
+use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{Config, INotifyWatcher, RecursiveMode, Watcher};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -32,15 +32,17 @@ type Bells = Arc<Mutex<HashMap<PathBuf, Vec<Arc<Bell>>>>>;
 
 /// Says that something has happened in a folder, not what. For one listener.
 #[derive(Debug, Default)]
-pub(super) struct Bell {
+pub(crate) struct Bell {
     rung: Notify,
     /// The folder, or one that stood at its path before, is gone, and the watch may be.
     lost: AtomicBool,
+    /// Whether it rings when a file is written, too.
+    writes: bool,
 }
 
 /// A folder that is watched for as long as this lives.
 #[derive(Debug)]
-pub(super) struct Watched(Option<Watch>);
+pub(crate) struct Watched(Option<Watch>);
 
 #[derive(Debug)]
 struct Watch {
@@ -62,7 +64,7 @@ impl SocketWatch {
     }
 
     /// Lets `bell` ring whenever something happens in the folder. Blocks for a moment.
-    pub(super) fn add(&self, path: &Path, bell: Arc<Bell>) -> Result<Watched, WatchError> {
+    pub(crate) fn add(&self, path: &Path, bell: Arc<Bell>) -> Result<Watched, WatchError> {
         // Held throughout, so that nobody ends the watch of this folder meanwhile.
         let mut watching = lock(&self.watcher);
         let inotify = match &mut *watching {
@@ -118,13 +120,18 @@ impl fmt::Debug for SocketWatch {
 // === impl Bell ===
 
 impl Bell {
+    /// A bell that rings when a file is written, too.
+    pub(crate) fn of_writes() -> Self {
+        Self { writes: true, ..Self::default() }
+    }
+
     /// Rings. A bell that nobody has heard yet rings no louder.
     pub(super) fn ring(&self) {
         self.rung.notify_one();
     }
 
     /// Waits until it has rung since it was heard last. Dropping the future loses nothing.
-    pub(super) async fn heard(&self) {
+    pub(crate) async fn heard(&self) {
         self.rung.notified().await;
     }
 
@@ -138,7 +145,7 @@ impl Bell {
 
 impl Watched {
     /// Ends the watch now. Blocks for a moment, which dropping does not.
-    pub(super) fn end(mut self) {
+    pub(crate) fn end(mut self) {
         if let Some(watch) = self.0.take() {
             watch.by.remove(&watch.path, &watch.bell);
         }
@@ -159,13 +166,19 @@ impl Drop for Watched {
 
 /// Rings the bells of the folders that an event is about. On the watcher's own thread.
 fn ring(bells: &HashMap<PathBuf, Vec<Arc<Bell>>>, event: notify::Result<notify::Event>) {
+    let mut written = false;
     let (paths, lost) = match event {
         Ok(event) if !event.need_rescan() => match event.kind {
             EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => (event.paths, true),
             EventKind::Create(_) | EventKind::Modify(ModifyKind::Metadata(_)) => {
                 (event.paths, false)
             }
-            // Opened, read, written: of no interest, and looking through a folder opens it.
+            EventKind::Modify(ModifyKind::Data(_))
+            | EventKind::Access(AccessKind::Close(AccessMode::Write)) => {
+                written = true;
+                (event.paths, false)
+            }
+            // Opened, read: of no interest, and looking through a folder opens it.
             _ => return,
         },
         // Events were dropped, or cannot be read: everybody looks again, and hangs the bell anew.
@@ -184,7 +197,8 @@ fn ring(bells: &HashMap<PathBuf, Vec<Arc<Bell>>>, event: notify::Result<notify::
             bell.lost.fetch_or(lost, Ordering::AcqRel);
             bell.ring();
         }
-        for bell in path.parent().and_then(|folder| bells.get(folder)).into_iter().flatten() {
+        let above = path.parent().and_then(|folder| bells.get(folder));
+        for bell in above.into_iter().flatten().filter(|bell| bell.writes || !written) {
             bell.ring();
         }
     }
@@ -197,7 +211,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use notify::event::{AccessKind, CreateKind, Flag, RemoveKind};
+    use notify::event::{CreateKind, DataChange, Flag, RemoveKind};
 
     use super::*;
 
@@ -226,6 +240,18 @@ mod tests {
     fn a_look_through_a_folder_rings_nothing() {
         let read = event(EventKind::Access(AccessKind::Read), "/a");
         assert_eq!(after(read, ["/a", "/"]), [(false, false), (false, false)]);
+    }
+
+    #[test]
+    fn a_file_that_is_written_rings_only_for_those_who_asked_for_that() {
+        let written = event(EventKind::Modify(ModifyKind::Data(DataChange::Any)), "/a/x");
+        assert_eq!(after(written, ["/a", "/b"]), [(false, false), (false, false)]);
+        let closed = EventKind::Access(AccessKind::Close(AccessMode::Write));
+        let bell = Arc::new(Bell::of_writes());
+        ring(&[(PathBuf::from("/a"), vec![bell.clone()])].into(), Ok(event(closed, "/a/x")));
+        let mut heard = std::pin::pin!(bell.heard());
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(heard.as_mut().poll(&mut context).is_ready());
     }
 
     #[test]

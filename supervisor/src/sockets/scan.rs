@@ -147,6 +147,10 @@ impl Look {
                 // Where somebody makes a socket before it gets its name; no news to anybody.
                 return;
             }
+            if *scope == Scope::Private && name == crate::told::SOCKET_NAME {
+                // replug's own, at which it listens to the plugin.
+                return;
+            }
             let found =
                 Found { identity: Identity::of(&metadata), refused: refuse(&metadata, scope) };
             self.files.insert(name, found);

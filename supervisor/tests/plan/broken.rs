@@ -112,7 +112,6 @@ port = 8080
 [plugins.a]
 command = ["sh"]
 instances = 2
-watch = ["a.py"]
 [components.c]
 type = "state.sqlite"
 scopes = []
@@ -121,8 +120,7 @@ scopes = []
             "2:1: error: `runtime.resources` is not supported by this version of replug; take it out until a version that knows it is installed",
             "3:2: error: `app` is not supported by this version of replug; take it out until a version that knows it is installed",
             "7:1: error: `plugins.a.instances` is not supported by this version of replug; take it out until a version that knows it is installed",
-            "8:1: error: `plugins.a.watch` is not supported by this version of replug; take it out until a version that knows it is installed",
-            "11:1: error: `components.c.scopes` is not supported by this version of replug; take it out until a version that knows it is installed",
+            "10:1: error: `components.c.scopes` is not supported by this version of replug; take it out until a version that knows it is installed",
         ],
     );
 }
@@ -225,7 +223,7 @@ health = { interval = "0s", failures = 0, on_unhealthy = "kill", period = "1s" }
             r#"11:23: error: `plugins.a.health.interval` is zero; write a duration above zero, such as "100ms""#,
             "11:40: error: `plugins.a.health.failures` is 0; write a number from 1 on",
             r#"11:58: error: `plugins.a.health.on_unhealthy` is "kill"; write one of "restart", "report""#,
-            "11:66: error: `plugins.a.health.period` is no key that replug knows; there are `interval`, `timeout`, `failures`, `on_unhealthy`",
+            "11:66: error: `plugins.a.health.period` is no key that replug knows; there are `interval`, `timeout`, `failures`, `on_unhealthy`, `exec`, `tcp`, `http`, `start_period`, `ready`",
         ],
     );
     says(
@@ -278,6 +276,74 @@ command = ["sh"]
             "7:10: error: invalid unquoted key, expected letters, numbers, `-`, `_`; put the key in quotes",
             r#"9:10: error: `plugins."a b"` has a name with ' ' in it; use letters, digits, `-`, `_` and `.`, at most 64 bytes"#,
             "11:10: error: `plugins.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa` has a name of 65 bytes; use letters, digits, `-`, `_` and `.`, at most 64 bytes",
+        ],
+    );
+}
+
+#[test]
+fn what_is_said_of_probes_and_notifications_is_checked() {
+    says(
+        r#"[plugins.a]
+command = ["sh"]
+health = { exec = [], tcp = "localhost" }
+[plugins.b]
+command = ["sh"]
+health = { http = "https://localhost/", ready = "yes" }
+[plugins.c]
+command = ["sh"]
+health = { start_period = "1s", ready = true }
+watchdog = "1s"
+[plugins.d]
+command = ["sh"]
+health = { tcp = "unix:db.sock" }
+notify = true
+env = { NOTIFY_SOCKET = "/x" }
+[plugins.e]
+command = ["sh"]
+health = { tcp = "db:99999" }
+notify = 1
+"#,
+        &[
+            r#"3:19: error: `plugins.a.health.exec` is empty; write the program and its arguments, such as ["./is-alive", "--quick"]"#,
+            "3:23: error: `plugins.a.health.tcp` stands beside `exec`; keep one of the two: a plugin has one probe; one that runs a command can ask more (3:12 the other one)",
+            r#"3:29: error: `plugins.a.health.tcp` is "localhost", which is no address; write "HOST:PORT" or "unix:/PATH.sock""#,
+            r#"6:19: error: `plugins.b.health.http` is "https://localhost/", which does not begin with http://; write a URL such as "http://127.0.0.1:8080/healthz"; for anything else there is `exec`"#,
+            "6:49: error: `plugins.b.health.ready` is a string; write true or false",
+            "9:12: error: `plugins.c.health.start_period` is about a probe, and there is none; write what is asked: `exec`, `tcp` or `http`",
+            "9:33: error: `plugins.c.health.ready` is about a probe, and there is none; write what is asked: `exec`, `tcp` or `http`",
+            "10:1: error: `plugins.c.watchdog` is fed by `sd_notify`, which is off; write notify = true beside it, for a plugin that sends WATCHDOG=1",
+            r#"13:18: error: `plugins.d.health.tcp` is "unix:db.sock", which has no absolute path; write "HOST:PORT" or "unix:/PATH.sock""#,
+            "15:7: error: `plugins.d.env` is set by replug where `notify` is true; take it out, or take `notify` out",
+            r#"18:18: error: `plugins.e.health.tcp` is "db:99999", which has no port from 1 to 65535; write "HOST:PORT" or "unix:/PATH.sock""#,
+            "19:10: error: `plugins.e.notify` is an integer; write true or false",
+        ],
+    );
+}
+
+#[test]
+fn what_is_to_be_watched_is_checked() {
+    says(
+        r#"[plugins.a]
+command = ["sh"]
+watch = "main.py"
+[plugins.b]
+command = ["sh"]
+watch = ["no-such-file", "src/[a-.py", "", 1]
+[plugins.c]
+builtin = "state.sqlite"
+watch = true
+[plugins.d]
+command = ["sh"]
+watch = []
+"#,
+        &[
+            r#"3:9: error: `plugins.a.watch` is a string; write true, or an array of paths, such as ["main.py", "src/**/*.py"]"#,
+            "6:10: warning: `plugins.b.watch[0]` names /plan/no-such-file, which does not exist; nothing is watched there until it does",
+            r#"6:26: error: `plugins.b.watch[1]` is "src/[a-.py", which is no pattern: invalid range; 'a' > '.'; write one such as "src/**/*.py""#,
+            "6:40: error: `plugins.b.watch[2]` is empty; write a path",
+            "6:44: error: `plugins.b.watch[3]` is an integer; write a path in quotes",
+            "9:9: error: `plugins.c.watch` stands beside `builtin`; name files, or take it out: a built-in is a part of replug itself",
+            r#"12:9: error: `plugins.d.watch` is empty; write true, or an array of paths, such as ["main.py", "src/**/*.py"]"#,
         ],
     );
 }

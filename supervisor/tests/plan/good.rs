@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use replug_runtime::component::{HoldPolicy, Replay};
+use replug_supervisor::files::Watching;
+use replug_supervisor::health::probe::{Address, Probe, Probing};
 use replug_supervisor::health::{HealthPolicy, OnUnhealthy, Watch};
 use replug_supervisor::output::{FilePolicy, LogPolicy};
-use replug_supervisor::plan::{ControlGroup, Launch, Listen, Plan, Start};
+use replug_supervisor::plan::{ControlGroup, Launch, Listen, Plan, PluginSpec, Start};
 use replug_supervisor::restart::{Exits, GiveUp, Restart, RestartPolicy, SUCCESS};
 
 use crate::{plan, surroundings};
@@ -133,6 +135,79 @@ fn every_key_of_a_plugin_counts() {
     assert_eq!(dotted.socket, None);
     assert_eq!(plan.plugin("a.b"), Some(dotted));
     assert_eq!(plan.plugin("c"), None);
+}
+
+#[test]
+fn a_plugin_may_be_asked_by_one_probe_and_tell_by_itself() {
+    let plan = plan(
+        r#"
+        [defaults]
+        health = { interval = "1s", exec = ["test", "-e", "alive"], ready = true }
+
+        [plugins.a]
+        command = ["sh"]
+        notify = true
+        watchdog = "10s"
+
+        [plugins.b]
+        command = ["sh"]
+        health = { tcp = "db:5432", start_period = "2m" }
+
+        [plugins.c]
+        command = ["sh"]
+        health = { tcp = "unix:/db.sock", ready = false }
+
+        [plugins.d]
+        command = ["sh"]
+        health = { http = "http://127.0.0.1:8080/healthz" }
+        "#,
+    );
+    let [a, b, c, d] = plan.plugins.as_slice() else { panic!("{plan:?}") };
+    let probing = |plugin: &PluginSpec| plugin.probe.clone().unwrap();
+    let args = vec!["-e".to_owned(), "alive".to_owned()];
+    let exec = Probe::Exec { program: "test".to_owned(), args };
+    assert_eq!(probing(a), Probing { probe: exec, start_period: None, ready: true });
+    assert_eq!((a.notify, a.watchdog), (true, Some(Duration::from_secs(10))));
+
+    let tcp = Probe::Tcp(Address::Tcp("db:5432".to_owned()));
+    let start_period = Some(Duration::from_secs(120));
+    assert_eq!(probing(b), Probing { probe: tcp, start_period, ready: true });
+    assert_eq!((b.notify, b.watchdog), (false, None));
+    assert_eq!(b.health.interval, Duration::from_secs(1));
+
+    let unix = Probe::Tcp(Address::Unix("/db.sock".into()));
+    assert_eq!(probing(c), Probing { probe: unix, start_period: None, ready: false });
+    let http = Probe::Http("http://127.0.0.1:8080/healthz".parse().unwrap());
+    assert_eq!(probing(d).probe, http);
+}
+
+#[test]
+fn files_are_watched_relative_to_the_plan_and_the_program_by_itself() {
+    let plan = plan(
+        r#"
+        [plugins.a]
+        command = ["sh", "-c", "/bin/sh"]
+        watch = true
+
+        [plugins.b]
+        command = ["sh"]
+        watch = ["/bin/sh", "src/deep/**/*.py", "*.so"]
+
+        [plugins.c]
+        command = ["sh"]
+        watch = false
+        "#,
+    );
+    let watched: Vec<_> = plan.plugins.iter().map(|plugin| plugin.watch.as_slice()).collect();
+    let path = |path: &str| Watching::Path(path.into());
+    let glob = |base: &str, pattern: &str| Watching::Glob {
+        base: base.into(),
+        pattern: pattern.to_owned(),
+    };
+    assert_eq!(watched[0], [path("/usr/bin/sh"), path("/bin/sh")]);
+    let b = [path("/bin/sh"), glob("/plan/src/deep", "**/*.py"), glob("/plan", "*.so")];
+    assert_eq!(watched[1], b);
+    assert_eq!(watched[2], []);
 }
 
 #[test]

@@ -39,6 +39,8 @@ pub(crate) struct PluginStatus {
     pub(crate) missing_limits: Vec<String>,
     pub(crate) confinement: Vec<String>,
     pub(crate) printed: Option<Printed>,
+    pub(crate) health: Vec<Health>,
+    pub(crate) says: Option<String>,
 }
 
 /// What a plugin has printed, and what of it was lost.
@@ -52,6 +54,13 @@ pub(crate) struct Printed {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Successor {
     pub(crate) generation: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Health {
+    pub(crate) by: String,
+    pub(crate) state: String,
+    pub(crate) failures: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -101,6 +110,12 @@ impl PluginStatus {
     /// Why it is not ready; empty where nothing is said.
     pub(crate) fn why(&self) -> &str {
         self.reason.as_deref().unwrap_or_default()
+    }
+
+    /// How it was found by `link`, `probe` or `watchdog`; empty where it was not asked.
+    pub(crate) fn health_by(&self, by: &str) -> &str {
+        let health = self.health.iter().find(|health| health.by == by);
+        health.map_or("", |health| health.state.as_str())
     }
 
     /// How the last generation ended; empty where none has.

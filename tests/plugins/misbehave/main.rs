@@ -8,6 +8,7 @@ mod mode;
 mod noise;
 mod raw;
 mod reflection;
+mod relay;
 mod store;
 mod tally;
 
@@ -47,6 +48,8 @@ async fn main() -> Result<ExitCode, BoxError> {
     let arguments = Arguments::parse();
     // Taken before there is a socket: who sees the socket may send a signal.
     let mut term = signal(SignalKind::terminate())?;
+    // Ends with the plugin.
+    tokio::spawn(relay::tell_on());
     let folder = std::env::var_os("DAPR_COMPONENTS_SOCKETS_FOLDER").unwrap_or_default();
     let socket = PathBuf::from(folder).join(&arguments.socket);
 

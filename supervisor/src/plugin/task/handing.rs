@@ -49,13 +49,16 @@ impl PluginTask {
             last_exit: status.last_exit.clone(),
             reason: status.reason.clone(),
             last_lines: status.last_lines.clone(),
+            says: status.says.clone(),
             life,
         }
     }
 
     /// Goes on where the task of the program before left off.
     pub(super) async fn take_over(&mut self, handed: Handed<OwnedFd>) {
-        let Handed { state, generation, backoff, last_exit, reason, last_lines, life, .. } = handed;
+        let Handed {
+            state, generation, backoff, last_exit, reason, last_lines, says, life, ..
+        } = handed;
         self.generation = generation;
         self.generations = generation;
         self.backoff = Backoff::remembering(self.spec.restart, backoff);
@@ -65,6 +68,7 @@ impl PluginTask {
             status.last_exit = last_exit;
             status.reason = reason;
             status.last_lines = last_lines;
+            status.says = says;
         });
         let Some(life) = life else {
             match state {

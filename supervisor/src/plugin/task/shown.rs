@@ -31,7 +31,12 @@ impl PluginTask {
     /// Why the present start has taken too long.
     pub(super) fn late(&self) -> String {
         let limit = humantime::format_duration(self.spec.start_timeout);
-        let reason = self.status.borrow().reason.clone();
+        let mut reason = self.status.borrow().reason.clone();
+        if let Some(awaited) = self.life.as_ref().and_then(Life::awaited)
+            && reason.is_empty()
+        {
+            awaited.clone_into(&mut reason);
+        }
         match (reason.is_empty(), self.life.as_ref().is_some_and(Life::has_sockets)) {
             (true, false) => format!("no socket has appeared within {limit}"),
             (true, true) => format!("was not ready within {limit}"),
@@ -59,7 +64,7 @@ impl PluginTask {
     }
 
     /// Whether there is no process and will be none, because the plugin failed.
-    fn failed(&self) -> bool {
+    pub(super) fn failed(&self) -> bool {
         self.state() == State::Stopped && self.backoff.left().is_some_and(Left::is_failure)
     }
 

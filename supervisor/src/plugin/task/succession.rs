@@ -13,6 +13,7 @@ use super::super::departure::{Notice, depart};
 use super::super::heir::{Heir, NotRaised, Order, Raised, raise};
 use super::super::life::Life;
 use super::super::{Event, Happening, State};
+use super::files::watched;
 use super::{PluginTask, Tidings};
 use crate::connect::warn_of;
 use crate::events::{Kind, about};
@@ -235,7 +236,7 @@ impl PluginTask {
 
     /// The heir is the present generation.
     fn is_now(&mut self, heir: Heir, spec: Arc<PluginSpec>) {
-        let Heir { life, seat, process, bounds, attached, trouble } = heir;
+        let Heir { life, seat, process, bounds, attached, trouble, says } = heir;
         let departing = self.departing();
         for attached in &attached {
             warn_of(&self.spec.name, attached);
@@ -253,6 +254,8 @@ impl PluginTask {
             status.confinement = bounds.confinement;
             status.successor = None;
             status.departing = departing;
+            status.health.clear();
+            status.says = says;
             status.reason = if attached.is_empty() { trouble } else { String::new() };
             for attached in &attached {
                 status.serve(attached);
@@ -267,6 +270,9 @@ impl PluginTask {
         }
         if let Launch::Builtin { component_type, .. } = &spec.launch {
             self.surroundings.registry.reserve(component_type.clone(), &spec.name);
+        }
+        if spec.watch != self.spec.watch {
+            self.files = watched(&spec, &self.surroundings);
         }
         let command = spec.command_line(&self.surroundings.replug);
         self.status.send_modify(|status| {
