@@ -76,7 +76,8 @@ mod tests {
         assert_eq!(since("1970-01-02T00:00:01Z"), at(86401));
         assert_eq!(since("1970-01-02 00:00:01"), at(86401));
         assert_eq!(since("1970-01-02"), at(86400));
-        let ago = SystemTime::now().duration_since(since("1h").unwrap()).unwrap();
+        let an_hour_ago = since("1h").unwrap();
+        let ago = SystemTime::now().duration_since(an_hour_ago).unwrap();
         assert!(ago >= Duration::from_secs(3600) && ago < Duration::from_secs(3700));
         assert!(since("yesterday").is_err());
     }

@@ -97,7 +97,7 @@ command = ["sh"]
 log = { file = "/plan/a.log" }
 "#,
         &[
-            "9:16: error: `plugins.c.log.file` makes /plan/a.log the file of a and of c; give each its own: `{name}` in it stands for the plugin's name",
+            "9:16: error: `plugins.c.log.file` makes /plan/a.log the file of a and of c; give each its own: `{name}` in it stands for the plugin's name (3:16 the other one)",
         ],
     );
 }
