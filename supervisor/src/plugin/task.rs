@@ -397,6 +397,13 @@ impl PluginTask {
                 self.arm();
                 self.show();
             }
+            if steps.contains(&Step::Inherit) && self.life.is_some() {
+                tracing::info!(
+                    plugin = self.spec.name,
+                    generation = self.generation,
+                    "takes the place of the generation that has ended"
+                );
+            }
         }
     }
 
