@@ -1,5 +1,6 @@
 //! A component's declaration: what `[components.NAME]` says of it.
 
+use std::fmt;
 use std::time::Duration;
 
 use replug_component::{ComponentType, Metadata};
@@ -10,8 +11,9 @@ pub const DEFAULT_HOLD: Duration = Duration::from_secs(5);
 /// How many callers may wait for one component, unless it says otherwise.
 pub const DEFAULT_HOLD_LIMIT: usize = 10_000;
 
-/// A component as it is declared: a name, a type, and what it is made with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A component as it is declared: a name, a type, and what it is made with. `Debug` tells the names
+/// of its metadata and not their values, which may be secrets.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ComponentSpec {
     /// What applications call it.
     pub name: String,
@@ -23,6 +25,20 @@ pub struct ComponentSpec {
     pub metadata: Metadata,
     /// What happens to its callers while its plugin is away.
     pub hold: HoldPolicy,
+}
+
+impl fmt::Debug for ComponentSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut metadata: Vec<_> = self.metadata.keys().collect();
+        metadata.sort_unstable();
+        f.debug_struct("ComponentSpec")
+            .field("name", &self.name)
+            .field("component_type", &self.component_type)
+            .field("version", &self.version)
+            .field("metadata", &metadata)
+            .field("hold", &self.hold)
+            .finish()
+    }
 }
 
 /// What happens to callers while a component's plugin is away.

@@ -12,7 +12,10 @@ mod bounds;
 mod care;
 mod component;
 mod diagnostic;
+mod diff;
+mod env_file;
 mod health;
+mod include;
 mod log;
 mod nearest;
 mod order;
@@ -23,9 +26,11 @@ mod reader;
 mod references;
 mod render;
 mod runtime;
+mod secret;
 mod surroundings;
 mod syntax;
 mod value;
+mod variables;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -46,7 +51,9 @@ use crate::process::{Confinement, Limits};
 use crate::restart::RestartPolicy;
 
 pub use diagnostic::{At, Checked, Diagnostic, Related, Severity};
+pub use diff::{Change, ComponentChange, PluginChange};
 pub(crate) use nearest::nearest;
+pub use secret::{EnvValue, Secret, Source};
 pub use surroundings::Surroundings;
 
 /// The longest path, in bytes, that a Unix socket can be bound or connected to on Linux.
@@ -113,12 +120,16 @@ pub struct PluginSpec {
     pub name: String,
     /// What is started.
     pub launch: Launch,
-    /// Plugins that have to be ready before it is started, and that are stopped after it.
+    /// Plugins that have to be ready before it is started, and that are stopped after it; those
+    /// that it requires among them.
     pub after: Vec<String>,
+    /// Plugins without which it is of no use: started with it, and it is stopped where one of them
+    /// is stopped by hand or given up.
+    pub requires: Vec<String>,
     /// When it is started for the first time.
     pub start: Start,
-    /// Variables that it gets besides replug's own environment.
-    pub env: BTreeMap<String, String>,
+    /// Variables that it gets besides replug's own environment, those of its `env_file` included.
+    pub env: BTreeMap<String, EnvValue>,
     /// The folder that it starts in; the one of `plugins.toml` unless told.
     pub cwd: PathBuf,
     /// When it is started again after an exit. `max` is never shorter than `initial`.
@@ -191,17 +202,17 @@ impl Plan {
         match syntax::read_file(path) {
             Ok(source) => Self::check(source, path, surroundings),
             Err((source, diagnostic)) => {
-                Checked { plan: None, diagnostics: vec![*diagnostic], source }
+                let included = BTreeMap::new();
+                Checked { plan: None, diagnostics: vec![*diagnostic], source, included }
             }
         }
     }
 
     /// Checks `source` as the content of the file at `path`, which is not read: it gives diagnostics
-    /// their name, and relative paths their folder.
+    /// their name, and relative paths their folder. Files that `source` includes are read.
     #[must_use]
     pub fn check(source: String, path: &Path, surroundings: &Surroundings) -> Checked {
-        let (plan, diagnostics) = reader::read(&source, path, surroundings);
-        Checked { plan, diagnostics, source }
+        reader::read(source, path, surroundings)
     }
 
     /// The plugin of that name.

@@ -4,11 +4,12 @@ use replug_component::{BuildingBlock, ComponentType, ComponentTypeError, Metadat
 use replug_runtime::component::{ComponentSpec, HoldPolicy, Replay};
 use toml::de::{DeInteger, DeValue};
 
+use super::include::Named;
 use super::nearest::nearest;
 use super::place::{Fault, Findings, Place};
 use super::plugin::one_of;
-use super::reader::{Context, Entry, Section, kind};
-use super::value;
+use super::reader::{Context, Entry, Section};
+use super::{secret, value};
 
 /// Keys that later versions of replug know.
 const LATER: [&str; 1] = ["scopes"];
@@ -20,9 +21,16 @@ const KEY_SEPARATOR: &str = "||";
 
 /// What `[components.NAME]` says, and where it says what other tables have to do with.
 pub(super) struct Declared {
+    pub(super) name: String,
     /// None where the type is not known, which has been reported.
     pub(super) spec: Option<ComponentSpec>,
     pub(super) component_type: Place,
+}
+
+impl Named for Declared {
+    fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 /// Reads `[components.NAME]`.
@@ -64,8 +72,9 @@ pub(super) fn read(
         hold,
     });
     let component_type = section.place_of("type");
+    let name = section.name.to_owned();
     section.finish(&LATER, findings);
-    Declared { spec, component_type }
+    Declared { name, spec, component_type }
 }
 
 /// That a name can be a part of a URL's path, as Dapr asks of it.
@@ -139,40 +148,12 @@ fn text(entry: &Entry<'_>, context: &Context<'_>) -> Result<String, Fault> {
         DeValue::Float(number) => Ok(number.as_str().to_owned()),
         DeValue::Boolean(truth) => Ok(truth.to_string()),
         DeValue::Datetime(time) => Ok(time.to_string()),
-        DeValue::Table(table) if table.contains_key("env") || table.contains_key("secret") => {
-            let only = table.iter().next().filter(|_| table.len() == 1);
-            let Some((key, value)) = only else {
-                return Err(Fault::new(
-                    "has other keys beside `env` or `secret`",
-                    "write { env = \"VAR\" } alone, or the table as a string of JSON",
-                ));
-            };
-            reference(key.get_ref(), value.get_ref(), context)
-        }
-        DeValue::Array(_) | DeValue::Table(_) => json(entry.value).map(|json| json.to_string()),
+        DeValue::Table(table) => match secret::reference(table, context) {
+            Some(secret) => secret.map(|secret| secret.expose().to_owned()),
+            None => json(entry.value).map(|json| json.to_string()),
+        },
+        DeValue::Array(_) => json(entry.value).map(|json| json.to_string()),
     }
-}
-
-/// `{ env = "VAR" }`, and what is not there yet.
-fn reference(source: &str, value: &DeValue<'_>, context: &Context<'_>) -> Result<String, Fault> {
-    let DeValue::String(name) = value else {
-        return Err(Fault::new(
-            format!("has {} where a name belongs", kind(value)),
-            format!("write {{ {source} = \"NAME\" }}, with the name in quotes"),
-        ));
-    };
-    if source == "secret" {
-        return Err(Fault::new(
-            format!("takes the secret {name:?}, and this version of replug has no secret stores"),
-            "take an environment variable until one that has them is installed: { env = \"VAR\" }",
-        ));
-    }
-    context.surroundings.env.get(name.as_ref()).cloned().ok_or_else(|| {
-        Fault::new(
-            format!("takes the environment variable `{name}`, which is not set"),
-            "set it before replug starts, or write the value here",
-        )
-    })
 }
 
 fn json(value: &DeValue<'_>) -> Result<serde_json::Value, Fault> {
@@ -216,8 +197,12 @@ fn whole(number: &DeInteger<'_>) -> Result<i64, Fault> {
 fn key_prefix(table: &Section<'_>, metadata: &Metadata, findings: &mut Findings<'_>) {
     let names = metadata.iter().filter(|(name, _)| name.eq_ignore_ascii_case("keyPrefix"));
     for (name, prefix) in names.filter(|(_, prefix)| prefix.contains(KEY_SEPARATOR)) {
+        // What it refers to may be a secret.
+        let written = table.entries().any(|it| it.name() == name && it.value.as_str().is_some());
+        let is =
+            if written { format!("is {prefix:?}") } else { format!("has `{KEY_SEPARATOR}` in it") };
         let fault = Fault::new(
-            format!("is {prefix:?}, and `{KEY_SEPARATOR}` parts the prefix from the key"),
+            format!("{is}, and `{KEY_SEPARATOR}` parts the prefix from the key"),
             "write \"appid\", \"name\", \"none\", or a text without `||`",
         );
         findings.error(&table.place_of(name), fault);

@@ -1,5 +1,6 @@
 //! What is wrong with a plan, said so that a person or a program can act on it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::ops::Range;
@@ -17,6 +18,8 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
     /// The text that was read, for [`Checked::render`] to quote; empty where none could be.
     pub source: String,
+    /// The texts of the files that it includes, by the names that diagnostics call them.
+    pub included: BTreeMap<String, String>,
 }
 
 /// One thing that is wrong with a plan.
@@ -65,6 +68,9 @@ pub struct At {
 /// A place that has to do with a diagnostic, and what it has to do with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Related {
+    /// The file, where it is another than the diagnostic's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// Where.
     #[serde(flatten)]
     pub at: At,
@@ -85,6 +91,11 @@ impl Checked {
     #[must_use]
     pub fn warnings(&self) -> usize {
         self.diagnostics.len() - self.errors()
+    }
+
+    /// The text of a file that a diagnostic names.
+    pub(super) fn text_of(&self, file: &str) -> &str {
+        self.included.get(file).unwrap_or(&self.source)
     }
 
     /// Writes every diagnostic for eyes, with the line of the file that it is about, and a line

@@ -1,5 +1,5 @@
-//! The order in which plugins start: that `after` names plugins that are there, and leads nowhere
-//! in a circle.
+//! The order in which plugins start: that `after` and `requires` name plugins that are there, and
+//! lead nowhere in a circle.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use super::place::{Fault, Findings, Place};
 use super::plugin::Declared;
 use super::reader::Placed;
 
-/// Checks what `after` of all plugins says.
+/// Checks what `after` and `requires` of all plugins say.
 pub(super) fn check(plugins: &[Placed<Declared>], findings: &mut Findings<'_>) {
     let declared: HashMap<&str, &Declared> =
         plugins.iter().map(|it| (it.value.spec.name.as_str(), &it.value)).collect();
@@ -16,6 +16,17 @@ pub(super) fn check(plugins: &[Placed<Declared>], findings: &mut Findings<'_>) {
         for (name, place) in &plugin.value.after {
             if !declared.contains_key(name.as_str()) {
                 unknown(name, place, &declared, findings);
+            }
+        }
+    }
+    for plugin in plugins.iter().filter(|it| it.value.enabled) {
+        for (name, place) in &plugin.value.requires {
+            if declared.get(name.as_str()).is_some_and(|required| !required.enabled) {
+                let fault = Fault::new(
+                    format!("is {name:?}, which is not enabled"),
+                    "enable it, or write `enabled = false` here as well",
+                );
+                findings.error(place, fault);
             }
         }
     }

@@ -9,11 +9,14 @@ use toml::de::DeValue;
 
 use super::bounds::Bounds;
 use super::care::Care;
+use super::include::Named;
 use super::log::Log;
 use super::nearest::nearest;
 use super::place::{Fault, Findings, Place};
 use super::reader::{Context, Entry, Section};
-use super::{Launch, PluginSpec, Start, program, value, watch};
+use super::{
+    EnvValue, Launch, PluginSpec, Secret, Source, Start, env_file, program, secret, value, watch,
+};
 
 /// How long a plugin's name may be, in bytes.
 pub(super) const NAME_LIMIT: usize = 64;
@@ -39,8 +42,10 @@ pub(super) struct Declared {
     pub(super) socket: Place,
     /// Where the file is said that its output goes to.
     pub(super) log_file: Option<Place>,
-    /// What `after` names, and where.
+    /// What `after` and `requires` name, and where.
     pub(super) after: Vec<(String, Place)>,
+    /// What `requires` names, and where.
+    pub(super) requires: Vec<(String, Place)>,
     /// Whether it is run at all.
     pub(super) enabled: bool,
 }
@@ -50,6 +55,12 @@ pub(super) struct Defaults {
     pub(super) care: Care,
     pub(super) bounds: Bounds,
     pub(super) log: Log,
+}
+
+impl Named for Declared {
+    fn name(&self) -> &str {
+        &self.spec.name
+    }
 }
 
 /// Reads `[plugins.NAME]`.
@@ -64,16 +75,19 @@ pub(super) fn read(
     }
     let cwd = cwd(&mut section, context, findings);
     let socket = section.get("socket").and_then(|entry| socket(&entry, findings));
-    let env = section
+    let mut variables = env_file(&mut section, socket.is_some(), context, findings);
+    let table = section
         .get("env")
-        .and_then(|entry| entry.table("a table, such as { RUST_LOG = \"info\" }", findings))
-        .map(|table| env(&table, socket.is_some(), findings))
-        .unwrap_or_default();
-    let path = env.get("PATH").or_else(|| context.surroundings.env.get("PATH"));
-    let launch = launch(&mut section, &cwd, path.map(String::as_str), context, findings);
-    let watch = section.get("watch").map(|entry| {
-        watch::read(&entry, &launch, &cwd, path.map(String::as_str), context, findings)
-    });
+        .and_then(|entry| entry.table("a table, such as { RUST_LOG = \"info\" }", findings));
+    if let Some(table) = table {
+        variables.extend(env(&table, socket.is_some(), context, findings));
+    }
+    let own = context.surroundings.env.get("PATH").map(String::as_str);
+    let path = variables.get("PATH").map(EnvValue::expose).or(own);
+    let launch = launch(&mut section, &cwd, path, context, findings);
+    let watch = section
+        .get("watch")
+        .map(|entry| watch::read(&entry, &launch, &cwd, path, context, findings));
     let care = Care::read(&mut section, &defaults.care, findings);
     let bounds = Bounds::read(&mut section, &defaults.bounds, context, findings);
     let log = Log::read(&mut section, &defaults.log, context, findings);
@@ -83,19 +97,20 @@ pub(super) fn read(
     let start = section.get("start").and_then(|entry| {
         entry.parsed("\"auto\" or \"manual\"", findings, |text| one_of(text, &STARTS))
     });
-    let after: Vec<_> = section
-        .get("after")
-        .and_then(|entry| entry.arguments(findings))
-        .unwrap_or_default()
-        .iter()
-        .map(|name| (name.known_text(), name.place.clone()))
-        .collect();
+    let mut after = names(section.get("after"), findings);
+    let requires = names(section.get("requires"), findings);
+    for (name, place) in &requires {
+        if !after.iter().any(|(known, _)| known == name) {
+            after.push((name.clone(), place.clone()));
+        }
+    }
     let spec = PluginSpec {
         name: section.name.to_owned(),
         launch,
         after: after.iter().map(|(name, _)| name.clone()).collect(),
+        requires: requires.iter().map(|(name, _)| name.clone()).collect(),
         start: start.unwrap_or_default(),
-        env,
+        env: variables,
         cwd,
         restart: care.restart,
         start_timeout: care.start_timeout,
@@ -114,13 +129,13 @@ pub(super) fn read(
     };
     let socket = section.place_of("socket");
     section.finish(&LATER, findings);
-    Declared { spec, socket, log_file, after, enabled: enabled.unwrap_or(true) }
+    Declared { spec, socket, log_file, after, requires, enabled: enabled.unwrap_or(true) }
 }
 
 /// Whether the plugin speaks `sd_notify`, and how often it says that it lives.
 fn notify(
     section: &mut Section<'_>,
-    env: &BTreeMap<String, String>,
+    env: &BTreeMap<String, EnvValue>,
     findings: &mut Findings<'_>,
 ) -> (bool, Option<Duration>) {
     let notify = section.get("notify").and_then(|entry| entry.boolean(findings)).unwrap_or(false);
@@ -184,11 +199,54 @@ fn socket(entry: &Entry<'_>, findings: &mut Findings<'_>) -> Option<PathBuf> {
     Some(path.to_owned())
 }
 
+/// The names in an array of them, and where each stands.
+fn names(entry: Option<Entry<'_>>, findings: &mut Findings<'_>) -> Vec<(String, Place)> {
+    let items = entry.and_then(|entry| entry.arguments(findings)).unwrap_or_default();
+    items.iter().map(|name| (name.known_text(), name.place.clone())).collect()
+}
+
+/// The variables of `env_file`; a `-` before its path says that it may be missing.
+fn env_file(
+    section: &mut Section<'_>,
+    fixed_socket: bool,
+    context: &Context<'_>,
+    findings: &mut Findings<'_>,
+) -> BTreeMap<String, EnvValue> {
+    let Some(entry) = section.get("env_file") else { return BTreeMap::new() };
+    let Some(text) = entry.os_text("a path in quotes", findings) else { return BTreeMap::new() };
+    let (path, may_be_missing) = match text.strip_prefix('-') {
+        Some(path) => (context.path(path), true),
+        None => (context.path(text), false),
+    };
+    let variables = env_file::read(&path, may_be_missing).and_then(|variables| {
+        let ours = |name: &&str| !fixed_socket && variables.contains_key(*name);
+        match SOCKET_VARIABLES.iter().find(|name| ours(name)) {
+            None => Ok(variables),
+            Some(name) => Err(Fault::new(
+                format!("sets {name}, which replug sets for every start"),
+                "take it out; a plugin that does not listen where it is told has `socket`",
+            )),
+        }
+    });
+    match variables {
+        Ok(variables) => {
+            let secret =
+                |value: &str| EnvValue::Secret(Secret::new(Source::EnvFile(path.clone()), value));
+            variables.into_iter().map(|(name, value)| (name, secret(&value))).collect()
+        }
+        Err(fault) => {
+            findings.error(&entry.place, fault);
+            BTreeMap::new()
+        }
+    }
+}
+
 fn env(
     table: &Section<'_>,
     fixed_socket: bool,
+    context: &Context<'_>,
     findings: &mut Findings<'_>,
-) -> BTreeMap<String, String> {
+) -> BTreeMap<String, EnvValue> {
     let mut env = BTreeMap::new();
     for entry in table.entries() {
         let name = entry.name();
@@ -200,11 +258,26 @@ fn env(
             let help = "take it out; a plugin that does not listen where it is told has `socket`";
             findings.error(&entry.key, Fault::new("is set by replug for every start", help));
         }
-        if let Some(value) = entry.os_text("it in quotes: variables are strings", findings) {
-            env.insert(name.to_owned(), value.to_owned());
+        if let Some(value) = env_value(&entry, context, findings) {
+            env.insert(name.to_owned(), value);
         }
     }
     env
+}
+
+fn env_value(
+    entry: &Entry<'_>,
+    context: &Context<'_>,
+    findings: &mut Findings<'_>,
+) -> Option<EnvValue> {
+    if let DeValue::Table(table) = entry.value
+        && let Some(secret) = secret::reference(table, context)
+    {
+        let secret = secret.map_err(|fault| findings.error(&entry.place, fault)).ok()?;
+        return Some(EnvValue::Secret(secret));
+    }
+    let text = entry.os_text("it in quotes: variables are strings", findings)?;
+    Some(EnvValue::Plain(text.to_owned()))
 }
 
 fn launch(

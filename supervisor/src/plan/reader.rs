@@ -11,33 +11,41 @@ use toml::de::{DeTable, DeValue};
 
 use super::bounds::Bounds;
 use super::care::Care;
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::{Checked, Severity};
 use super::log::{self, Log};
 use super::nearest::nearest;
-use super::place::{Fault, Findings, Place, join};
+use super::place::{Fault, Findings, Place, TextId, join};
 use super::plugin::Defaults;
 use super::{
-    Plan, PluginSpec, Surroundings, component, order, plugin, program, references, runtime, syntax,
-    value,
+    Plan, PluginSpec, Surroundings, component, include, order, plugin, program, references,
+    runtime, syntax, value, variables,
 };
 
 /// Tables that later versions of replug know.
 const LATER_TABLES: [&str; 2] = ["app", "resources"];
 
-/// Reads the text into a plan, if it is one, and everything that is wrong with it.
-pub(super) fn read(
-    source: &str,
-    path: &Path,
-    surroundings: &Surroundings,
-) -> (Option<Plan>, Vec<Diagnostic>) {
-    let mut findings = Findings::new(source, path.display().to_string());
-    let mut understood = source.to_owned();
-    let tree = syntax::parse(&mut understood, &mut findings);
+/// Reads the text, and those that it includes, into a plan, if it is one, and everything that is
+/// wrong with it.
+pub(super) fn read(source: String, path: &Path, surroundings: &Surroundings) -> Checked {
+    let mut findings = Findings::new(&source, path.display().to_string());
+    let mut understood = source.clone();
+    let mut tree = syntax::parse(&mut understood, TextId::PLAN, &mut findings);
+    variables::replace(&mut tree, TextId::PLAN, surroundings, &mut findings);
     // Where the current folder is gone, relative paths stay relative: nothing can be said of them.
     let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let context = Context { folder: file.parent().unwrap_or(Path::new("/")), surroundings };
 
-    let mut top = Section::top(&tree);
+    let mut top = Section::top(TextId::PLAN, &tree);
+    let mut more = include::read(top.get("include"), path, &mut findings);
+    let included: Vec<_> = more
+        .iter_mut()
+        .map(|(text, source)| {
+            let mut tree = syntax::parse(source, *text, &mut findings);
+            variables::replace(&mut tree, *text, surroundings, &mut findings);
+            (*text, tree)
+        })
+        .collect();
+
     let settings = runtime::read(top.section("runtime", &mut findings), &context, &mut findings);
     let mut section = top.section("defaults", &mut findings);
     let care = Care::read(&mut section, &Care::default(), &mut findings);
@@ -45,18 +53,31 @@ pub(super) fn read(
     let log = Log::read(&mut section, &Log::default(), &context, &mut findings);
     let defaults = Defaults { care, bounds, log };
     section.finish(&[], &mut findings);
-    let plugins = named(top.get("plugins"), &mut findings, |section, findings| {
-        plugin::read(section, &defaults, &context, findings)
-    });
-    let components = named(top.get("components"), &mut findings, |section, findings| {
-        component::read(section, &context, findings)
-    });
+    let read_plugins = |entry: Option<_>, findings: &mut Findings<'_>| {
+        named(entry, findings, |section, findings| {
+            plugin::read(section, &defaults, &context, findings)
+        })
+    };
+    let read_components = |entry: Option<_>, findings: &mut Findings<'_>| {
+        named(entry, findings, |section, findings| component::read(section, &context, findings))
+    };
+    let mut plugins = read_plugins(top.get("plugins"), &mut findings);
+    let mut components = read_components(top.get("components"), &mut findings);
     top.finish(&LATER_TABLES, &mut findings);
+    for (text, tree) in &included {
+        let mut top = Section::top(*text, tree);
+        include::nothing_else(&mut top, path, &mut findings);
+        plugins.extend(read_plugins(top.get("plugins"), &mut findings));
+        components.extend(read_components(top.get("components"), &mut findings));
+        top.finish(&LATER_TABLES, &mut findings);
+    }
+    include::once_each(&mut plugins, "plugins", &mut findings);
+    include::once_each(&mut components, "components", &mut findings);
     references::check(&settings, &plugins, &components, &context, &mut findings);
     order::check(&plugins, &mut findings);
     log::one_file_each(&plugins, &mut findings);
 
-    let diagnostics = findings.into_diagnostics();
+    let (diagnostics, included) = findings.into_diagnostics();
     let usable = diagnostics.iter().all(|it| it.severity != Severity::Error);
     let plan = usable.then(|| Plan {
         file: file.clone(),
@@ -64,7 +85,7 @@ pub(super) fn read(
         plugins: enabled(plugins),
         components: components.into_iter().filter_map(|it| it.value.spec).collect(),
     });
-    (plan, diagnostics)
+    Checked { plan, diagnostics, source, included }
 }
 
 /// The plugins that are run, none of which waits for one that is not.
@@ -74,6 +95,7 @@ fn enabled(plugins: Vec<Placed<plugin::Declared>>) -> Vec<PluginSpec> {
     let names: Vec<_> = specs.iter().map(|spec| spec.name.clone()).collect();
     for spec in &mut specs {
         spec.after.retain(|name| names.contains(name));
+        spec.requires.retain(|name| names.contains(name));
     }
     specs
 }
@@ -143,20 +165,20 @@ fn named<'t, T>(
 // === impl Section ===
 
 impl<'t> Section<'t> {
-    fn top(table: &'t DeTable<'t>) -> Self {
-        Self { place: Place::unwritten(""), name: "", table, asked: Vec::new() }
+    fn top(text: TextId, table: &'t DeTable<'t>) -> Self {
+        Self { place: Place::unwritten(text, ""), name: "", table, asked: Vec::new() }
     }
 
     /// A table that is not written in the file.
-    fn unwritten(key: &'static str, table: &'t DeTable<'t>) -> Self {
-        Self { place: Place::unwritten(key), name: key, table, asked: Vec::new() }
+    fn unwritten(text: TextId, key: &'static str, table: &'t DeTable<'t>) -> Self {
+        Self { place: Place::unwritten(text, key), name: key, table, asked: Vec::new() }
     }
 
     /// What `key` is set to, if it is. That it is asked for says that it is known.
     pub(super) fn get(&mut self, key: &'static str) -> Option<Entry<'t>> {
         self.asked.push(key);
         let (key, value) = self.table.get_key_value(key)?;
-        Some(Entry::new(&self.place.key, key, value))
+        Some(Entry::new(&self.place, key, value))
     }
 
     /// The table at `key`; an empty one where there is none.
@@ -165,21 +187,21 @@ impl<'t> Section<'t> {
             std::sync::LazyLock::new(DeTable::new);
         self.get(key)
             .and_then(|entry| entry.section(findings))
-            .unwrap_or_else(|| Section::unwritten(key, &NOTHING))
+            .unwrap_or_else(|| Section::unwritten(self.place.text, key, &NOTHING))
     }
 
     /// Every entry, in no order that means anything.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry<'t>> + use<'t> {
-        let path = self.place.key.clone();
-        self.table.iter().map(move |(key, value)| Entry::new(&path, key, value))
+        let place = self.place.clone();
+        self.table.iter().map(move |(key, value)| Entry::new(&place, key, value))
     }
 
     /// The place of `key`, or of the table where that key is not written.
     pub(super) fn place_of(&self, key: &str) -> Place {
         let entry = self.table.get_key_value(key);
         entry.map_or_else(
-            || Place::unwritten(join(&self.place.key, key)),
-            |(key, value)| Entry::new(&self.place.key, key, value).place,
+            || Place::unwritten(self.place.text, join(&self.place.key, key)),
+            |(key, value)| Entry::new(&self.place, key, value).place,
         )
     }
 
@@ -217,14 +239,14 @@ impl<'t> Section<'t> {
 
 impl<'t> Entry<'t> {
     fn new(
-        path: &str,
+        table: &Place,
         key: &'t Spanned<std::borrow::Cow<'t, str>>,
         value: &'t Spanned<DeValue<'t>>,
     ) -> Self {
-        let path = join(path, key.get_ref());
+        let path = join(&table.key, key.get_ref());
         Self {
-            place: Place::new(path.clone(), value.span()),
-            key: Place::new(path, key.span()),
+            place: Place::new(table.text, path.clone(), value.span()),
+            key: Place::new(table.text, path, key.span()),
             name: key.get_ref(),
             value: value.get_ref(),
         }
@@ -327,7 +349,7 @@ impl<'t> Entry<'t> {
     }
 
     fn item(&self, at: usize, item: &'t Spanned<DeValue<'t>>) -> Entry<'t> {
-        let place = Place::new(format!("{}[{at}]", self.place.key), item.span());
+        let place = Place::new(self.place.text, format!("{}[{at}]", self.place.key), item.span());
         Entry { key: place.clone(), place, name: self.name, value: item.get_ref() }
     }
 

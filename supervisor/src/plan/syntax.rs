@@ -14,7 +14,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnostic::{Diagnostic, Severity};
-use super::place::{Fault, Findings};
+use super::place::{Fault, Findings, TextId};
 
 /// A plan's file may be this long, in bytes. Whatever is longer is no plan, and is not read whole.
 const FILE_LIMIT: u64 = 1 << 20;
@@ -88,8 +88,9 @@ pub(super) fn read_file(path: &Path) -> Result<String, (String, Box<Diagnostic>)
             "save it as UTF-8",
         );
         // The first bad byte became the replacement character, and all before it stayed in place.
-        findings.syntax(start..start + char::REPLACEMENT_CHARACTER.len_utf8(), fault, None, true);
-        let mut found = findings.into_diagnostics();
+        let span = start..start + char::REPLACEMENT_CHARACTER.len_utf8();
+        findings.syntax(TextId::PLAN, span, fault, None, true);
+        let (mut found, _) = findings.into_diagnostics();
         (source, Box::new(found.remove(0)))
     })
 }
@@ -116,7 +117,11 @@ fn unreadable(error: &io::Error) -> (String, Option<&'static str>) {
 
 /// Reads the text into a tree as far as it can be understood. `cut` is a copy of the text that
 /// the tree borrows from, in which what was not understood is blank.
-pub(super) fn parse<'t>(cut: &'t mut String, findings: &mut Findings<'_>) -> DeTable<'t> {
+pub(super) fn parse<'t>(
+    cut: &'t mut String,
+    text: TextId,
+    findings: &mut Findings<'_>,
+) -> DeTable<'t> {
     let mut shortened = false;
     for _ in 0..CUTS {
         let (_, errors) = DeTable::parse_recoverable(cut);
@@ -125,7 +130,7 @@ pub(super) fn parse<'t>(cut: &'t mut String, findings: &mut Findings<'_>) -> DeT
         let written = cut.trim_end().len();
         // A shortened text may end within an array: that only says that its start goes too.
         if !(shortened && lost.span.start >= written) {
-            findings.syntax(lost.span.clone(), lost.fault(cut), None, true);
+            findings.syntax(text, lost.span.clone(), lost.fault(cut), None, true);
         }
         let line = line_of(cut, lost.span.start.min(written));
         let blank = if lost.alone { line } else { line.start..cut.len() };
@@ -142,7 +147,7 @@ pub(super) fn parse<'t>(cut: &'t mut String, findings: &mut Findings<'_>) -> DeT
         let twice = wrong.message.starts_with("duplicate key");
         let first =
             if twice && count < FIRST_PLACES { first_place(cut, &wrong.span) } else { None };
-        findings.syntax(wrong.span.clone(), wrong.fault(cut), first, false);
+        findings.syntax(text, wrong.span.clone(), wrong.fault(cut), first, false);
     }
     tree.into_inner()
 }

@@ -116,7 +116,8 @@ impl Life {
             }
         };
         let folder = folder.map_err(|error| error.to_string())?;
-        let mut launch = spec.process(seat, &surroundings.replug, &private, identity);
+        let launch = spec.process(seat, &surroundings.replug, &private, identity);
+        let mut launch = launch.await?;
         let probe_launch = launch.clone();
         let mut vitals = Vitals::prepare(spec, &private, &mut launch)?;
         let mut process =

@@ -1,11 +1,12 @@
 //! What a declared plugin's settings mean for its process.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use replug_runtime::plugin::Seat;
 
-use crate::plan::{self, PluginSpec};
+use crate::plan::{self, EnvValue, PluginSpec};
 use crate::process;
 use crate::process::confinement::Identity;
 use crate::sockets::PrivateFolder;
@@ -39,17 +40,24 @@ impl PluginSpec {
         words.map(|word| word.to_string_lossy().into_owned()).collect()
     }
 
-    /// What its process is started with, told who it is and of its private socket folder, as `identity` unless
-    /// it runs as replug's own user.
-    pub(super) fn process(
+    /// What its process is started with, told who it is and of its private socket folder, as
+    /// `identity` unless it runs as replug's own user. Values that come from files are read anew. An
+    /// error is a text for people.
+    pub(super) async fn process(
         &self,
         seat: Seat,
         replug: &Path,
         folder: &PrivateFolder,
         identity: Option<Identity>,
-    ) -> process::Launch {
+    ) -> Result<process::Launch, String> {
         let (program, args) = self.program(replug);
-        let declared = self.env.iter().map(|(name, value)| (name.into(), value.into()));
+        let declared = if self.env.values().any(|value| matches!(value, EnvValue::Secret(_))) {
+            let env = self.env.clone();
+            let read = tokio::task::spawn_blocking(move || variables(&env)).await;
+            read.unwrap_or_else(|error| Err(format!("cannot read its variables: {error}")))
+        } else {
+            variables(&self.env)
+        }?;
         let own = identity.iter().flat_map(|identity| identity.env.clone());
         let mut confinement = self.confinement.clone();
         let socket = self.socket.as_deref().and_then(Path::parent);
@@ -62,7 +70,7 @@ impl PluginSpec {
             (GENERATION_VARIABLE, seat.generation.to_string()),
         ];
         let told = told.map(|(name, value)| (OsString::from(name), OsString::from(value)));
-        process::Launch {
+        Ok(process::Launch {
             program,
             args,
             // What the plan declares counts more, for a plugin with ideas of its own.
@@ -72,6 +80,10 @@ impl PluginSpec {
             limits: self.limits,
             confinement,
             identity,
-        }
+        })
     }
+}
+
+fn variables(env: &BTreeMap<String, EnvValue>) -> Result<Vec<(OsString, OsString)>, String> {
+    env.iter().map(|(name, value)| Ok((name.into(), value.now()?.into()))).collect()
 }

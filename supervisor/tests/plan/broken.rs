@@ -435,9 +435,9 @@ KEYPREFIX = "a||b"
 "#,
         &[
             "4:9: error: `components.a.metadata.unset` takes the environment variable `NO_SUCH`, which is not set; set it before replug starts, or write the value here",
-            r#"5:10: error: `components.a.metadata.secret` takes the secret "vault/key", and this version of replug has no secret stores; take an environment variable until one that has them is installed: { env = "VAR" }"#,
-            r#"6:10: error: `components.a.metadata.number` has an integer where a name belongs; write { env = "NAME" }, with the name in quotes"#,
-            r#"7:12: error: `components.a.metadata.fallback` has other keys beside `env` or `secret`; write { env = "VAR" } alone, or the table as a string of JSON"#,
+            r#"5:10: error: `components.a.metadata.secret` takes the secret "vault/key", and this version of replug has no secret stores; take a file or an environment variable until one that has them is installed: { env = "VAR" }"#,
+            r#"6:10: error: `components.a.metadata.number` has an integer where a name belongs; write { env = "VAR" }, with the name in quotes"#,
+            r#"7:12: error: `components.a.metadata.fallback` has other keys beside `env`; write { env = "VAR" } alone, or the table as a string of JSON"#,
             "8:9: error: `components.a.metadata.large` has the number 99999999999999999999, which does not fit into 64 bits; write it in quotes",
             "9:12: error: `components.a.metadata.infinite` has inf in it, which JSON cannot say; write a finite number; metadata that is an array or a table becomes JSON",
             r#"10:13: error: `components.a.metadata.KEYPREFIX` is "a||b", and `||` parts the prefix from the key; write "appid", "name", "none", or a text without `||`"#,

@@ -91,8 +91,8 @@ fn every_key_of_a_plugin_counts() {
     assert_eq!(z.name, "z", "the order is that of the file");
     let args = vec!["-c".to_owned(), "exit".to_owned()];
     assert_eq!(z.launch, Launch::Command { program: "sh".into(), args });
-    let env = [("EMPTY".to_owned(), String::new()), ("RUST_LOG".to_owned(), "info".to_owned())];
-    assert_eq!(z.env, env.into());
+    let env: Vec<_> = z.env.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+    assert_eq!(env, [("EMPTY", ""), ("RUST_LOG", "info")]);
     assert_eq!(z.cwd, Path::new("/"));
     let policy = RestartPolicy {
         restart: Restart::OnFailure,

@@ -3,10 +3,13 @@
 mod any_bytes;
 mod bounds;
 mod broken;
+mod diff;
 mod files;
 mod good;
+mod include;
 mod shown;
 mod syntax;
+mod values;
 
 use std::fmt::Write as _;
 use std::path::Path;
