@@ -1,7 +1,7 @@
 //! `replug check`: what is wrong with plugins.toml, all of it at once.
 
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use replug_component::ComponentType;
 use replug_runtime::builtin;
@@ -46,7 +46,24 @@ pub(crate) fn load(file: &Path) -> Result<Plan, Failure> {
 
 /// What is to be said of the file.
 pub(crate) fn examine(file: &Path) -> Checked {
+    Plan::load(file, &surroundings())
+}
+
+/// What a plan depends on besides its file, in this process.
+pub(crate) fn surroundings() -> Surroundings {
     let builtins: Vec<ComponentType> =
         builtin::types().iter().map(|builtin| builtin.component_type().clone()).collect();
-    Plan::load(file, &Surroundings::of_process(&builtins))
+    Surroundings::of_process(&builtins)
+}
+
+/// Where the plan of the file says that a running replug answers. A file that is wrong elsewhere
+/// says it as well: what runs can be asked all the same.
+pub(crate) fn control_socket(file: &Path) -> Result<PathBuf, Failure> {
+    let checked = examine(file);
+    if let Some(control) = checked.control {
+        return Ok(control);
+    }
+    let shown = checked.render(colour::wanted(&io::stderr()), &mut io::stderr().lock());
+    shown.map_err(Failure::failed)?;
+    Err(Failure::bad_plan())
 }

@@ -8,6 +8,7 @@ mod events;
 mod lifecycle;
 mod logs;
 mod plugin;
+mod reload;
 mod run;
 mod setup;
 mod status;
@@ -25,6 +26,7 @@ pub(crate) use self::events::EventsArgs;
 pub(crate) use self::lifecycle::{PluginNamesArgs, RestartArgs, SignalArgs, WaitArgs, WaitState};
 pub(crate) use self::logs::LogsArgs;
 pub(crate) use self::plugin::PluginArgs;
+pub(crate) use self::reload::ReloadArgs;
 pub(crate) use self::run::RunArgs;
 pub(crate) use self::setup::{CompletionsArgs, InstallArgs, ManArgs};
 pub(crate) use self::status::StatusArgs;
@@ -82,6 +84,7 @@ pub(crate) enum Command {
     Upgrade(UpgradeArgs),
     #[command(name = QUESTION, hide = true)]
     CanTakeOver(CanTakeOverArgs),
+    Reload(ReloadArgs),
     Plugin(PluginArgs),
     Doctor(DoctorArgs),
     Install(InstallArgs),

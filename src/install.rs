@@ -13,7 +13,9 @@ use crate::stdout;
 const UNIT: &str = include_str!("../deploy/replug.service");
 
 /// What stands in [`UNIT`] for the executable and the plan.
-const EXEC: &str = "ExecStart=/usr/bin/replug run --config /etc/replug/plugins.toml\n";
+const EXECS: [&str; 2] = ["ExecStart=", "ExecReload="];
+const PROGRAM: &str = "/usr/bin/replug ";
+const CONFIG: &str = " --config /etc/replug/plugins.toml";
 
 /// Where units go that an administrator installs.
 const UNIT_FILE: &str = "etc/systemd/system/replug.service";
@@ -55,8 +57,16 @@ fn seen_from(root: &Path, path: PathBuf) -> Result<PathBuf, Failure> {
 }
 
 fn unit(program: &Path, config: &Path) -> Result<String, Failure> {
-    let exec = format!("ExecStart={} run --config {}\n", word(program)?, word(config)?);
-    Ok(UNIT.replace(EXEC, &exec))
+    let program = format!("{} ", word(program)?);
+    let config = format!(" --config {}", word(config)?);
+    let line = |line: &str| {
+        if EXECS.iter().any(|exec| line.starts_with(exec)) {
+            line.replace(PROGRAM, &program).replace(CONFIG, &config)
+        } else {
+            line.to_owned()
+        }
+    };
+    Ok(UNIT.lines().map(|it| line(it) + "\n").collect())
 }
 
 /// The path as a word of a unit. One that systemd would take for something else, such as `%h` or
@@ -114,9 +124,14 @@ mod tests {
     fn the_unit_differs_from_the_packaged_one_in_what_is_executed_only() {
         let made = unit(Path::new("/opt/replug"), Path::new("/srv/plan.toml")).unwrap();
         let differ: Vec<_> = UNIT.lines().zip(made.lines()).filter(|(a, b)| a != b).collect();
-        let [(packaged, written)] = differ[..] else { panic!("{differ:?}") };
-        assert_eq!(packaged, EXEC.trim_end());
-        assert_eq!(written, "ExecStart=/opt/replug run --config /srv/plan.toml");
+        let written: Vec<_> = differ.iter().map(|(_, written)| *written).collect();
+        assert_eq!(
+            written,
+            [
+                "ExecStart=/opt/replug run --config /srv/plan.toml",
+                "ExecReload=/opt/replug reload --config /srv/plan.toml",
+            ]
+        );
         assert_eq!(UNIT.lines().count(), made.lines().count());
     }
 

@@ -13,6 +13,7 @@ mod lifecycle;
 mod logs;
 mod man;
 mod plugin;
+mod reload;
 mod run;
 mod status;
 mod stdout;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::Wait(args) => lifecycle::wait(&args),
         Command::Upgrade(args) => upgrade::upgrade(&args),
         Command::CanTakeOver(args) => upgrade::can_take_over(&args),
+        Command::Reload(args) => reload::reload(&args),
         Command::Plugin(args) => plugin::serve(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Install(args) => install::install(&args),

@@ -10,7 +10,6 @@ use replug_proto::replug::control::v1 as pb;
 use replug_supervisor::control::Client;
 
 use crate::block_on;
-use crate::check::load;
 use crate::cli::{ControlArgs, StatusArgs};
 use crate::colour;
 use crate::exit::Failure;
@@ -54,6 +53,6 @@ pub(crate) async fn connect(args: &ControlArgs) -> Result<Client, Failure> {
 fn control_socket(args: &ControlArgs) -> Result<PathBuf, Failure> {
     match &args.control {
         Some(socket) => Ok(socket.clone()),
-        None => Ok(load(&args.config.config)?.runtime.control),
+        None => crate::check::control_socket(&args.config.config),
     }
 }

@@ -27,7 +27,7 @@ use self::desk::{Desk, Task};
 pub use self::draining::Draining;
 use self::place::Opened;
 pub use self::status::{ComponentState, ComponentStatus};
-use crate::component::ComponentSpec;
+use crate::component::{ComponentSpec, HoldPolicy};
 use crate::key_prefix::KeyPrefix;
 use crate::plugin::{Connection, Contracts, Learned, Seat};
 use crate::slot::Slot;
@@ -37,8 +37,8 @@ use crate::slot::Slot;
 pub struct StateComponent {
     /// What serves it.
     pub slot: Slot<dyn StateStore>,
-    /// Where its keys begin.
-    pub keys: KeyPrefix,
+    /// Where its keys begin. Replaced when the component is declared anew.
+    pub keys: ArcSwap<KeyPrefix>,
 }
 
 /// A hello component.
@@ -183,6 +183,50 @@ impl Registry {
     /// the plugin and are not made from the built-in of the same name.
     pub fn reserve(&self, component_type: ComponentType, plugin: &str) {
         self.desk.lock().reserve(component_type, plugin);
+    }
+
+    /// Gives up what [`Registry::reserve`] kept for this plugin. Components of the type that nothing
+    /// serves are made from the built-in of that name, if there is one.
+    pub async fn unreserve(&self, component_type: &ComponentType, plugin: &str) {
+        let tasks = self.desk.lock().unreserve(component_type, plugin);
+        self.perform_all(tasks).await;
+    }
+
+    /// Lets no new call reach a plugin, whose components' callers wait with this reason. Calls that
+    /// are under way go on, and can be waited for.
+    pub fn drain(&self, plugin: &str, reason: &str) -> Draining {
+        self.desk.lock().drain(plugin, reason)
+    }
+
+    /// Takes a component away. Callers that wait for it are turned away with this reason, calls that
+    /// are under way go on, and it is not found any more. Whether there was one.
+    pub fn undeclare(&self, component: &str, reason: &str) -> bool {
+        let mut desk = self.desk.lock();
+        let mut view = View::clone(&self.view.load());
+        let removed = desk.undeclare(component, reason, &mut view);
+        self.view.store(Arc::new(view));
+        removed
+    }
+
+    /// Gives a component another version, other metadata and other rules for its callers, and
+    /// initialises it again: over its present link where a plugin serves it. Its callers go on
+    /// meanwhile. Done when it is initialised; gives the plugin's own words where that failed, with
+    /// which its callers are turned away. What is no component of this type is declared.
+    pub async fn redeclare(&self, spec: ComponentSpec) -> Result<Option<String>, DeclareError> {
+        let tasks = {
+            let mut desk = self.desk.lock();
+            let mut view = View::clone(&self.view.load());
+            let tasks = desk.redeclare(spec, &mut view)?;
+            self.view.store(Arc::new(view));
+            tasks
+        };
+        let failed = self.perform_all(tasks).await;
+        Ok(failed.into_iter().map(|(_, error)| error).next())
+    }
+
+    /// Gives a component other rules for its callers. Whether there is one.
+    pub fn set_hold(&self, component: &str, hold: HoldPolicy) -> bool {
+        self.desk.lock().set_hold(component, hold)
     }
 
     /// Adds a component. It can be looked up as soon as this is called, and is usable when the

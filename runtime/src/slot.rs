@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use replug_component::{Context, Error, Unavailable};
 
 use crate::component::ComponentSpec;
@@ -19,26 +20,31 @@ pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// plugin is away and lets callers wait by itself; the slot's own gate is for the time before there
 /// is anything at all.
 pub struct Slot<C: ?Sized> {
-    spec: ComponentSpec,
+    /// Replaced as a whole when the component is declared anew.
+    spec: ArcSwap<ComponentSpec>,
     gate: Gate<Arc<C>>,
 }
 
 impl<C: ?Sized> fmt::Debug for Slot<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Slot").field("spec", &self.spec).finish_non_exhaustive()
+        f.debug_struct("Slot").field("spec", &self.spec.load()).finish_non_exhaustive()
     }
 }
 
 impl<C: ?Sized> Slot<C> {
     /// A place that nothing serves yet.
     pub(crate) fn new(spec: ComponentSpec, reason: &str) -> Self {
-        Self { spec, gate: Gate::held(reason) }
+        Self { spec: ArcSwap::from_pointee(spec), gate: Gate::held(reason) }
     }
 
-    /// The component's declaration.
+    /// The component's declaration, as it is now.
     #[must_use]
-    pub fn spec(&self) -> &ComponentSpec {
-        &self.spec
+    pub fn spec(&self) -> Arc<ComponentSpec> {
+        self.spec.load_full()
+    }
+
+    pub(crate) fn set_spec(&self, spec: ComponentSpec) {
+        self.spec.store(Arc::new(spec));
     }
 
     /// What serves the component; waits for it within the component's hold and the caller's
@@ -47,9 +53,9 @@ impl<C: ?Sized> Slot<C> {
         if let Some(component) = self.gate.try_pass() {
             return Ok(component);
         }
-        let patience = Patience::new(&self.spec.hold, cx);
+        let patience = Patience::new(&self.spec.load().hold, cx);
         let passed = self.gate.pass(&patience).await;
-        passed.map_err(|turned| unavailable(&self.spec.name, turned).into())
+        passed.map_err(|turned| unavailable(&self.spec.load().name, turned).into())
     }
 
     /// What serves the component at this moment.

@@ -41,7 +41,7 @@ pub(super) struct House {
     pub(super) watch: SocketWatch,
     pub(super) journal: Journal,
     pub(super) spawner: Spawner,
-    pub(super) notify: Notify,
+    pub(super) notify: Arc<Notify>,
     /// replug's own executable.
     pub(super) program: PathBuf,
     pub(super) past: Past,
@@ -152,7 +152,7 @@ impl House {
             watch,
             journal: Journal::new(),
             spawner,
-            notify: Notify::from_env(),
+            notify: Arc::new(Notify::from_env()),
             program,
             past,
             plan,

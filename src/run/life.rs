@@ -12,14 +12,17 @@ use replug_supervisor::output::{PluginLog, PluginLogEnd};
 use replug_supervisor::plan::Plan;
 use replug_supervisor::plugin::task::Surroundings;
 use replug_supervisor::process::Summons;
+use replug_supervisor::reload::{Reload, Reloader};
 use replug_supervisor::supervisor::Supervisor;
+use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::house::{Furniture, House, Origin};
 use super::signals::{Signals, Stop};
 use super::succession::{self, Heir};
 use super::{GRACE, VERSION, addresses};
+use crate::check::surroundings as plan_surroundings;
 use crate::exit::Failure;
 
 /// How long the answer to a request to stop at once has to leave, as in Dapr.
@@ -72,6 +75,13 @@ pub(super) struct Life {
     end_control: watch::Sender<bool>,
     /// None once its end has been seen.
     control: Option<JoinHandle<()>>,
+    /// Where reloads are asked for.
+    reload: Reload,
+    /// They are done while this is held.
+    end_reloads: Option<oneshot::Sender<()>>,
+    reloading: JoinSet<()>,
+    /// The plan that everything follows now, as reloads have made it.
+    pub(super) present: watch::Receiver<Plan>,
     /// What applications ask over the shutdown API.
     requested: mpsc::Receiver<ShutdownRequest>,
     /// Programs that are to take over, as asked over the control API.
@@ -108,6 +118,18 @@ impl Life {
         let ending = async { ended.await.unwrap_or(Ending::Stop { grace: GRACE }) };
         let apis = tokio::spawn(apis.serve(house.registry.clone(), requests, ending));
 
+        let (reloader, reload) = Reloader::new(
+            house.plan.clone(),
+            plan_surroundings(),
+            supervisor.clone(),
+            house.registry.clone(),
+            house.notify.clone(),
+        );
+        let present = reloader.present();
+        let (end_reloads, reloads_end) = oneshot::channel();
+        let mut reloading = JoinSet::new();
+        reloading.spawn(reloader.run(reloads_end));
+
         let (end_control, control_ended) = watch::channel(false);
         let (ask_upgrade, upgrades) = mpsc::channel(1);
         let about = About {
@@ -124,8 +146,10 @@ impl Life {
         };
         let (socket, answering, known) =
             (house.control.clone(), supervisor.clone(), house.registry.clone());
+        let reloads = reload.clone();
         let control = tokio::spawn(async move {
-            let served = socket.serve(about, answering, known, log, told(control_ended)).await;
+            let ended = told(control_ended);
+            let served = socket.serve(about, answering, known, log, reloads, ended).await;
             if let Err(error) = served {
                 tracing::error!("nobody can ask for the status any more: {error}");
             }
@@ -139,6 +163,10 @@ impl Life {
             apis: Some(apis),
             end_control,
             control: Some(control),
+            reload,
+            end_reloads: Some(end_reloads),
+            reloading,
+            present,
             requested,
             upgrades,
         })
@@ -151,7 +179,7 @@ impl Life {
         signals: &mut Signals,
         declared: &mut bool,
     ) -> (Self, Why) {
-        let Self { supervisor, health, listeners, requested, upgrades, .. } = &mut self;
+        let Self { supervisor, health, listeners, requested, upgrades, reload, .. } = &mut self;
         let supervisor = &*supervisor;
         // Raced against the signals as a whole: a component that takes for ever to be made keeps
         // nobody from stopping replug.
@@ -183,7 +211,7 @@ impl Life {
                 never = serving => never,
             }
         };
-        let Signals { stop, upgrade } = signals;
+        let Signals { stop, upgrade, reload: hangup } = signals;
         let why = tokio::select! {
             signal = stop.asked() => {
                 tracing::info!("{signal}: stopping");
@@ -197,8 +225,15 @@ impl Life {
                 Why::Succeeded(Box::new(heir))
             }
             never = running => match never {},
+            never = reload_on(hangup, reload) => match never {},
         };
         (self, why)
+    }
+
+    /// Has the reload that is under way end, and none begin.
+    pub(super) async fn end_reloads(&mut self) {
+        self.end_reloads = None;
+        while self.reloading.join_next().await.is_some() {}
     }
 
     /// Ends the APIs in this way, and gives what they listen on where somebody goes on with it.
@@ -232,6 +267,8 @@ async fn stop(house: House, mut life: Life, at_once: bool, stop: &mut Stop) -> R
         return Err(Failure::failed("stopped at once, as an application asked"));
     }
     let stopping = async {
+        // Nothing is changed any more; whoever waits for a reload is told so.
+        life.reloading.shutdown().await;
         life.end_apis(Ending::Stop { grace: GRACE }).await;
         life.supervisor.stop().await;
         life.end_control().await;
@@ -257,6 +294,18 @@ async fn declare(plan: &Plan, registry: &Arc<Registry>) {
     for error in join_all(declared).await.into_iter().filter_map(Result::err) {
         tracing::error!("{error}");
     }
+}
+
+/// Has the plan read again whenever SIGHUP asks for it. Those that come meanwhile are taken as one.
+/// What comes of it is in the log.
+async fn reload_on(hangup: &mut Signal, reload: &Reload) -> std::convert::Infallible {
+    while hangup.recv().await.is_some() {
+        tracing::info!("SIGHUP: plugins.toml is read again");
+        // Told by whoever does it.
+        let _ = reload.ask(false).await;
+    }
+    // No signal comes any more.
+    std::future::pending().await
 }
 
 async fn told(mut ended: watch::Receiver<bool>) {

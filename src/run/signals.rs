@@ -9,6 +9,8 @@ pub(super) struct Signals {
     pub(super) stop: Stop,
     /// SIGUSR2: another program is to take over.
     pub(super) upgrade: Signal,
+    /// SIGHUP: the plan is to be read again.
+    pub(super) reload: Signal,
 }
 
 /// The signals that stop replug.
@@ -25,7 +27,8 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         };
-        Ok(Self { stop, upgrade: signal(SignalKind::user_defined2())? })
+        let upgrade = signal(SignalKind::user_defined2())?;
+        Ok(Self { stop, upgrade, reload: signal(SignalKind::hangup())? })
     }
 }
 

@@ -95,10 +95,11 @@ pub(super) async fn hand_over(
     let program = candidate.program.display().to_string();
     let to = &candidate.fitness.replug;
     tracing::info!("upgrade: replug {VERSION} hands over to replug {to} ({program})");
-    house.notify.reloading().await;
+    house.notify.reloading("upgrading").await;
     house.past.attempts += 1;
     let supervisor = life.supervisor.clone();
     let quiet = async {
+        life.end_reloads().await;
         life.end_control().await;
         life.end_apis(Ending::HandOver { grace: drain }).await
     };
@@ -113,6 +114,7 @@ pub(super) async fn hand_over(
     let Some(apis) = apis else {
         return Outcome::Stuck(Failure::failed("nothing serves applications any more"));
     };
+    house.plan = life.present.borrow().clone();
     let plugins = supervisor.hand_over().await;
     drop(supervisor);
     let Life { supervisor, log_end, .. } = life;

@@ -18,6 +18,7 @@ pub mod output;
 pub mod plan;
 pub mod plugin;
 pub mod process;
+pub mod reload;
 pub mod restart;
 pub mod sockets;
 pub mod status;

@@ -17,6 +17,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use self::line::status_line;
@@ -37,6 +38,8 @@ pub struct Notify {
     /// How long the service manager waits for a sign of life before it takes replug for dead; none
     /// where it does not.
     watchdog: Option<Duration>,
+    /// That applications can call has been told.
+    told_ready: AtomicBool,
     /// That it does not work has been told.
     told_failure: AtomicBool,
 }
@@ -71,7 +74,7 @@ impl Notify {
             Ok(address) => Self {
                 address: Some(address),
                 watchdog: environment.watchdog(std::process::id()),
-                told_failure: AtomicBool::new(false),
+                ..Self::default()
             },
             Err(error) => {
                 tracing::warn!(
@@ -85,7 +88,27 @@ impl Notify {
 
     /// Tells that applications can call.
     pub async fn ready(&self, supervisor: &Supervisor) {
+        self.told_ready.store(true, Ordering::Relaxed);
         self.tell(&format!("READY=1\nSTATUS={}", status_line(&supervisor.status()))).await;
+    }
+
+    /// Tells that replug is busy with `doing`, reading its plan again or handing over to another
+    /// program, and that [`Notify::ready`] is to follow. Nothing where replug is not ready yet, since
+    /// a start is not over when that is.
+    pub async fn reloading(&self, doing: &str) {
+        if self.told_ready.load(Ordering::Relaxed) {
+            let now = clock_gettime(ClockId::Monotonic);
+            // The time since the machine was started is never negative.
+            let now = Duration::try_from(now).unwrap_or_default().as_micros();
+            self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={now}\nSTATUS={doing}")).await;
+        }
+    }
+
+    /// Tells that a reload is over.
+    pub async fn reloaded(&self, supervisor: &Supervisor) {
+        if self.told_ready.load(Ordering::Relaxed) {
+            self.ready(supervisor).await;
+        }
     }
 
     /// Tells how the plugins stand, whenever that changes, and that replug lives, twice in the time
@@ -99,13 +122,6 @@ impl Notify {
             never = self.show(supervisor) => never,
             never = self.feed(supervisor) => never,
         }
-    }
-
-    /// Tells that another program takes over, and that [`Notify::ready`] is to follow.
-    pub async fn reloading(&self) {
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-        let now = Duration::try_from(now).unwrap_or_default().as_micros();
-        self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={now}\nSTATUS=upgrading")).await;
     }
 
     /// Tells that replug has begun to stop.

@@ -202,8 +202,8 @@ impl Plan {
         match syntax::read_file(path) {
             Ok(source) => Self::check(source, path, surroundings),
             Err((source, diagnostic)) => {
-                let included = BTreeMap::new();
-                Checked { plan: None, diagnostics: vec![*diagnostic], source, included }
+                let (control, included) = (None, BTreeMap::new());
+                Checked { plan: None, control, diagnostics: vec![*diagnostic], source, included }
             }
         }
     }

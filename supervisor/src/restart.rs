@@ -271,6 +271,14 @@ impl Backoff {
         self.in_a_row
     }
 
+    /// Takes another policy. What was so far counts for it as well.
+    pub fn follow(&mut self, policy: RestartPolicy) {
+        if (policy.initial, policy.max) != (self.policy.initial, self.policy.max) {
+            self.delays = Delays::new(policy.initial, policy.max);
+        }
+        self.policy = policy;
+    }
+
     /// What was before does not count any more: the plugin has been Ready for
     /// [`RestartPolicy::stable_after`], or somebody started it by hand.
     pub fn forget(&mut self) {

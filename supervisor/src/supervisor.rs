@@ -7,7 +7,7 @@ mod order;
 mod pulse;
 mod replacing;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 
 use futures_util::future::join_all;
@@ -49,10 +49,13 @@ struct Finding {
 struct Tasks {
     surroundings: Surroundings,
     tasks: JoinSet<()>,
-    /// Those that give plugins their first start when it is time for it.
-    starters: JoinSet<()>,
     /// What runs for as long as there are plugins, and is cut off after them.
     aside: JoinSet<()>,
+    /// Those that give plugins their first start when it is time for it, and those that stop one
+    /// with what it requires.
+    followers: JoinSet<()>,
+    /// The plugins that are stopped so.
+    bound: HashSet<String>,
     /// Each plugin runs while its own is held.
     commanders: HashMap<String, mpsc::Sender<Command>>,
     /// Found plugins are connected while this is held.
@@ -76,6 +79,12 @@ pub enum PluginError {
     /// It has no process.
     #[error("plugin `{0}` has no process")]
     NoProcess(String),
+    /// A plugin that is found has the name of one that is to be declared.
+    #[error(
+        "a plugin that somebody else runs is found under the name `{0}`: stop it, or give the \
+         declared one another name"
+    )]
+    Taken(String),
     /// It was started and has not become ready.
     #[error("plugin `{name}` was started and is not ready: {reason}")]
     NotReady {
@@ -165,25 +174,47 @@ impl Supervisor {
     }
 
     /// Stops a declared plugin and starts its next generation; returns when that is ready, or has
-    /// failed to become so.
+    /// failed to become so. What the plugin requires is started before.
     pub async fn restart(&self, name: &str) -> Result<PluginStatus, PluginError> {
+        self.start_what_it_requires(name).await?;
         self.launch(name, Command::Restart).await
     }
 
     /// Starts a declared plugin that is stopped or waits for its next try; returns when it is ready,
-    /// or has failed to become so.
+    /// or has failed to become so. What the plugin requires is started before.
     pub async fn start_plugin(&self, name: &str) -> Result<PluginStatus, PluginError> {
         let plugin = self.declared(name)?;
         if plugin.status.borrow().phase == Phase::Ready {
             return Ok(plugin.status.borrow().clone());
         }
+        self.start_what_it_requires(name).await?;
         self.launch(name, Command::Start).await
     }
 
+    async fn start_what_it_requires(&self, name: &str) -> Result<(), PluginError> {
+        let plugins = self.plugins.borrow().clone();
+        for required in order::required_by(&plugins, name) {
+            if required.status.borrow().phase != Phase::Ready {
+                self.launch(required.name(), Command::Start).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Stops a declared plugin, and returns when its process is gone. Its components wait for
-    /// somebody to serve them.
+    /// somebody to serve them. Those that require it are stopped before.
     pub async fn stop_plugin(&self, name: &str) -> Result<PluginStatus, PluginError> {
         let plugin = self.declared(name)?;
+        let plugins = self.plugins.borrow().clone();
+        for dependent in order::that_require(&plugins, name) {
+            if !order::is_down(dependent.status.borrow().phase) {
+                let reason = format!("requires {name}, which is stopped");
+                dependent.command(Command::StopBecause(reason)).await?;
+                let mut status = dependent.status.clone();
+                let stopped = status.wait_for(|status| order::is_down(status.phase)).await;
+                stopped.map_err(|_| PluginError::Stopping)?;
+            }
+        }
         plugin.command(Command::Stop).await?;
         let mut status = plugin.status.clone();
         let stopped = status.wait_for(|status| status.phase == Phase::Stopped).await;
@@ -289,9 +320,8 @@ impl Supervisor {
     /// Stops every plugin, and returns when their processes are gone. Asked again, it does nothing.
     pub async fn stop(&self) {
         let Some(running) = self.running.lock().take() else { return };
-        let Tasks { mut tasks, mut starters, mut commanders, finding, mut aside, surroundings: _ } =
-            running;
-        starters.shutdown().await;
+        let Tasks { mut tasks, mut followers, mut commanders, finding, mut aside, .. } = running;
+        followers.shutdown().await;
         drop(finding);
         // From here on none is added and none removed.
         let plugins = self.plugins.borrow().clone();

@@ -4,6 +4,7 @@
 //! per test, a running replug, its status, clients and fixtures. Tests wait for events, and a test
 //! that ends leaves no process, no socket and no file outside `target/`.
 
+mod reload;
 mod restart;
 mod rig;
 

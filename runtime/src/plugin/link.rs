@@ -13,6 +13,7 @@ use std::sync::atomic::AtomicUsize;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::{Buf as _, Bytes};
 use http::header::HeaderValue;
 use http::{HeaderMap, HeaderName, Request, Response, Uri};
@@ -61,7 +62,7 @@ pub struct Link(Arc<Shared>);
 struct Shared {
     component: String,
     instance: HeaderValue,
-    policy: HoldPolicy,
+    policy: ArcSwap<HoldPolicy>,
     /// What the roll means for callers.
     gate: Gate<Ends>,
     /// Where calls look first, of several ends.
@@ -91,7 +92,7 @@ impl Link {
         Self(Arc::new(Shared {
             component: spec.name.clone(),
             instance: instance_header(&spec.name),
-            policy: spec.hold,
+            policy: ArcSwap::from_pointee(spec.hold),
             gate: Gate::held(reason),
             turn: AtomicUsize::new(0),
             tally: Tally::default(),
@@ -127,6 +128,11 @@ impl Link {
     /// Lets the end of a seat that stands by take calls, as soon as it is initialised.
     pub(crate) fn admit(&self, seat: Seat, adopt: impl FnOnce(&Learned)) {
         self.0.change(|roll| roll.admit(seat).map(adopt));
+    }
+
+    /// Has callers go by other rules. Those that wait already go by the old ones.
+    pub(crate) fn set_policy(&self, policy: HoldPolicy) {
+        self.0.policy.store(Arc::new(policy));
     }
 
     /// Takes out the end of one seat, or all of them; callers wait where none is left.
@@ -189,7 +195,8 @@ impl Shared {
         let mut refusals = 0;
         loop {
             let Some(mut end) = self.gate.try_with(|ends| ends.admit(&self.turn)).flatten() else {
-                let patience = patience.get_or_insert_with(|| Patience::new(&self.policy, &cx));
+                let patience =
+                    patience.get_or_insert_with(|| Patience::new(&self.policy.load(), &cx));
                 let passed = self.gate.pass(patience).await;
                 passed.map_err(|turned| unavailable(&self.component, turned))?;
                 continue;
@@ -202,7 +209,7 @@ impl Shared {
                 ConnectionError::Unsent(_) => self.lost(end.connection(), &error.to_string()),
                 ConnectionError::Lost(_) => {
                     self.lost(end.connection(), &error.to_string());
-                    if kind == CallKind::Write && self.policy.replay != Replay::All {
+                    if kind == CallKind::Write && self.policy.load().replay != Replay::All {
                         return Err(self.outcome_unknown(&error).into());
                     }
                 }

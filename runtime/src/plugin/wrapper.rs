@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use replug_component::{Error, Features};
 
 use super::{Connection, Contracts, Link};
+use crate::component::ComponentSpec;
 
 /// A component whose work a plugin does. To the rest of the runtime it is a component like any
 /// other; to whoever brings connections it is this.
@@ -11,6 +12,9 @@ use super::{Connection, Contracts, Link};
 pub trait Wrapper: Send + Sync + 'static {
     /// The way to the plugin.
     fn link(&self) -> &Link;
+
+    /// Takes another declaration: the next initialisation goes by it.
+    fn set_spec(&self, spec: &ComponentSpec);
 
     /// Initialises the component over `connection`, as after every start of its plugin, and asks
     /// for its features. Changes nothing that calls see: see [`Wrapper::adopt`].

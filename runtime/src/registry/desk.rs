@@ -3,9 +3,12 @@
 //! Everything here happens under one lock and without waiting; what takes time (initialising a
 //! component) is handed back as a [`Task`].
 
+mod redeclare;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use replug_component::{BuildingBlock, ComponentType, Metadata};
 
 use super::claim::{Claim, Claims};
@@ -96,12 +99,7 @@ impl Desk {
         let waiting = nobody_serves(&spec.component_type);
         match spec.component_type.block() {
             BuildingBlock::State => {
-                let keys =
-                    KeyPrefix::new(&spec.metadata, &spec.name, &self.app_id, &self.namespace);
-                let keys = keys.map_err(|error| DeclareError::Metadata {
-                    name: spec.name.clone(),
-                    cause: error.to_string(),
-                })?;
+                let keys = ArcSwap::from_pointee(self.keys(spec)?);
                 let slot = Slot::new(spec.clone(), &waiting);
                 Ok(Place::State(Arc::new(StateComponent { slot, keys })))
             }
@@ -111,6 +109,15 @@ impl Desk {
             }
             block => Err(DeclareError::UnsupportedBlock { name: spec.name.clone(), block }),
         }
+    }
+
+    /// Where the keys of a state store begin.
+    fn keys(&self, spec: &ComponentSpec) -> Result<KeyPrefix, DeclareError> {
+        let keys = KeyPrefix::new(&spec.metadata, &spec.name, &self.app_id, &self.namespace);
+        keys.map_err(|error| DeclareError::Metadata {
+            name: spec.name.clone(),
+            cause: error.to_string(),
+        })
     }
 
     pub(super) fn attach(&mut self, offer: Offer) -> (Attached, Vec<Task>) {

@@ -10,6 +10,7 @@ use replug_component::{Error, Features, Metadata};
 use super::{ComponentState, HelloComponent, SecretComponent, StateComponent};
 use crate::builtin::Builtin;
 use crate::component::ComponentSpec;
+use crate::key_prefix::KeyPrefix;
 use crate::plugin::Wrapper;
 use crate::plugin::dapr::{DaprSecretStore, DaprStateStore};
 use crate::plugin::layotto::LayottoHello;
@@ -56,6 +57,19 @@ macro_rules! on_slot {
 }
 
 impl Place {
+    /// Takes another declaration, and where keys begin by it where that means anything.
+    pub(super) fn set_spec(&self, spec: &ComponentSpec, keys: Option<KeyPrefix>) {
+        if let (Self::State(state), Some(keys)) = (self, keys) {
+            state.keys.store(Arc::new(keys));
+        }
+        on_slot!(self, slot => slot.set_spec(spec.clone()));
+    }
+
+    /// Turns away the callers that wait.
+    pub(super) fn shut(&self, reason: &str) {
+        on_slot!(self, slot => slot.gate().shut(reason));
+    }
+
     pub(super) fn hold(&self, reason: &str) {
         on_slot!(self, slot => slot.gate().hold(reason));
     }

@@ -2,6 +2,7 @@
 
 mod lifecycle;
 mod logs;
+mod reload;
 mod upgrade;
 mod watch;
 

@@ -3,6 +3,7 @@
 
 mod lifecycle;
 mod logs;
+mod reload;
 mod signal;
 mod status;
 mod upgrade;
@@ -22,6 +23,7 @@ pub use self::upgrade::UpgradeDesk;
 use super::peer::Peer;
 use crate::events::{Journal, Kind, about};
 use crate::output::PluginLog;
+use crate::reload::Reload;
 use crate::supervisor::{PluginError, Supervisor};
 
 /// What status tells of replug itself.
@@ -49,6 +51,7 @@ pub(super) struct Desk {
     pub(super) log: PluginLog,
     /// True once replug ends.
     pub(super) ended: channel::Receiver<bool>,
+    pub(super) reload: Reload,
 }
 
 impl Desk {
@@ -82,6 +85,13 @@ impl Control for Desk {
     async fn stop(&self, request: Request<pb::StopRequest>) -> Answer<pb::StopResponse> {
         self.asked(&request, "stop", &request.get_ref().plugin);
         lifecycle::stop(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn reload(&self, request: Request<pb::ReloadRequest>) -> Answer<pb::ReloadResponse> {
+        if !request.get_ref().dry_run {
+            self.asked(&request, "reload", "");
+        }
+        reload::reload(self, request.into_inner()).await.map(Response::new)
     }
 
     async fn upgrade(&self, request: Request<pb::UpgradeRequest>) -> Answer<pb::UpgradeResponse> {
@@ -129,7 +139,9 @@ impl Control for Desk {
 fn refusal(error: PluginError) -> Status {
     match error {
         PluginError::Unknown { .. } => Status::not_found(error.to_string()),
-        PluginError::Found(_) => Status::invalid_argument(error.to_string()),
+        PluginError::Found(_) | PluginError::Taken(_) => {
+            Status::invalid_argument(error.to_string())
+        }
         PluginError::NotReady { .. }
         | PluginError::NotReplaced { .. }
         | PluginError::Failed { .. }

@@ -17,6 +17,7 @@ use super::accept;
 use super::desk::{About, Desk};
 use crate::output::PluginLog;
 use crate::plan::ControlGroup;
+use crate::reload::Reload;
 use crate::supervisor::Supervisor;
 
 /// Calls that one client may have under way.
@@ -131,6 +132,7 @@ impl ControlSocket {
         supervisor: Arc<Supervisor>,
         registry: Arc<Registry>,
         log: PluginLog,
+        reload: Reload,
         end: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
         let listener = std::os::unix::net::UnixListener::from(self.listener.try_clone()?);
@@ -139,7 +141,8 @@ impl ControlSocket {
         let group = self.group;
         let (tell, ended) = watch::channel(false);
         let journal = supervisor.journal().clone();
-        let desk = Desk { about, supervisor, registry, journal, log, ended: ended.clone() };
+        let ending = ended.clone();
+        let desk = Desk { about, supervisor, registry, journal, log, ended: ending, reload };
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(replug_proto::CONTROL_FILE_DESCRIPTOR_SET)
             .with_service_name("replug.control.v1.Control")

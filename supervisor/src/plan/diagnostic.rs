@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::ops::Range;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -14,6 +15,9 @@ use super::{Plan, render};
 pub struct Checked {
     /// The plan; none where one diagnostic or more is an error.
     pub plan: Option<Plan>,
+    /// The control socket, as far as the file says where it is: there also where the file is wrong
+    /// elsewhere, and none where it is no TOML or cannot be read.
+    pub control: Option<PathBuf>,
     /// Everything that is wrong, in the order of the file.
     pub diagnostics: Vec<Diagnostic>,
     /// The text that was read, for [`Checked::render`] to quote; empty where none could be.

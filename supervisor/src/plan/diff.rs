@@ -9,6 +9,8 @@ use std::fmt;
 use replug_runtime::component::ComponentSpec;
 
 use super::{Plan, PluginSpec, RuntimeSettings};
+use crate::process::confinement::Confinement;
+use crate::restart::RestartPolicy;
 
 /// What is to be done so that what runs is what a plan asks for.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -223,6 +225,7 @@ fn runtime(old: &RuntimeSettings, new: &RuntimeSettings) -> Vec<&'static str> {
         run_dir,
         socket_dir,
         control,
+        control_group,
         forget_after,
         max_message,
     } = old;
@@ -233,6 +236,7 @@ fn runtime(old: &RuntimeSettings, new: &RuntimeSettings) -> Vec<&'static str> {
         ("runtime.run_dir", *run_dir != new.run_dir),
         ("runtime.socket_dir", *socket_dir != new.socket_dir),
         ("runtime.control", *control != new.control),
+        ("runtime.control_group", *control_group != new.control_group),
         ("runtime.forget_after", *forget_after != new.forget_after),
         ("runtime.max_message", *max_message != new.max_message),
     ]
@@ -287,7 +291,11 @@ impl PluginChange {
             start_timeout,
             stop_timeout,
             stop_signal,
+            drain_timeout,
             health,
+            limits,
+            confinement,
+            log,
             socket,
         } = old;
         let mut found = Differences::default();
@@ -295,22 +303,34 @@ impl PluginChange {
         found.deep.extend(changed_keys("env", env, &new.env));
         found.deep("cwd", *cwd != new.cwd);
         found.deep("socket", *socket != new.socket);
+        found.deep("limits", *limits != new.limits);
+        found.deep("user", confinement.account != new.confinement.account);
+        found.deep("umask", confinement.umask != new.confinement.umask);
+        found.deep("capabilities", confinement.capabilities != new.confinement.capabilities);
+        let rest = Confinement {
+            account: confinement.account.clone(),
+            umask: confinement.umask,
+            capabilities: confinement.capabilities,
+            ..new.confinement.clone()
+        };
+        found.deep("sandbox", *confinement != rest);
         found.shallow("after", *after != new.after);
         found.shallow("requires", *requires != new.requires);
         found.shallow("start", *start != new.start);
-        let given_up = restart.give_up != new.restart.give_up;
-        found.shallow("max_restarts", given_up);
-        found.shallow("restart", restart.restart != new.restart.restart);
-        let delays = crate::restart::RestartPolicy {
-            restart: restart.restart,
-            give_up: restart.give_up,
-            ..new.restart
-        };
-        found.shallow("backoff", *restart != delays);
+        let RestartPolicy { restart, success, prevent, initial, max, stable_after, give_up } =
+            restart;
+        let ends = (*restart, *success, *prevent);
+        let delays = (*initial, *max, *stable_after);
+        let policy = new.restart;
+        found.shallow("restart", ends != (policy.restart, policy.success, policy.prevent));
+        found.shallow("backoff", delays != (policy.initial, policy.max, policy.stable_after));
+        found.shallow("max_restarts", *give_up != policy.give_up);
         found.shallow("start_timeout", *start_timeout != new.start_timeout);
         found.shallow("stop_timeout", *stop_timeout != new.stop_timeout);
+        found.shallow("drain_timeout", *drain_timeout != new.drain_timeout);
         found.shallow("stop_signal", *stop_signal != new.stop_signal);
         found.shallow("health", *health != new.health);
+        found.shallow("log", *log != new.log);
         let deep = found.is_deep();
         let keys = found.keys()?;
         Some(if deep {

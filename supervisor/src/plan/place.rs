@@ -138,6 +138,11 @@ impl<'s> Findings<'s> {
         }
     }
 
+    /// Whether all of every text was understood.
+    pub(super) fn is_whole(&self) -> bool {
+        !self.partial
+    }
+
     /// An error in the syntax. `lost` says that a part of the text could not be understood.
     pub(super) fn syntax(
         &mut self,

@@ -92,7 +92,7 @@ pub(super) fn read(
     let bounds = Bounds::read(&mut section, &defaults.bounds, context, findings);
     let log = Log::read(&mut section, &defaults.log, context, findings);
     let (log, log_file) = log.of(section.name);
-    let (notify, watchdog) = notify(&mut section, &env, findings);
+    let (notify, watchdog) = notify(&mut section, &variables, findings);
     let enabled = section.get("enabled").and_then(|entry| entry.boolean(findings));
     let start = section.get("start").and_then(|entry| {
         entry.parsed("\"auto\" or \"manual\"", findings, |text| one_of(text, &STARTS))

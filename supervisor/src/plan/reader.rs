@@ -77,6 +77,8 @@ pub(super) fn read(source: String, path: &Path, surroundings: &Surroundings) -> 
     order::check(&plugins, &mut findings);
     log::one_file_each(&plugins, &mut findings);
 
+    // Where a part of the text was not understood, the setting may be in that part.
+    let control = findings.is_whole().then(|| settings.values.control.clone());
     let (diagnostics, included) = findings.into_diagnostics();
     let usable = diagnostics.iter().all(|it| it.severity != Severity::Error);
     let plan = usable.then(|| Plan {
@@ -85,7 +87,7 @@ pub(super) fn read(source: String, path: &Path, surroundings: &Surroundings) -> 
         plugins: enabled(plugins),
         components: components.into_iter().filter_map(|it| it.value.spec).collect(),
     });
-    Checked { plan, diagnostics, source, included }
+    Checked { plan, control, diagnostics, source, included }
 }
 
 /// The plugins that are run, none of which waits for one that is not.

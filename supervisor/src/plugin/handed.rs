@@ -1,5 +1,6 @@
 //! A declared plugin on its way from one program of replug to the next.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -71,8 +72,8 @@ pub(crate) struct HandedVitals<D> {
 }
 
 /// What a process was started with, as far as another one would have to be started where the plan
-/// says something else now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// says something else now. `Debug` leaves out the environment, in which there may be secrets.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StartedAs {
     /// A program with its arguments, or a component type with its.
     command: Vec<String>,
@@ -133,6 +134,18 @@ impl<D> HandedVitals<D> {
 
 // === impl StartedAs ===
 
+impl fmt::Debug for StartedAs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { command, is_builtin, environment: _, cwd, socket } = self;
+        f.debug_struct("StartedAs")
+            .field("command", command)
+            .field("is_builtin", is_builtin)
+            .field("cwd", cwd)
+            .field("socket", socket)
+            .finish_non_exhaustive()
+    }
+}
+
 impl StartedAs {
     /// The path of its socket, where it has not taken the one that replug told it.
     pub(super) fn socket(&self) -> Option<&Path> {
@@ -152,7 +165,11 @@ impl StartedAs {
         Self {
             command: std::iter::once(first).chain(rest).collect(),
             is_builtin,
-            environment: spec.env.clone().into_iter().collect(),
+            environment: spec
+                .env
+                .iter()
+                .map(|(name, value)| (name.clone(), value.expose().to_owned()))
+                .collect(),
             cwd: spec.cwd.clone(),
             socket: spec.socket.clone(),
             notify: spec.notify,

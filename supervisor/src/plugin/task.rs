@@ -63,6 +63,12 @@ pub enum Command {
     Start,
     /// Have it not run.
     Stop,
+    /// The same, for a reason that is shown for as long as it stays so.
+    StopBecause(String),
+    /// Take these settings: those of the process count from its next generation on.
+    Adjust(Arc<PluginSpec>),
+    /// Show this of the plugin, until there is other news of it.
+    Note(String),
     /// Have its next generation run.
     Restart,
     /// Send a signal to the process group, and say whether there is one.
@@ -95,6 +101,8 @@ pub struct PluginTask {
     generation: u64,
     /// So many were started.
     generations: u64,
+    /// Why it was stopped, where that was not simply asked for.
+    because: Option<String>,
     /// The present generation, from its start until it has ended.
     life: Option<Life>,
     /// What the program before has left, until the task runs.
@@ -157,6 +165,7 @@ impl PluginTask {
             backoff,
             generation: 0,
             generations: 0,
+            because: None,
             life: None,
             handed,
             heir: None,
@@ -198,6 +207,7 @@ impl PluginTask {
                         self.hurry();
                         // One that has failed is looked after from here on.
                         self.backoff.forget();
+                        self.because = None;
                         self.happened(Event::Stop).await;
                         if self.state() == State::Stopped && !self.has_others() {
                             self.show_as_stopped();
@@ -215,6 +225,18 @@ impl PluginTask {
                         // Whoever asked waits for it: replug has nothing else to do.
                         let _ = asked.send(handed);
                         break;
+                    }
+                    Some(Command::StopBecause(reason)) => {
+                        self.hurry();
+                        self.because = Some(reason);
+                        self.happened(Event::Stop).await;
+                        if self.state() == State::Stopped && !self.has_others() {
+                            self.show_as_stopped();
+                        }
+                    }
+                    Some(Command::Adjust(spec)) => self.follow(spec),
+                    Some(Command::Note(reason)) => {
+                        self.status.send_modify(|status| status.reason = reason);
                     }
                     Some(Command::Answer(asked)) => {
                         // Whoever asked may have stopped waiting.
@@ -499,6 +521,7 @@ impl PluginTask {
     }
 
     async fn launch(&mut self) -> Option<Event> {
+        self.because = None;
         self.generations += 1;
         self.generation = self.generations;
         let generation = self.generation;

@@ -20,8 +20,8 @@ impl Supervisor {
     /// nothing any more. One that is being stopped has nothing to give.
     pub async fn hand_over(&self) -> Vec<Handed<OwnedFd>> {
         let Some(running) = self.running.lock().take() else { return Vec::new() };
-        let Tasks { mut tasks, mut starters, mut aside, commanders, finding, .. } = running;
-        starters.shutdown().await;
+        let Tasks { mut tasks, mut followers, mut aside, commanders, finding, .. } = running;
+        followers.shutdown().await;
         drop(finding);
         let handed = join_all(commanders.into_values().map(async |commander| {
             let (answer, handed) = oneshot::channel();

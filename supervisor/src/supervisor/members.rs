@@ -1,13 +1,15 @@
 //! The declared plugins that are there at this moment: how one comes, and how one goes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
 use indexmap::IndexMap;
+use replug_runtime::registry::Registry;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::handing::stop_undeclared;
 use super::{PluginError, Supervisor, Tasks, order};
@@ -34,19 +36,26 @@ impl Supervisor {
     /// Adds plugins to those that are there, and has them started as their settings say. An error
     /// says that none was added.
     pub fn add(&self, specs: Vec<PluginSpec>) -> Result<(), PluginError> {
-        for spec in &specs {
-            if self.is_found(&spec.name) {
-                return Err(PluginError::Found(spec.name.clone()));
-            }
-        }
+        specs.iter().try_for_each(|spec| self.may_add(&spec.name))?;
         let mut running = self.running.lock();
         let tasks = running.as_mut().ok_or(PluginError::Stopping)?;
         tasks.add(&self.plugins, specs.into_iter());
         Ok(())
     }
 
-    /// Stops plugins, each when those among them that were started after it are gone, and forgets
-    /// them. Returns when their processes are gone and nothing of them is registered any more. What
+    /// Whether a plugin can be added under this name.
+    pub fn may_add(&self, name: &str) -> Result<(), PluginError> {
+        if self.is_found(name) { Err(PluginError::Taken(name.to_owned())) } else { Ok(()) }
+    }
+
+    /// What a declared plugin follows; none where there is no such plugin.
+    #[must_use]
+    pub fn spec(&self, name: &str) -> Option<Arc<PluginSpec>> {
+        self.plugins.borrow().get(name).map(|plugin| plugin.spec.clone())
+    }
+
+    /// Has the calls of plugins end, within each one's bound, stops the plugins, each when those among
+    /// them that were started after it are gone, and forgets them. Returns when their processes are gone and nothing of them is registered any more. What
     /// is no plugin is passed over.
     pub async fn remove(&self, names: &[String]) -> Result<(), PluginError> {
         let plugins = self.plugins.borrow().clone();
@@ -58,25 +67,95 @@ impl Supervisor {
             let later = leaving.iter().filter(|later| later.spec.after.iter().any(|it| it == name));
             let gone = later.map(|later| is_stopped(later.status.clone()));
             join_all(gone).await;
+            let reason = format!("plugin {name} was taken out of plugins.toml");
+            let draining = self.registry()?.drain(name, &reason);
+            // What is under way after that time ends with the process.
+            let _ = timeout(plugin.spec.drain_timeout, draining.done()).await;
             plugin.command(Command::Stop).await?;
             is_stopped(plugin.status.clone()).await;
             Ok(())
         });
         join_all(stopped).await.into_iter().collect::<Result<(), PluginError>>()?;
-        let registry = {
+        let (registry, log) = {
             let mut running = self.running.lock();
             let tasks = running.as_mut().ok_or(PluginError::Stopping)?;
             tasks.forget(&self.plugins, &leaving);
-            tasks.surroundings.registry.clone()
+            (tasks.surroundings.registry.clone(), tasks.surroundings.log.clone())
         };
         // Somebody may have had one started in the meantime: then it stops now.
         join_all(leaving.iter().map(|plugin| async {
             order::is_gone(plugin.status.clone()).await;
             let name = plugin.name();
+            if let Launch::Builtin { component_type, .. } = &plugin.spec.launch {
+                registry.unreserve(component_type, name).await;
+            }
             registry.retire(name, &format!("plugin {name} was removed")).await;
+            log.forget(name);
         }))
         .await;
         Ok(())
+    }
+
+    /// Gives plugins other settings, which count from now on; what says how a process is started
+    /// counts from its next generation on. What is no plugin is passed over.
+    pub async fn adjust(&self, specs: Vec<PluginSpec>) -> Result<(), PluginError> {
+        let told: Vec<(Handle, Arc<PluginSpec>)> = {
+            let mut running = self.running.lock();
+            let tasks = running.as_mut().ok_or(PluginError::Stopping)?;
+            tasks.adjust(&self.plugins, specs)
+        };
+        for (plugin, spec) in told {
+            plugin.command(Command::Adjust(spec)).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives a plugin other settings and a process that was started with them, without a gap where
+    /// that can be: see [`Supervisor::replace`]. One that cannot be replaced runs on as it was, and
+    /// shows that.
+    pub async fn renew(&self, spec: PluginSpec) -> Result<PluginStatus, PluginError> {
+        let name = spec.name.clone();
+        let before = self.declared(&name)?;
+        let replaced = match self.replace(&name, Some(spec.clone())).await {
+            Ok(replaced) => replaced,
+            Err(error) => {
+                if let PluginError::NotReplaced { reason, .. } = &error {
+                    let note = format!("runs with what plugins.toml said before: {reason}");
+                    before.command(Command::Note(note)).await?;
+                }
+                return Err(error);
+            }
+        };
+        self.rebind(&spec)?;
+        if let Launch::Builtin { component_type: old, .. } = &before.spec.launch
+            && !matches!(&spec.launch, Launch::Builtin { component_type, .. } if component_type == old)
+        {
+            self.registry()?.unreserve(old, &name).await;
+        }
+        Ok(replaced.status)
+    }
+
+    fn rebind(&self, spec: &PluginSpec) -> Result<(), PluginError> {
+        let mut running = self.running.lock();
+        running.as_mut().ok_or(PluginError::Stopping)?.bind(spec, &self.plugins);
+        Ok(())
+    }
+
+    /// Puts the plugins into this order, in which they are shown. Those that it does not name come
+    /// last.
+    pub fn arrange(&self, names: &[String]) {
+        self.plugins.send_modify(|plugins| {
+            let places: HashMap<&str, usize> =
+                names.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
+            let place = |name: &str| places.get(name).copied().unwrap_or(usize::MAX);
+            Arc::make_mut(plugins).sort_by(|one, _, other, _| place(one).cmp(&place(other)));
+        });
+    }
+
+    fn registry(&self) -> Result<Arc<Registry>, PluginError> {
+        let running = self.running.lock();
+        let tasks = running.as_ref().ok_or(PluginError::Stopping)?;
+        Ok(tasks.surroundings.registry.clone())
     }
 }
 
@@ -96,8 +175,9 @@ impl Tasks {
         Self {
             surroundings,
             tasks: JoinSet::new(),
-            starters: JoinSet::new(),
             aside: JoinSet::new(),
+            followers: JoinSet::new(),
+            bound: HashSet::new(),
             commanders: HashMap::new(),
             finding,
         }
@@ -119,7 +199,7 @@ impl Tasks {
         mut handed: Vec<Handed<OwnedFd>>,
     ) {
         self.reap();
-        let mut started = Vec::new();
+        let (mut coming, mut going_on) = (Vec::new(), Vec::new());
         plugins.send_modify(|plugins| {
             let plugins = Arc::make_mut(plugins);
             for spec in specs.map(Arc::new) {
@@ -133,8 +213,10 @@ impl Tasks {
                 let (task, commander, status) =
                     PluginTask::new(spec.clone(), self.surroundings.clone(), left);
                 self.tasks.spawn(task.run());
-                if first && spec.start == Start::Auto {
-                    started.push(spec.name.clone());
+                if first {
+                    coming.push(spec.clone());
+                } else {
+                    going_on.push(spec.clone());
                 }
                 let name: Arc<str> = spec.name.as_str().into();
                 let commands = commander.downgrade();
@@ -146,9 +228,51 @@ impl Tasks {
         for left in handed {
             self.tasks.spawn(stop_undeclared(left, self.surroundings.clone()));
         }
-        for name in started {
-            self.starters.spawn(order::start_in_turn(name, plugins.subscribe()));
+        let known = plugins.borrow().clone();
+        let auto = coming.iter().filter(|spec| spec.start == Start::Auto);
+        let auto = auto.map(|spec| spec.name.as_str());
+        for name in with_what_they_require(&known, auto) {
+            let is_new = coming.iter().any(|spec| spec.name == name);
+            if is_new || known[&*name].status.borrow().phase == Phase::Stopped {
+                self.followers.spawn(order::start_in_turn(name, plugins.subscribe()));
+            }
         }
+        for spec in coming.into_iter().chain(going_on) {
+            self.bind(&spec, plugins);
+        }
+    }
+
+    /// Has the plugin stop when one that it requires does.
+    fn bind(&mut self, spec: &PluginSpec, plugins: &watch::Sender<Plugins>) {
+        if spec.requires.is_empty() {
+            self.bound.remove(&spec.name);
+        } else if self.bound.insert(spec.name.clone()) {
+            let follower =
+                order::stop_with_what_it_requires(spec.name.clone(), plugins.subscribe());
+            self.followers.spawn(follower);
+        }
+    }
+
+    fn adjust(
+        &mut self,
+        plugins: &watch::Sender<Plugins>,
+        specs: Vec<PluginSpec>,
+    ) -> Vec<(Handle, Arc<PluginSpec>)> {
+        self.reap();
+        let mut told = Vec::new();
+        plugins.send_modify(|plugins| {
+            let plugins = Arc::make_mut(plugins);
+            for spec in specs.into_iter().map(Arc::new) {
+                if let Some(plugin) = plugins.get_mut(spec.name.as_str()) {
+                    plugin.spec = spec.clone();
+                    told.push((plugin.clone(), spec));
+                }
+            }
+        });
+        for (_, spec) in &told {
+            self.bind(spec, plugins);
+        }
+        told
     }
 
     fn forget(&mut self, plugins: &watch::Sender<Plugins>, leaving: &[&Handle]) {
@@ -158,14 +282,34 @@ impl Tasks {
         });
         for plugin in leaving {
             self.commanders.remove(plugin.name());
+            self.bound.remove(plugin.name());
         }
     }
 
     /// Frees what has ended.
     fn reap(&mut self) {
         while self.tasks.try_join_next().is_some() {}
-        while self.starters.try_join_next().is_some() {}
+        while self.followers.try_join_next().is_some() {}
     }
+}
+
+/// These plugins, and those without which they are of no use, each once.
+pub(super) fn with_what_they_require<'n>(
+    plugins: &Plugins,
+    names: impl Iterator<Item = &'n str>,
+) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    let mut seen = HashSet::new();
+    let mut open: Vec<String> = names.map(str::to_owned).collect();
+    open.reverse();
+    while let Some(name) = open.pop() {
+        let Some(plugin) = plugins.get(&*name) else { continue };
+        if seen.insert(name.clone()) {
+            open.extend(plugin.spec.requires.iter().cloned());
+            all.push(name);
+        }
+    }
+    all
 }
 
 // === impl Handle ===

@@ -41,7 +41,7 @@ impl Dapr {
 impl Store<'_> {
     /// The key that is stored for the application's `key`.
     pub(super) fn stored(&self, key: &str) -> Result<String, ApiError> {
-        let stored = self.component.keys.stored(key);
+        let stored = self.component.keys.load().stored(key);
         stored.map_err(|illegal| illegal_key(&illegal, key, self.name, self.front))
     }
 

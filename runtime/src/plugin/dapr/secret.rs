@@ -17,7 +17,7 @@ use crate::plugin::{Connection, Contracts, Learned, Wrapper};
 /// A secret store whose plugin serves Dapr's contract.
 #[derive(Debug)]
 pub struct DaprSecretStore {
-    spec: ComponentSpec,
+    spec: ArcSwap<ComponentSpec>,
     features: ArcSwap<Features>,
     link: Link,
     client: SecretStoreClient<Link>,
@@ -29,7 +29,7 @@ impl DaprSecretStore {
     pub fn new(spec: &ComponentSpec, reason: &str) -> Self {
         let link = Link::new(spec, reason);
         Self {
-            spec: spec.clone(),
+            spec: ArcSwap::from_pointee(spec.clone()),
             features: ArcSwap::default(),
             client: SecretStoreClient::new(link.clone()),
             link,
@@ -43,9 +43,13 @@ impl Wrapper for DaprSecretStore {
         &self.link
     }
 
+    fn set_spec(&self, spec: &ComponentSpec) {
+        self.spec.store(Arc::new(spec.clone()));
+    }
+
     async fn init(&self, connection: &Connection, contracts: &Contracts) -> Result<Learned, Error> {
         let mut client = SecretStoreClient::new(self.link.directly(connection));
-        let properties = self.spec.metadata.clone();
+        let properties = self.spec.load().metadata.clone();
         let metadata = Some(pb::MetadataRequest { properties });
         client.init(pb::SecretStoreInitRequest { metadata }).await.map_err(failure)?;
         let features = client.features(pb::FeaturesRequest {}).await.map_err(failure)?;

@@ -25,7 +25,7 @@ use crate::plugin::{Connection, Contract, Contracts, Learned, Wrapper};
 /// A state store whose plugin serves Dapr's contract.
 #[derive(Debug)]
 pub struct DaprStateStore {
-    spec: ComponentSpec,
+    spec: ArcSwap<ComponentSpec>,
     learned: ArcSwap<Learned>,
     /// The plugin said that it has no bulk calls; single calls are made at once from then on.
     singly: Singly,
@@ -53,7 +53,7 @@ impl DaprStateStore {
     pub fn new(spec: &ComponentSpec, reason: &str) -> Self {
         let link = Link::new(spec, reason);
         Self {
-            spec: spec.clone(),
+            spec: ArcSwap::from_pointee(spec.clone()),
             learned: ArcSwap::default(),
             singly: Singly::default(),
             transaction_bound: Mutex::default(),
@@ -72,7 +72,7 @@ impl DaprStateStore {
             let usable = transactions || feature != Features::TRANSACTIONAL;
             if !usable {
                 tracing::warn!(
-                    component = self.spec.name,
+                    component = self.spec.load().name,
                     "the plugin claims {feature} and does not serve {}",
                     Contract::DaprStateTransactions.service()
                 );
@@ -88,10 +88,14 @@ impl Wrapper for DaprStateStore {
         &self.link
     }
 
+    fn set_spec(&self, spec: &ComponentSpec) {
+        self.spec.store(Arc::new(spec.clone()));
+    }
+
     async fn init(&self, connection: &Connection, contracts: &Contracts) -> Result<Learned, Error> {
         let mut client: StateStoreClient<Direct> =
             StateStoreClient::new(self.link.directly(connection));
-        let properties = self.spec.metadata.clone();
+        let properties = self.spec.load().metadata.clone();
         let metadata = Some(pb::MetadataRequest { properties });
         client.init(pb::InitRequest { metadata }).await.map_err(failure)?;
         let features = client.features(pb::FeaturesRequest {}).await.map_err(failure)?;

@@ -1,5 +1,8 @@
 //! `spec.proto.pluggable.v1.hello.Hello` as a hello component.
 
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use replug_component::hello::{Hello, HelloConfig};
 use replug_component::{Context, Error};
@@ -14,7 +17,7 @@ use crate::plugin::{Connection, Contracts, Learned, Wrapper};
 /// A hello component whose plugin serves Layotto's contract.
 #[derive(Debug)]
 pub struct LayottoHello {
-    spec: ComponentSpec,
+    spec: ArcSwap<ComponentSpec>,
     link: Link,
     client: HelloClient<Link>,
 }
@@ -24,7 +27,11 @@ impl LayottoHello {
     #[must_use]
     pub fn new(spec: &ComponentSpec, reason: &str) -> Self {
         let link = Link::new(spec, reason);
-        Self { spec: spec.clone(), client: HelloClient::new(link.clone()), link }
+        Self {
+            spec: ArcSwap::from_pointee(spec.clone()),
+            client: HelloClient::new(link.clone()),
+            link,
+        }
     }
 }
 
@@ -34,13 +41,17 @@ impl Wrapper for LayottoHello {
         &self.link
     }
 
+    fn set_spec(&self, spec: &ComponentSpec) {
+        self.spec.store(Arc::new(spec.clone()));
+    }
+
     /// Layotto initialises once and never again, so that a restarted plugin answers with an empty
     /// greeting; here it is told its greeting after every start.
     async fn init(&self, connection: &Connection, contracts: &Contracts) -> Result<Learned, Error> {
-        let config = HelloConfig::from(self.spec.metadata.clone());
+        let config = HelloConfig::from(self.spec.load().metadata.clone());
         let request = pb::HelloConfig {
             config: Some(Config::default()),
-            r#type: self.spec.component_type.name().to_owned(),
+            r#type: self.spec.load().component_type.name().to_owned(),
             hello_string: config.greeting,
             metadata: config.metadata,
         };

@@ -73,7 +73,7 @@ impl PluginTask {
         self.status.send_modify(|status| {
             status.enter(Phase::Stopped);
             status.crash_looping = false;
-            status.reason.clear();
+            status.reason = self.because.clone().unwrap_or_default();
         });
     }
 
@@ -106,6 +106,9 @@ impl PluginTask {
                     status.reason.push_str(", after which it is not restarted");
                 }
                 Some(Left::Succeeded) => status.reason.clear(),
+                None if self.state() == State::Stopped && self.because.is_some() => {
+                    status.reason = self.because.clone().unwrap_or_default();
+                }
                 Some(Left::Failed) | None => {}
             }
             status.next_start = match self.state() {

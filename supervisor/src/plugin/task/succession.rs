@@ -18,7 +18,7 @@ use super::{PluginTask, Tidings};
 use crate::connect::warn_of;
 use crate::events::{Kind, about};
 use crate::plan::{Launch, PluginSpec};
-use crate::restart::{Backoff, Ending};
+use crate::restart::Ending;
 
 /// How long the last lines of a generation that departed are waited for: a child of it may hold the
 /// pipe.
@@ -264,10 +264,9 @@ impl PluginTask {
     }
 
     /// The plan says something else of the plugin now.
-    fn follow(&mut self, spec: Arc<PluginSpec>) {
-        if spec.restart != self.spec.restart {
-            self.backoff = Backoff::new(spec.restart);
-        }
+    pub(super) fn follow(&mut self, spec: Arc<PluginSpec>) {
+        self.backoff.follow(spec.restart);
+        let printed = self.surroundings.log.keep(&spec.name, &spec.log);
         if let Launch::Builtin { component_type, .. } = &spec.launch {
             self.surroundings.registry.reserve(component_type.clone(), &spec.name);
         }
@@ -278,6 +277,7 @@ impl PluginTask {
         self.status.send_modify(|status| {
             status.command = command;
             status.socket.clone_from(&spec.socket);
+            status.printed = Some(printed);
         });
         self.spec = spec;
     }

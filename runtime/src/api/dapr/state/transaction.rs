@@ -41,7 +41,7 @@ impl Transaction<'_> {
     pub(in crate::api::dapr) fn stored(&self, key: &str) -> Result<String, ApiError> {
         // Over HTTP Dapr does not say here which key it was.
         let field = if self.store.front == Front::Http { "" } else { key };
-        let stored = self.store.component.keys.stored(key);
+        let stored = self.store.component.keys.load().stored(key);
         stored.map_err(|illegal| illegal_key(&illegal, field, self.store.name, self.store.front))
     }
 

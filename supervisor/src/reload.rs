@@ -1,0 +1,189 @@
+//! A reload: `plugins.toml` is read again, and what differs is changed while everything runs.
+//!
+//! One task does it, one reload after the other, so whoever asks meanwhile waits for his turn. A file
+//! that is wrong changes nothing. What a change does to one plugin or component does not hold up the
+//! others, and what fails is told with its reason.
+
+mod apply;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use replug_runtime::registry::Registry;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+use crate::events::{Kind, about};
+use crate::notify::Notify;
+use crate::plan::{Change, Checked, Plan, Surroundings};
+use crate::supervisor::Supervisor;
+
+/// Where reloads are asked for. Clones ask the same [`Reloader`].
+#[derive(Debug, Clone)]
+pub struct Reload(mpsc::Sender<Asked>);
+
+/// Does the reloads.
+#[derive(Debug)]
+pub struct Reloader {
+    asked: mpsc::Receiver<Asked>,
+    /// The plan that everything follows now.
+    present: watch::Sender<Plan>,
+    surroundings: Surroundings,
+    supervisor: Arc<Supervisor>,
+    registry: Arc<Registry>,
+    notify: Arc<Notify>,
+    /// Initialisations that nobody waits for any more.
+    late: JoinSet<()>,
+}
+
+/// A reload that has been asked for.
+#[derive(Debug)]
+struct Asked {
+    dry_run: bool,
+    answer: oneshot::Sender<Result<Reloaded, ReloadError>>,
+}
+
+/// What came of a reload.
+#[derive(Debug)]
+pub struct Reloaded {
+    /// The file as it was read, with its warnings.
+    pub checked: Checked,
+    /// What was changed, or would be.
+    pub change: Change,
+    /// What of it did not end well.
+    pub failed: Vec<Failed>,
+}
+
+/// A part of a change that did not end well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// `plugin` or `component`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// Why nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The file is wrong.
+    #[error("plugins.toml is wrong: nothing was changed")]
+    Wrong(Box<Checked>),
+    /// Everything is being stopped, or handed over to another program.
+    #[error("replug is being stopped or upgraded: nothing is changed now")]
+    Stopping,
+}
+
+// === impl Reload ===
+
+impl Reload {
+    /// Has the file read again and what differs changed, or with `dry_run` only said what that would
+    /// be. Returns when it is done, after those that were asked for before. Dropping the future
+    /// changes nothing about that.
+    pub async fn ask(&self, dry_run: bool) -> Result<Reloaded, ReloadError> {
+        let (answer, answered) = oneshot::channel();
+        let sent = self.0.send(Asked { dry_run, answer }).await;
+        sent.map_err(|_| ReloadError::Stopping)?;
+        answered.await.unwrap_or(Err(ReloadError::Stopping))
+    }
+}
+
+// === impl Reloader ===
+
+impl Reloader {
+    /// What reloads the file of `present`, the plan that everything was started with.
+    #[must_use]
+    pub fn new(
+        present: Plan,
+        surroundings: Surroundings,
+        supervisor: Arc<Supervisor>,
+        registry: Arc<Registry>,
+        notify: Arc<Notify>,
+    ) -> (Self, Reload) {
+        /// Reloads that may wait; whoever asks beyond that waits to be let in.
+        const WAITING: usize = 4;
+        let (sender, asked) = mpsc::channel(WAITING);
+        let (late, present) = (JoinSet::new(), watch::Sender::new(present));
+        let reloader = Self { asked, present, surroundings, supervisor, registry, notify, late };
+        (reloader, Reload(sender))
+    }
+
+    /// The plan that everything follows, whenever that is looked at.
+    #[must_use]
+    pub fn present(&self) -> watch::Receiver<Plan> {
+        self.present.subscribe()
+    }
+
+    /// Does what is asked for until the sender of `end` is dropped; a reload that is under way then
+    /// is done to its end. Dropping the future leaves it as it is. In either case everybody who
+    /// waits is told that nothing is changed.
+    pub async fn run(mut self, mut end: oneshot::Receiver<()>) {
+        loop {
+            let asked = tokio::select! {
+                biased;
+                _ = &mut end => return,
+                asked = self.asked.recv() => asked,
+            };
+            let Some(Asked { dry_run, answer }) = asked else { return };
+            while self.late.try_join_next().is_some() {}
+            let done = self.reload(dry_run).await;
+            // Whoever asked may have stopped waiting.
+            let _ = answer.send(done);
+        }
+    }
+
+    /// Writes down what came of it, for those who follow the events.
+    fn record(&self, text: &str) {
+        self.supervisor.journal().record(about("", Kind::Reload, text));
+    }
+
+    async fn reload(&mut self, dry_run: bool) -> Result<Reloaded, ReloadError> {
+        let present = self.present.borrow().clone();
+        let checked = read(present.file.clone(), self.surroundings.clone()).await?;
+        let Some(plan) = &checked.plan else {
+            tracing::error!("plugins.toml is read again and is wrong: nothing is changed");
+            for diagnostic in &checked.diagnostics {
+                tracing::error!("{diagnostic}");
+            }
+            self.record("plugins.toml is wrong: nothing was changed");
+            return Err(ReloadError::Wrong(Box::new(checked)));
+        };
+        let change = Change::between(&present, plan);
+        if dry_run {
+            return Ok(Reloaded { checked, change, failed: Vec::new() });
+        }
+        for diagnostic in &checked.diagnostics {
+            tracing::warn!("{diagnostic}");
+        }
+        self.notify.reloading("reloading").await;
+        let failed = self.apply(&change).await;
+        self.notify.reloaded(&self.supervisor).await;
+        tell(&change, &failed);
+        let lines = change.to_string();
+        self.record(&lines.lines().collect::<Vec<_>>().join("; "));
+        Ok(Reloaded { checked, change, failed: failed? })
+    }
+}
+
+/// Reads the file beside everything else: it may be on a disk that is slow.
+async fn read(file: PathBuf, surroundings: Surroundings) -> Result<Checked, ReloadError> {
+    let reading = tokio::task::spawn_blocking(move || Plan::load(&file, &surroundings));
+    // It only fails where everything is being stopped: reading does not panic.
+    reading.await.map_err(|_| ReloadError::Stopping)
+}
+
+fn tell(change: &Change, failed: &Result<Vec<Failed>, ReloadError>) {
+    for line in change.to_string().lines() {
+        tracing::info!("reload: {line}");
+    }
+    match failed {
+        Ok(failed) => {
+            for Failed { kind, name, reason } in failed {
+                tracing::error!("reload: {kind} {name}: {reason}");
+            }
+        }
+        Err(error) => tracing::warn!("reload: {error}"),
+    }
+}
