@@ -293,6 +293,10 @@ impl PluginChange {
             stop_signal,
             drain_timeout,
             health,
+            probe,
+            notify,
+            watchdog,
+            watch,
             limits,
             confinement,
             log,
@@ -329,7 +333,10 @@ impl PluginChange {
         found.shallow("stop_timeout", *stop_timeout != new.stop_timeout);
         found.shallow("drain_timeout", *drain_timeout != new.drain_timeout);
         found.shallow("stop_signal", *stop_signal != new.stop_signal);
-        found.shallow("health", *health != new.health);
+        found.deep("notify", *notify != new.notify);
+        found.deep("watchdog", *watchdog != new.watchdog);
+        found.shallow("health", *health != new.health || *probe != new.probe);
+        found.shallow("watch", *watch != new.watch);
         found.shallow("log", *log != new.log);
         let deep = found.is_deep();
         let keys = found.keys()?;

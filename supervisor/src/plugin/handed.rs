@@ -136,12 +136,13 @@ impl<D> HandedVitals<D> {
 
 impl fmt::Debug for StartedAs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { command, is_builtin, environment: _, cwd, socket } = self;
+        let Self { command, is_builtin, environment: _, cwd, socket, notify } = self;
         f.debug_struct("StartedAs")
             .field("command", command)
             .field("is_builtin", is_builtin)
             .field("cwd", cwd)
             .field("socket", socket)
+            .field("notify", notify)
             .finish_non_exhaustive()
     }
 }

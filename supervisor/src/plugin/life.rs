@@ -169,7 +169,7 @@ impl Life {
         let folder = folder.map_err(|error| error.to_string())?;
         let mut vitals = Vitals::resume(spec, handed.vitals, handed.ready_for.is_some())?;
         let probe_launch =
-            spec.process(seat, &surroundings.replug, &private, identity(spec).await?);
+            spec.process_as_read(seat, &surroundings.replug, &private, identity(spec).await?);
         vitals.begin(spec, surroundings, handed.pid, probe_launch);
         let source = Source { plugin: spec.name.as_str().into(), generation: seat.generation };
         let life = Self {

@@ -50,14 +50,38 @@ impl PluginSpec {
         folder: &PrivateFolder,
         identity: Option<Identity>,
     ) -> Result<process::Launch, String> {
-        let (program, args) = self.program(replug);
         let declared = if self.env.values().any(|value| matches!(value, EnvValue::Secret(_))) {
             let env = self.env.clone();
             let read = tokio::task::spawn_blocking(move || variables(&env)).await;
             read.unwrap_or_else(|error| Err(format!("cannot read its variables: {error}")))
         } else {
             variables(&self.env)
-        }?;
+        };
+        Ok(self.process_with(declared?, seat, replug, folder, identity))
+    }
+
+    /// The same, with variables as they were when the plan was read: for what is started beside a
+    /// process that runs already.
+    pub(super) fn process_as_read(
+        &self,
+        seat: Seat,
+        replug: &Path,
+        folder: &PrivateFolder,
+        identity: Option<Identity>,
+    ) -> process::Launch {
+        let read = self.env.iter().map(|(name, value)| (name.into(), value.expose().into()));
+        self.process_with(read.collect(), seat, replug, folder, identity)
+    }
+
+    fn process_with(
+        &self,
+        declared: Vec<(OsString, OsString)>,
+        seat: Seat,
+        replug: &Path,
+        folder: &PrivateFolder,
+        identity: Option<Identity>,
+    ) -> process::Launch {
+        let (program, args) = self.program(replug);
         let own = identity.iter().flat_map(|identity| identity.env.clone());
         let mut confinement = self.confinement.clone();
         let socket = self.socket.as_deref().and_then(Path::parent);
@@ -70,7 +94,7 @@ impl PluginSpec {
             (GENERATION_VARIABLE, seat.generation.to_string()),
         ];
         let told = told.map(|(name, value)| (OsString::from(name), OsString::from(value)));
-        Ok(process::Launch {
+        process::Launch {
             program,
             args,
             // What the plan declares counts more, for a plugin with ideas of its own.
@@ -80,7 +104,7 @@ impl PluginSpec {
             limits: self.limits,
             confinement,
             identity,
-        })
+        }
     }
 }
 
