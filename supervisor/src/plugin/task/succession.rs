@@ -95,7 +95,14 @@ impl PluginTask {
         let spec = spec.unwrap_or_else(|| self.spec.clone());
         let status = self.status.clone();
         let show = move |process| {
-            status.send_modify(|status| status.successor = Some((seat.generation, Some(process))));
+            // It may have been dismissed while its process was started: then it is shown no more.
+            status.send_modify(|status| {
+                if let Some((generation, started)) = &mut status.successor
+                    && *generation == seat.generation
+                {
+                    *started = Some(process);
+                }
+            });
         };
         self.status.send_modify(|status| status.successor = Some((seat.generation, None)));
         let raising =
