@@ -222,7 +222,7 @@ async fn a_full_disk_costs_lines_of_the_file_and_nothing_else_and_they_are_count
     voice.say("after");
     replug.line("is written to its file again; 1 lines are missing in it").await;
     let written = std::fs::read_to_string(&file).unwrap();
-    assert_eq!(written, "(1 lines are missing here)\nafter\n");
+    assert_eq!(written, "before\n(1 lines are missing here)\nafter\n");
     let status = replug.status().await;
     assert_eq!(told(&status).file_trouble, None);
     replug.stop(&home).await;
