@@ -31,7 +31,20 @@ pub(super) fn write(
         writeln!(out, "\n{}", components(&status.components, colour))?;
     }
     bounds(status, out)?;
+    words(status, out)?;
     troubles(status, out)
+}
+
+/// What plugins say of themselves.
+fn words(status: &pb::StatusResponse, out: &mut impl io::Write) -> io::Result<()> {
+    let mut heading = Some("\nSay of themselves:");
+    for plugin in status.plugins.iter().filter(|plugin| !plugin.says.is_empty()) {
+        if let Some(heading) = heading.take() {
+            writeln!(out, "{heading}")?;
+        }
+        writeln!(out, "  plugin {}: {}", plugin.name, plugin.says)?;
+    }
+    Ok(())
 }
 
 /// What plugins are held to, each by what means.

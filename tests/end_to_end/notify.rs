@@ -68,6 +68,8 @@ async fn a_plugin_is_ready_when_it_serves_and_says_so() {
     plugin.tells("READY=1\tSTATUS=all loaded").await;
     let status = replug.until_usable("kv").await;
     assert_eq!(says(&status), "all loaded");
+    let table = replug.command(&["status"]).await.stdout;
+    assert!(table.contains("Say of themselves:\n  plugin store: all loaded\n"), "{table}");
     Application::new(&status, "kv").assert_works().await;
     plugin.tells("STOPPING=1").await;
     replug.until("its end is shown", |status| says(status) == "stopping").await;
