@@ -12,6 +12,7 @@ mod reload;
 mod run;
 mod setup;
 mod status;
+mod top;
 mod upgrade;
 
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ pub(crate) use self::reload::ReloadArgs;
 pub(crate) use self::run::RunArgs;
 pub(crate) use self::setup::{CompletionsArgs, InstallArgs, ManArgs};
 pub(crate) use self::status::StatusArgs;
+pub(crate) use self::top::TopArgs;
 pub(crate) use self::upgrade::{CanTakeOverArgs, UpgradeArgs};
 
 /// What `--help` says after the list of commands.
@@ -70,6 +72,7 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     Components(ComponentsArgs),
     Events(EventsArgs),
+    Top(TopArgs),
     /// Start plugins that are stopped
     ///
     /// Returns when they are ready; fails with the reason when one does not become so.

@@ -57,6 +57,18 @@ pub(crate) fn line(event: &pb::Event) -> String {
     format!("{at}  {who}: {}", what(event))
 }
 
+/// An event for eyes that know whose it is and what day: the time, and what has happened.
+pub(crate) fn short_line(event: &pb::Event) -> String {
+    /// Where the time of day begins and ends in `2026-11-25T03:12:58.318Z`.
+    const TIME: std::ops::Range<usize> = 11..23;
+    let at = event.at.map(|at| time(&at)).unwrap_or_default();
+    let component = match event.component.as_str() {
+        "" => String::new(),
+        component => format!("component {component}: "),
+    };
+    format!("{} {component}{}", at.get(TIME).unwrap_or(&at), what(event))
+}
+
 /// What has happened, in words.
 fn what(event: &pb::Event) -> String {
     let text = event.text.as_str();

@@ -17,6 +17,7 @@ mod reload;
 mod run;
 mod status;
 mod stdout;
+mod top;
 mod upgrade;
 
 use std::process::ExitCode;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Components(args) => components::components(&args),
         Command::Events(args) => events::events(&args),
         Command::Logs(args) => logs::logs(&args),
+        Command::Top(args) => top::top(&args),
         Command::Start(args) => lifecycle::start(&args),
         Command::Stop(args) => lifecycle::stop(&args),
         Command::Restart(args) => lifecycle::restart(&args),

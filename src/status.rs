@@ -14,7 +14,7 @@ use crate::cli::{ControlArgs, StatusArgs};
 use crate::colour;
 use crate::exit::Failure;
 pub(crate) use json::write_outcomes;
-pub(crate) use table::{component_state, plugin_state};
+pub(crate) use table::{component_state, plugin_state, short};
 
 /// Writes components alone.
 pub(crate) fn write_components(
@@ -50,7 +50,8 @@ pub(crate) async fn connect(args: &ControlArgs) -> Result<Client, Failure> {
     Ok(Client::connect(&control_socket(args)?).await?)
 }
 
-fn control_socket(args: &ControlArgs) -> Result<PathBuf, Failure> {
+/// Where the running replug that the arguments mean listens.
+pub(crate) fn control_socket(args: &ControlArgs) -> Result<PathBuf, Failure> {
     match &args.control {
         Some(socket) => Ok(socket.clone()),
         None => crate::check::control_socket(&args.config.config),

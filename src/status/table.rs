@@ -223,7 +223,7 @@ fn or_dash(text: &str) -> &str {
 }
 
 /// A duration in at most two units, `3m 20s`; below a second in milliseconds.
-fn short(duration: Duration) -> String {
+pub(crate) fn short(duration: Duration) -> String {
     let duration = std::time::Duration::try_from(duration).unwrap_or_default();
     let (seconds, millis) = (duration.as_secs(), duration.subsec_millis());
     match seconds {

@@ -34,5 +34,6 @@ mod secrets;
 mod stopping;
 mod storm;
 mod systemd;
+mod top;
 mod upgrade;
 mod watch;

@@ -107,6 +107,17 @@ impl Replug {
         command.spawn().unwrap()
     }
 
+    /// Starts another command against this replug, with these as its standard streams.
+    pub(crate) fn spawn_on(
+        &self,
+        arguments: &[&str],
+        [stdin, stdout, stderr]: [Stdio; 3],
+    ) -> Child {
+        let mut command = replug_command();
+        command.args(arguments).arg("--config").arg(&self.plan).kill_on_drop(true);
+        command.stdin(stdin).stdout(stdout).stderr(stderr).spawn().unwrap()
+    }
+
     /// The first status that `wanted` is true of.
     ///
     /// replug logs every change after it has made it visible, so the status is looked at again
