@@ -12,6 +12,7 @@ use std::sync::Arc;
 use replug_runtime::registry::Registry;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::events::{Kind, about};
 use crate::notify::Notify;
@@ -140,6 +141,7 @@ impl Reloader {
     }
 
     async fn reload(&mut self, dry_run: bool) -> Result<Reloaded, ReloadError> {
+        let begun = Instant::now();
         let present = self.present.borrow().clone();
         let checked = read(present.file.clone(), self.surroundings.clone()).await?;
         let Some(plan) = &checked.plan else {
@@ -157,10 +159,13 @@ impl Reloader {
         for diagnostic in &checked.diagnostics {
             tracing::warn!("{diagnostic}");
         }
+        let read = begun.elapsed();
         self.notify.reloading("reloading").await;
         let failed = self.apply(&change).await;
         self.notify.reloaded(&self.supervisor).await;
+        let rest = begun.elapsed().saturating_sub(read);
         tell(&change, &failed);
+        tracing::debug!("reload: {read:.1?} to read and compare, {rest:.1?} to change");
         let lines = change.to_string();
         self.record(&lines.lines().collect::<Vec<_>>().join("; "));
         Ok(Reloaded { checked, change, failed: failed? })

@@ -81,6 +81,23 @@ fn plan() -> String {
 }
 
 #[tokio::test]
+async fn the_service_manager_is_told_of_a_reload_from_its_beginning_to_its_end() {
+    let home = Home::new(&plan());
+    let manager = Manager::listen(&home);
+    let replug = manager.start(&home, None);
+    manager.until("READY=1").await;
+    home.write_plan(&plan().replace("\"never\"", "\"never\"\nstop_timeout = \"1s\""));
+    manager.forget();
+    replug.signal(Signal::HUP);
+    let reloading = manager.until("RELOADING=1").await;
+    let since = reloading.lines().find_map(|line| line.strip_prefix("MONOTONIC_USEC="));
+    assert!(since.is_some_and(|since| since.parse::<u64>().is_ok_and(|since| since > 0)));
+    manager.until("READY=1").await;
+    replug.line("reload: plugin store: adjusted (stop_timeout)").await;
+    replug.stop(&home).await;
+}
+
+#[tokio::test]
 async fn a_service_is_ready_when_applications_can_call_and_not_before() {
     let home = Home::new(&plan());
     let manager = Manager::listen(&home);
