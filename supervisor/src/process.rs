@@ -19,6 +19,7 @@
 pub mod abilities;
 mod act;
 mod cgroup;
+mod child;
 pub mod confinement;
 mod exit;
 mod held;
@@ -34,6 +35,7 @@ mod orphans;
 mod pidfd;
 mod pre_exec;
 mod prepare;
+mod program;
 mod reap;
 mod seat;
 mod spawn_error;

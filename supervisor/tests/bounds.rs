@@ -112,6 +112,18 @@ async fn a_process_runs_as_its_user_and_groups_and_without_the_rights_of_root() 
 }
 
 #[tokio::test]
+async fn a_process_that_becomes_another_user_never_shares_the_memory_of_replug() {
+    if !is_root("a_process_that_becomes_another_user_never_shares_the_memory_of_replug") {
+        return;
+    }
+    // A change of user closes the memory of whoever changes, for all who share it.
+    let open = nix::sys::prctl::get_dumpable().unwrap();
+    assert!(open);
+    said(as_nobody(shell("exit"))).await;
+    assert_eq!(nix::sys::prctl::get_dumpable().unwrap(), open);
+}
+
+#[tokio::test]
 async fn what_is_kept_of_the_rights_of_root_is_what_a_process_has() {
     if !is_root("what_is_kept_of_the_rights_of_root_is_what_a_process_has") {
         return;

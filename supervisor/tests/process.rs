@@ -81,6 +81,23 @@ async fn a_process_runs_in_the_folder_it_is_given_and_a_relative_program_is_foun
 }
 
 #[tokio::test]
+async fn a_name_is_looked_up_in_the_path_that_the_process_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let closed = folder.path().join("closed");
+    let open = folder.path().join("open");
+    fs::create_dir(&closed).unwrap();
+    fs::create_dir(&open).unwrap();
+    // One that is not executable does not keep the next from being found.
+    fs::write(closed.join("own-shell"), "").unwrap();
+    symlink("/bin/sh", open.join("own-shell")).unwrap();
+    let mut launch = Launch::new("own-shell", ["-c", "echo $PATH"]);
+    let path = format!("/nowhere:{}:{}", closed.display(), open.display());
+    launch.env = vec![("PATH".into(), path.clone().into())];
+    let mut process = spawner().await.spawn(launch).await.unwrap();
+    assert_eq!(first_line(&mut process).await, path);
+}
+
+#[tokio::test]
 async fn a_process_that_ends_takes_its_children_with_it() {
     let spawner = spawner().await;
     let script = "trap 'exit 0' USR1; sleep 1000 & echo $!; wait";
@@ -252,6 +269,13 @@ async fn a_script_whose_interpreter_is_missing_says_which() {
         assert!(matches!(error, SpawnError::InterpreterMissing { .. }), "{error:?}");
         assert!(error.to_string().contains(&format!("is a script for `{shown}`")), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_script_that_names_no_interpreter_is_refused_whatever_the_c_library_would_do() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts/no-interpreter");
+    let error = refused(Launch::new(&script, [""; 0])).await;
+    assert_eq!(error, SpawnError::WrongFormat { program: script });
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! What a child does to itself between fork and exec: a list of acts, each one system call or a few,
-//! made ready before the fork.
+//! What a child does to itself before its program runs: a list of acts, each one system call or a
+//! few, made ready before there is a child.
 //!
 //! Performing one allocates nothing, takes no lock and does not panic, as the head of
 //! [`super::pre_exec`] demands: every text has its NUL byte already, and every call goes straight
@@ -95,6 +95,37 @@ pub(super) fn perform(acts: &[Act]) -> io::Result<()> {
 }
 
 impl Act {
+    /// Whether a child has to have memory of its own to do this. For one that shares replug's, the
+    /// kernel refuses a user namespace; and with a change of user or of root's rights it would close
+    /// replug's own memory to whoever may look into it now, and open it to the other user.
+    pub(super) fn needs_own_memory(&self) -> bool {
+        match self {
+            Self::Unshare(..)
+            | Self::Bounding(_)
+            | Self::KeepCapabilities
+            | Self::Groups(..)
+            | Self::Group(..)
+            | Self::User(..)
+            | Self::Capabilities(_) => true,
+            Self::JoinCgroup(_)
+            | Self::Limit(..)
+            | Self::Nice(_)
+            | Self::Tell(..)
+            | Self::Umask(_)
+            | Self::Loopback
+            | Self::OwnMounts
+            | Self::Bind(_)
+            | Self::ReadOnly(_)
+            | Self::Writable(_)
+            | Self::HideFolder(_)
+            | Self::HideFile(_)
+            | Self::Enter(_)
+            | Self::NoNewPrivileges
+            | Self::Landlock(_)
+            | Self::DieWithParent(_) => false,
+        }
+    }
+
     fn perform(&self) -> io::Result<()> {
         match self {
             Self::JoinCgroup(procs) => write(procs, b"0").map(drop)?,

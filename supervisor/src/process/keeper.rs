@@ -4,15 +4,13 @@
 //! *thread* that forked it, so that thread has to live as long as replug. A process id is a
 //! process's own until it is reaped, so whoever reaps has to be the one who signals: what goes
 //! through this thread never hits a stranger. And the warden has to learn of beginnings and ends in
-//! their order. The thread runs a small event loop of its own, and blocks for as long as a fork
+//! their order. The thread runs a small event loop of its own, and blocks for as long as a start
 //! takes; nobody else waits for that.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::process::{Child, Command};
-use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
@@ -21,6 +19,7 @@ use tokio::task::JoinSet;
 
 use super::act::{Act, Failed};
 use super::cgroup::Cgroup;
+use super::child::Child;
 use super::lives::Lives;
 use super::mark;
 use super::orphans::Orphans;
@@ -29,7 +28,7 @@ use super::prepare::Prepared;
 use super::reap::{kill_group, reap};
 use super::succession::{Heritage, Successor};
 use super::ward::Ward;
-use super::{Bounds, Exit, Launch, SpawnError, pre_exec};
+use super::{Bounds, Exit, Launch, SpawnError};
 
 /// What the rest of replug asks of the thread.
 pub(super) enum Request {
@@ -293,7 +292,7 @@ impl Keeper {
     fn spawn(&mut self, launch: &Launch) -> Result<Started, SpawnError> {
         let serial = self.next_serial();
         let Prepared { acts, cgroup, bounds } = self.lives.prepare(launch)?;
-        let mut child = match self.spawn_prepared(launch, serial, &acts.into()) {
+        let Child { pid, stdout, stderr } = match self.spawn_prepared(launch, serial, &acts) {
             Ok(child) => child,
             Err(error) => {
                 if let Some(cgroup) = cgroup {
@@ -302,10 +301,9 @@ impl Keeper {
                 return Err(error);
             }
         };
-        let pid = child.id();
         self.ward.begun(pid);
-        match ends(&mut child) {
-            Ok((exited, stdout, stderr)) => {
+        match Pidfd::of(pid) {
+            Ok(exited) => {
                 let exit = self.attend(serial, pid, (cgroup, launch.limits.memory), exited);
                 Ok(Started { serial, pid, exit, stdout, stderr, bounds })
             }
@@ -313,7 +311,7 @@ impl Keeper {
                 kill_group(pid, Signal::SIGKILL);
                 self.ward.ended(pid);
                 // Killed, so this takes no longer than the kernel needs to end it.
-                let _ = child.wait();
+                reap(pid);
                 if let Some(cgroup) = cgroup {
                     self.lives.remove(cgroup);
                 }
@@ -326,7 +324,7 @@ impl Keeper {
         &mut self,
         launch: &Launch,
         serial: Serial,
-        acts: &Arc<[Act]>,
+        acts: &[Act],
     ) -> Result<Child, SpawnError> {
         let explain = |error: io::Error| match Failed::decode(&error) {
             Some(Failed { at, errno }) => {
@@ -345,17 +343,17 @@ impl Keeper {
         }
     }
 
-    /// Forks and waits until the program runs or has failed to. The outer error is the warden's.
+    /// Waits until the program runs or has failed to. The outer error is the warden's.
     fn try_spawn(
         &mut self,
         launch: &Launch,
         serial: Serial,
-        acts: &Arc<[Act]>,
+        acts: &[Act],
     ) -> Result<io::Result<Child>, SpawnError> {
-        let mut command = launch.command();
-        command.env(mark::VARIABLE, self.lives.mark_of(serial.0));
+        let mark = (mark::VARIABLE, self.lives.mark_of(serial.0));
+        let program = launch.program(mark).map_err(|error| SpawnError::explain(launch, &error))?;
         let warden = self.ward.descriptor().map_err(|error| no_warden(&error))?;
-        let spawned = spawn_guarded(&mut command, warden, acts);
+        let spawned = Child::start(&program, warden, acts);
         if spawned.is_err() {
             self.ward.never_ran();
         }
@@ -395,22 +393,4 @@ impl Keeper {
 
 fn no_warden(error: &io::Error) -> SpawnError {
     SpawnError::Warden(error.to_string())
-}
-
-fn spawn_guarded(
-    command: &mut Command,
-    warden: BorrowedFd<'_>,
-    acts: &Arc<[Act]>,
-) -> io::Result<Child> {
-    pre_exec::plugin(command, warden, acts.clone());
-    command.spawn()
-}
-
-/// What tells of the child's exit, and the ends of its two pipes.
-fn ends(child: &mut Child) -> io::Result<(Pidfd, OwnedFd, OwnedFd)> {
-    let exited = Pidfd::of(child.id())?;
-    match (child.stdout.take(), child.stderr.take()) {
-        (Some(stdout), Some(stderr)) => Ok((exited, stdout.into(), stderr.into())),
-        _ => Err(io::ErrorKind::BrokenPipe.into()),
-    }
 }

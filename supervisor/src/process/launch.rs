@@ -1,12 +1,14 @@
-//! What a process is started with. It becomes a [`Command`] here; nothing is started.
+//! What a process is started with. It becomes a [`Program`] here; nothing is started.
 
+use std::collections::BTreeMap;
+use std::env;
 use std::ffi::OsString;
-use std::os::unix::process::CommandExt;
+use std::io;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 use super::confinement::{Confinement, Identity};
 use super::limits::Limits;
+use super::program::Program;
 
 /// Variables by which somebody spoke to replug itself, by its process id. A plugin that took them
 /// for its own would report itself ready to systemd, or take over listeners that are not there.
@@ -53,19 +55,15 @@ impl Launch {
         }
     }
 
-    /// The command: in a process group of its own, without input, its output in two pipes.
-    pub(super) fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        command.args(&self.args);
+    /// The program, in replug's environment as it is now, with the variables of the launch and
+    /// `mark`. Fails with [`io::ErrorKind::InvalidInput`] for what has a NUL byte in it.
+    pub(super) fn program(&self, mark: (&str, String)) -> io::Result<Program> {
+        let mut environment: BTreeMap<_, _> = env::vars_os().collect();
         for name in NOT_INHERITED {
-            command.env_remove(name);
+            environment.remove(name.as_ref() as &std::ffi::OsStr);
         }
-        command.envs(self.env.iter().map(|(name, value)| (name, value)));
-        if let Some(cwd) = &self.cwd {
-            command.current_dir(cwd);
-        }
-        command.process_group(0);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
+        environment.extend(self.env.iter().cloned());
+        environment.insert(mark.0.into(), mark.1.into());
+        Program::new(&self.program, &self.args, environment, self.cwd.as_deref())
     }
 }

@@ -1,23 +1,30 @@
-//! What happens in a child between fork and exec: the only unsafe code of replug.
+//! What happens in a child before its program runs, and how the child comes to be: the only unsafe
+//! code of replug.
 //!
-//! Such code runs in a copy of a process whose other threads are gone, perhaps in the middle of an
-//! allocation or with a lock held. So everything here is a system call, or arithmetic on the stack:
-//! no allocation, no lock, no panic.
+//! A plugin's child shares replug's memory until its program runs, as one of `vfork` does, so that
+//! its start costs the same whatever replug has mapped: copying that would be most of a start. Its
+//! parent thread waits meanwhile; the others go on, perhaps in the middle of an allocation or with a
+//! lock held. A child that becomes another user, or leaves replug's namespaces, has a copy, in which
+//! those threads are gone. So for both everything here is a system call, or arithmetic on the
+//! child's own stack: no allocation, no lock, no panic, and nothing of replug's is written to.
 
 #![allow(unsafe_code)]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString, c_void};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::ptr;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::libc;
 use rustix::process::Resource;
 
 use super::act::{self, Act};
 use super::open_files;
+use super::program::{List, Program};
+use super::reap::reap;
 
 /// The lowest descriptor after the standard three.
 const FIRST_INHERITED: libc::c_uint = 3;
@@ -41,35 +48,225 @@ const WARDEN_IGNORES: [libc::c_int; 8] = [
     libc::SIGTTOU,
 ];
 
-/// Lets `command` start a plugin that dies with the calling thread, whose group the warden knows
-/// before the program's first instruction, with default signal dispositions, nothing blocked, the
-/// limit of open files that replug was started with, and no descriptor but the standard three. It
-/// performs `acts` after the warden knows of it.
+/// What a child has for its stack, in bytes: many times what system calls and their arguments take.
+const STACK: usize = 64 << 10;
+
+/// At least one page of any machine, in bytes.
+const PAGE: usize = 64 << 10;
+
+/// The status of a child that ends without a program. Nobody looks at it.
+const NO_PROGRAM: libc::c_int = 127;
+
+/// Starts a plugin that dies with the calling thread, whose group the warden knows before the
+/// program's first instruction, with default signal dispositions, nothing blocked, the limit of open
+/// files that replug was started with, and no descriptor but the standard three. It performs `acts`
+/// after the warden knows of it.
 ///
-/// `warden` must stay open until the command is spawned. Spawning fails with `EPIPE` where the
-/// warden cannot be told; nothing else makes it fail so. Where an act fails, [`act::Failed`] says
-/// which.
-pub(super) fn plugin(command: &mut Command, warden: BorrowedFd<'_>, acts: Arc<[Act]>) {
-    let warden = warden.as_raw_fd();
-    let parent = std::process::id();
+/// `standard` are its input, its output and its complaints, each of a number above the three. Returns
+/// the child's number, or why its program does not run; then it is gone already. Fails with `EPIPE`
+/// where the warden cannot be told; nothing else makes it fail so. Where an act fails,
+/// [`act::Failed`] says which.
+pub(super) fn plugin(
+    program: &Program,
+    standard: [BorrowedFd<'_>; 3],
+    warden: BorrowedFd<'_>,
+    acts: &[Act],
+) -> io::Result<u32> {
     let limited = acts.iter().any(|act| matches!(act, Act::Limit(_, Resource::Nofile, _)));
     let open_files = open_files::inherited().filter(|_| !limited).map(|limit| libc::rlimit {
         rlim_cur: limit.current.unwrap_or(libc::RLIM_INFINITY),
         rlim_max: limit.maximum.unwrap_or(libc::RLIM_INFINITY),
     });
-    // SAFETY: the closure makes only async-signal-safe system calls, see the head of this file.
-    // It captures numbers by value, and acts that it only looks at.
-    unsafe {
-        command.pre_exec(move || {
-            die_with_parent(parent)?;
-            announce(warden)?;
-            act::perform(&acts)?;
-            reset_signals();
-            limit_open_files(open_files.as_ref());
-            close_on_exec();
-            Ok(())
-        });
+    let ground = Ground::new()?;
+    let birth = Birth {
+        files: program.files(),
+        arguments: program.arguments(),
+        environment: program.environment(),
+        folder: program.folder(),
+        standard: standard.map(|descriptor| descriptor.as_raw_fd()),
+        warden: warden.as_raw_fd(),
+        parent: std::process::id(),
+        acts,
+        open_files,
+        failed: ground.failed(),
+    };
+    let memory = if acts.iter().any(Act::needs_own_memory) { 0 } else { libc::CLONE_VM };
+    let flags = memory | libc::CLONE_VFORK | libc::SIGCHLD;
+    // A handler of replug's would run in replug's memory, if a signal met the child before it has
+    // reset them.
+    let mask = hold_all_signals();
+    // SAFETY: the stack is the child's alone, long enough, and there until the parent goes on, which
+    // CLONE_VFORK says is when the child has executed its program or ended; so is what `birth`
+    // borrows. `born` reads a `Birth` and does what the head of this file allows.
+    let pid = unsafe {
+        libc::clone(born, ground.stack(), flags, (&raw const birth).cast_mut().cast::<c_void>())
+    };
+    let cloned = if pid == -1 { Err(io::Error::last_os_error()) } else { Ok(pid.unsigned_abs()) };
+    set_signal_mask(mask);
+    let pid = cloned?;
+    match ground.failed().load(Ordering::Acquire) {
+        0 => Ok(pid),
+        error => {
+            reap(pid);
+            Err(io::Error::from_raw_os_error(error))
+        }
     }
+}
+
+/// What a child of [`plugin`] has to know.
+struct Birth<'a> {
+    files: &'a [CString],
+    arguments: List<'a>,
+    environment: List<'a>,
+    folder: Option<&'a CString>,
+    standard: [RawFd; 3],
+    warden: RawFd,
+    parent: u32,
+    acts: &'a [Act],
+    open_files: Option<libc::rlimit>,
+    /// Where it says why its program does not run.
+    failed: &'a AtomicI32,
+}
+
+/// The child's first function, and its last.
+extern "C" fn born(birth: *mut c_void) -> libc::c_int {
+    // SAFETY: `plugin` gives its `Birth`, which is there for as long as the child is not gone.
+    let birth = unsafe { &*birth.cast::<Birth<'_>>() };
+    let error = birth.become_program();
+    birth.failed.store(error.raw_os_error().unwrap_or(libc::EIO), Ordering::Release);
+    // SAFETY: ends this process only, without any of what a program does at its end.
+    unsafe { libc::_exit(NO_PROGRAM) }
+}
+
+impl Birth<'_> {
+    /// Returns only where that fails.
+    fn become_program(&self) -> io::Error {
+        match self.prepare() {
+            Ok(()) => self.execute(),
+            Err(error) => error,
+        }
+    }
+
+    fn prepare(&self) -> io::Result<()> {
+        for (at, descriptor) in (0..).zip(self.standard) {
+            // SAFETY: two numbers. What was there before is a copy that this process alone has.
+            succeeded(unsafe { libc::dup2(descriptor, at) })?;
+        }
+        if let Some(folder) = self.folder {
+            // SAFETY: the pointer is that of a live text.
+            succeeded(unsafe { libc::chdir(folder.as_ptr()) })?;
+        }
+        // SAFETY: two numbers.
+        succeeded(unsafe { libc::setpgid(0, 0) })?;
+        die_with_parent(self.parent)?;
+        announce(self.warden)?;
+        act::perform(self.acts)?;
+        reset_signals();
+        limit_open_files(self.open_files.as_ref());
+        close_on_exec();
+        Ok(())
+    }
+
+    /// Tries one file after the other. What is not there, or is closed, may be in another folder.
+    fn execute(&self) -> io::Error {
+        let mut denied = None;
+        let mut last = io::Error::from_raw_os_error(libc::ENOENT);
+        for file in self.files {
+            // SAFETY: a live text, and lists of such that end with a null.
+            unsafe {
+                libc::execve(file.as_ptr(), self.arguments.as_ptr(), self.environment.as_ptr());
+            }
+            last = io::Error::last_os_error();
+            match last.raw_os_error() {
+                Some(libc::EACCES) => denied = Some(libc::EACCES),
+                Some(libc::ENOENT | libc::ENOTDIR) => {}
+                _ => return last,
+            }
+        }
+        denied.map_or(last, io::Error::from_raw_os_error)
+    }
+}
+
+/// What a child stands on before its program runs: a stack that does not run into anything, and a
+/// place for what it has to say. Shared with the child, whether or not the rest of the memory is.
+struct Ground(ptr::NonNull<u8>);
+
+impl Ground {
+    /// A page that nobody may touch, the stack, and a page for the rest.
+    const LENGTH: usize = PAGE + STACK + PAGE;
+
+    fn new() -> io::Result<Self> {
+        // SAFETY: new memory, wherever the kernel likes, of which the lowest part is closed at once.
+        // It is all zeros.
+        unsafe {
+            let start = libc::mmap(
+                ptr::null_mut(),
+                Self::LENGTH,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+                -1,
+                0,
+            );
+            if start == libc::MAP_FAILED {
+                return Err(io::Error::last_os_error());
+            }
+            let Some(start) = ptr::NonNull::new(start.cast()) else {
+                return Err(io::ErrorKind::OutOfMemory.into());
+            };
+            let ground = Self(start);
+            succeeded(libc::mprotect(start.as_ptr().cast(), PAGE, libc::PROT_NONE))?;
+            Ok(ground)
+        }
+    }
+
+    /// The upper end of the stack, from where it grows down.
+    fn stack(&self) -> *mut c_void {
+        self.0.as_ptr().wrapping_add(PAGE + STACK).cast()
+    }
+
+    /// Zero, or the number of what went wrong.
+    fn failed(&self) -> &AtomicI32 {
+        // SAFETY: within the mapping, above the stack, aligned to a page, and there as long as
+        // `self`; never used but as this.
+        unsafe { AtomicI32::from_ptr(self.0.as_ptr().add(PAGE + STACK).cast()) }
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        // SAFETY: what `new` mapped. Whoever borrowed it is gone, and a child has memory of its own by
+        // now: its program's, or none.
+        unsafe {
+            libc::munmap(self.0.as_ptr().cast(), Self::LENGTH);
+        }
+    }
+}
+
+fn succeeded(result: libc::c_int) -> io::Result<()> {
+    if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Holds every signal in this thread, and gives the mask from before. Past the C library, which would
+/// let through what it keeps to itself.
+fn hold_all_signals() -> u64 {
+    set_signal_mask(u64::MAX)
+}
+
+/// Sets this thread's mask, and gives the one from before.
+fn set_signal_mask(mask: u64) -> u64 {
+    let mut before = 0;
+    // SAFETY: both pointers are those of live values of the size that is told. It fails for nothing
+    // that stands here.
+    unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const mask,
+            &raw mut before,
+            KERNEL_MASK,
+        );
+    }
+    before
 }
 
 /// Lets `command` start a warden: in a session of its own, so that neither a terminal nor a signal
@@ -287,13 +484,7 @@ fn reset_signals() {
             );
         }
     }
-    // SAFETY: a sigset_t is plain memory that sigemptyset fills in before it is read; a null third
-    // pointer says that the old mask is not wanted.
-    unsafe {
-        let mut none: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut none);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
-    }
+    set_signal_mask(0);
 }
 
 /// Lowering a limit is always allowed, so this does not fail.

@@ -10,7 +10,7 @@
 //!
 //! | line | meaning |
 //! | --- | --- |
-//! | `+PGID` | this group begins. The plugin says it itself, between fork and exec |
+//! | `+PGID` | this group begins. The plugin says it itself, before its program runs |
 //! | `=` | the group that began last runs its program |
 //! | `!` | the group that began last, if `=` was not said of it, never ran |
 //! | `-PGID` | this group is dead; said before its leader is reaped, so while the number is taken |
