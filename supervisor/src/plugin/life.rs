@@ -85,8 +85,15 @@ pub(super) struct Ended {
     pub(super) ready_for: Option<Duration>,
     /// What it has printed, of which some may still be in the pipe.
     pub(super) output: Output,
-    /// Where its sockets were; removed when this is dropped, which may block.
-    pub(super) folder: PrivateFolder,
+    /// Where its sockets were.
+    pub(super) left: Left,
+}
+
+/// Where the sockets of a life were. Dropping it ends the watch and removes the private folder, which
+/// may block.
+pub(super) struct Left {
+    _watched: Folder,
+    _private: PrivateFolder,
 }
 
 // === impl Life ===
@@ -99,23 +106,26 @@ impl Life {
         surroundings: &Surroundings,
     ) -> Result<Birth, String> {
         let generation = seat.generation;
-        let private = surroundings.run.private_folder(&spec.name, generation).await;
-        let private = private.map_err(|error| error.to_string())?;
         let identity = identity(spec).await?;
         let user = identity.as_ref().map(|identity| identity.uid);
-        if let Some(user) = user {
-            private.give_to(user).await.map_err(|error| error.to_string())?;
-        }
+        let Surroundings { run, watch, .. } = surroundings;
         // Watched before the process starts: no socket appears unseen.
-        let watch = &surroundings.watch;
-        let folder = match &spec.socket {
-            None => watch.watch_private(private.path()).await,
+        let (private, folder) = match &spec.socket {
+            None => {
+                let made = run.watched_folder(&spec.name, generation, user, watch).await;
+                made.map_err(|error| error.to_string())?
+            }
             Some(socket) => {
+                let private = run.private_folder(&spec.name, generation).await;
+                let private = private.map_err(|error| error.to_string())?;
+                if let Some(user) = user {
+                    private.give_to(user).await.map_err(|error| error.to_string())?;
+                }
                 clear_stale(socket).await?;
-                watch.watch_file_of(socket, user).await
+                let folder = watch.watch_file_of(socket, user).await;
+                (private, folder.map_err(|error| error.to_string())?)
             }
         };
-        let folder = folder.map_err(|error| error.to_string())?;
         let launch = spec.process(seat, &surroundings.replug, &private, identity);
         let mut launch = launch.await?;
         let probe_launch = launch.clone();
@@ -348,7 +358,7 @@ impl Life {
                 _ => None,
             },
             output: self.output,
-            folder: self.private,
+            left: Left { _watched: self.folder, _private: self.private },
         }
     }
 }

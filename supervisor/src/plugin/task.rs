@@ -24,7 +24,7 @@ use self::succession::{Expected, Wish};
 pub use self::succession::{Replaced, Told};
 use super::handed::Handed;
 use super::heir::{Heir, Raised};
-use super::life::{Birth, Life, LifeEvent};
+use super::life::{Birth, Left, Life, LifeEvent};
 use super::{Effect, Event, Happening, State, Step, Succession, Then};
 use crate::connect::{SocketEvent, warn_of};
 use crate::events::Journal;
@@ -34,7 +34,7 @@ use crate::output::{Output, PluginLog};
 use crate::plan::{PluginSpec, Start};
 use crate::process::{Signal, Spawner};
 use crate::restart::{Backoff, Decision, Ending};
-use crate::sockets::{PrivateFolder, RunFolder, SocketWatch};
+use crate::sockets::{RunFolder, SocketWatch};
 use crate::status::{Board, Kind, Phase, PluginStatus, Running};
 
 /// What all plugin tasks share.
@@ -119,8 +119,8 @@ pub struct PluginTask {
     departing: JoinSet<()>,
     /// Their calls have time while this is held.
     patience: watch::Sender<()>,
-    /// The socket folder of the generation before, until there is time to remove it.
-    left: Option<PrivateFolder>,
+    /// Where the sockets of the generation before were, until there is time to clear it away.
+    left: Option<Left>,
     /// What the state waits for: a start, a delay, an exit, or a stable life.
     timer: Option<Instant>,
     /// What the plugin is made of, where the plan wants that watched.
@@ -331,7 +331,7 @@ impl PluginTask {
                     );
                 }
                 self.keep_last_lines(ended.output, self.backoff.crash_looping() && !looped);
-                self.left = Some(ended.folder);
+                self.left = Some(ended.left);
                 self.happened(Event::Ended(decision)).await;
                 self.clear_away();
             }
@@ -345,10 +345,11 @@ impl PluginTask {
     }
 
     /// Removes what the last generation left, once the next one has its own folder: making one and
-    /// removing another in the same place wait for each other, and the start is what counts.
+    /// removing another in the same place wait for each other, as do watching one and ending the
+    /// watch of another, and the start is what counts.
     fn clear_away(&mut self) {
-        if let Some(folder) = self.left.take() {
-            self.background.spawn_blocking(move || drop(folder));
+        if let Some(left) = self.left.take() {
+            self.background.spawn_blocking(move || drop(left));
         }
     }
 

@@ -120,21 +120,31 @@ impl SocketWatch {
     }
 
     async fn sit(&self, path: PathBuf, scope: Scope) -> Result<Folder, WatchError> {
-        let failed =
-            |path: &Path, reason: String| WatchError::Other { folder: path.to_owned(), reason };
+        let (watch, folder) = (self.clone(), path.clone());
+        let seated = spawn_blocking(move || watch.sit_down(&folder, scope)).await;
+        seated.unwrap_or_else(|error| {
+            Err(WatchError::Other { folder: path, reason: error.to_string() })
+        })
+    }
+
+    /// What [`Self::watch_private`] does, for who is on a thread for such work already: blocks for a
+    /// moment.
+    pub(super) fn sit_in_private(&self, folder: &Path) -> Result<Folder, WatchError> {
+        self.sit_down(folder, Scope::Private)
+    }
+
+    fn sit_down(&self, path: &Path, scope: Scope) -> Result<Folder, WatchError> {
         // A relative path would change its meaning with the working directory, and an empty one,
         // the parent of a bare file name, has none.
-        let path = if path.as_os_str().is_empty() { PathBuf::from(".") } else { path };
-        let path = std::path::absolute(&path).map_err(|e| failed(&path, e.to_string()))?;
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let path = std::path::absolute(path).map_err(|error| WatchError::Other {
+            folder: path.to_owned(),
+            reason: error.to_string(),
+        })?;
         let seat = Arc::new(Seat { watch: self.clone(), path, scope });
         let bell = Arc::new(Bell::default());
-        let (first, rung) = (seat.clone(), bell.clone());
-        let attached = spawn_blocking(move || {
-            first.make()?;
-            first.hang(&rung)
-        })
-        .await
-        .map_err(|error| failed(&seat.path, error.to_string()))??;
+        seat.make()?;
+        let attached = seat.hang(&bell)?;
         bell.ring();
         Ok(Folder {
             seat,

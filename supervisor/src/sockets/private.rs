@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use tokio::task::spawn_blocking;
 
+use super::{Folder, SocketWatch, WatchError};
+
 /// What the folder of one replug is called, before some letters that are its own.
 const OWN: &str = "p-";
 
@@ -67,6 +69,9 @@ pub enum RunFolderError {
         /// The socket.
         socket: PathBuf,
     },
+    /// It cannot be watched.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
     /// A name that is no file name.
     #[error("`{0}` cannot be part of a file's name")]
     BadName(String),
@@ -142,6 +147,38 @@ impl RunFolder {
         plugin: &str,
         generation: u64,
     ) -> Result<PrivateFolder, RunFolderError> {
+        let fresh = self.fresh(plugin, generation)?;
+        let path = fresh.path.clone();
+        let made = spawn_blocking(move || fresh.make()).await;
+        made.unwrap_or_else(|_| Err(interrupted(path)))
+    }
+
+    /// Makes the private folder of one generation of a plugin, `user`'s own where one is named, and
+    /// watches it before anybody can have put a socket into it. As [`PrivateFolder::give_to`] and
+    /// [`SocketWatch::watch_private`], in one go.
+    pub async fn watched_folder(
+        &self,
+        plugin: &str,
+        generation: u64,
+        user: Option<u32>,
+        watch: &SocketWatch,
+    ) -> Result<(PrivateFolder, Folder), RunFolderError> {
+        let fresh = self.fresh(plugin, generation)?;
+        let path = fresh.path.clone();
+        let watch = watch.clone();
+        // A start waits for this, so it is handed to another thread once, not for each part of it.
+        let made = spawn_blocking(move || {
+            let private = fresh.make()?;
+            if let Some(uid) = user {
+                private.give(uid)?;
+            }
+            let folder = watch.sit_in_private(private.path())?;
+            Ok((private, folder))
+        });
+        made.await.unwrap_or_else(|_| Err(interrupted(path)))
+    }
+
+    fn fresh(&self, plugin: &str, generation: u64) -> Result<Fresh, RunFolderError> {
         if plugin.is_empty() || plugin.starts_with('.') || plugin.contains(['/', '\0']) {
             return Err(RunFolderError::BadName(plugin.to_owned()));
         }
@@ -150,13 +187,28 @@ impl RunFolder {
         if socket.as_os_str().len() > LONGEST_SOCKET {
             return Err(RunFolderError::TooLong { socket });
         }
-        let folder = path.clone();
-        let made = spawn_blocking(move || DirBuilder::new().mode(0o700).create(folder)).await;
-        match made.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into())) {
-            Ok(()) => Ok(PrivateFolder { path, socket, left: false }),
-            Err(cause) => Err(RunFolderError::Make { folder: path, cause }),
+        Ok(Fresh { path, socket })
+    }
+}
+
+/// A private folder that is to be made.
+struct Fresh {
+    path: PathBuf,
+    socket: PathBuf,
+}
+
+impl Fresh {
+    fn make(self) -> Result<PrivateFolder, RunFolderError> {
+        match DirBuilder::new().mode(0o700).create(&self.path) {
+            Ok(()) => Ok(PrivateFolder { path: self.path, socket: self.socket, left: false }),
+            Err(cause) => Err(RunFolderError::Make { folder: self.path, cause }),
         }
     }
+}
+
+/// Only where the runtime is ending.
+fn interrupted(folder: PathBuf) -> RunFolderError {
+    RunFolderError::Make { folder, cause: io::ErrorKind::Interrupted.into() }
 }
 
 fn folder_path(own: &Path, plugin: &str, generation: u64) -> PathBuf {
@@ -212,6 +264,14 @@ impl PrivateFolder {
         given
             .unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))
             .map_err(|cause| RunFolderError::Give { folder: self.path.clone(), uid, cause })
+    }
+
+    fn give(&self, uid: u32) -> Result<(), RunFolderError> {
+        give(&self.path, uid).map_err(|cause| RunFolderError::Give {
+            folder: self.path.clone(),
+            uid,
+            cause,
+        })
     }
 
     /// Its name in the folder of this replug: no two have one at a time.

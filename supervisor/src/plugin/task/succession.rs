@@ -305,7 +305,7 @@ impl PluginTask {
             let event = about(&name, Kind::Exited, exit.to_string());
             journal.record(pb::Event { generation, pid: Some(pid), ..event });
             // Where its sockets were is removed here, and a task may not block.
-            let _ = tokio::task::spawn_blocking(move || drop(ended.folder)).await;
+            let _ = tokio::task::spawn_blocking(move || drop(ended.left)).await;
             tracing::info!(plugin = name, generation, "ended: {exit}");
         });
     }
