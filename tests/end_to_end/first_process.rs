@@ -7,8 +7,9 @@ use tokio::process::Command;
 
 use crate::rig::{Home, Process, Replug, misbehave};
 
-/// How a plugin is wrapped that leaves orphans: it serves, and has made a daemon of a child.
-const LEAVES_A_DAEMON: &str = "(setsid sh -c 'echo the daemon is $$; exec sleep 1000' &); exec";
+/// How a plugin is wrapped that leaves orphans: it serves, and has made a daemon of a child. In a plan
+/// `$$` stands for one `$`.
+const LEAVES_A_DAEMON: &str = "(setsid sh -c 'echo the daemon is $$$$; exec sleep 1000' &); exec";
 
 /// Leaves orphans that end at once, and ends itself with a status of its own.
 const LEAVES_AND_FAILS: &str = "(setsid true &); (setsid true &); (setsid true &); exit 3";

@@ -1,10 +1,10 @@
 //! Cgroups, version 2: a process and whatever it starts, as one group that the kernel limits,
 //! counts and kills as a whole. Nobody leaves it by a new session or a new process group.
 //!
-//! Below its own cgroup a replug has a folder `replug.PID`, and in it one cgroup a process:
+//! Below its own cgroup a replug has a folder `replug.PID@NAMESPACE`, and in it one cgroup a process:
 //! ```text
 //! replug.service/                  replug's own, delegated to it
-//!     replug.4711/
+//!     replug.4711@4026531836/
 //!         replug/                  replug itself: a cgroup with processes can limit no others
 //!         settings.3/              generation 3 of plugin settings
 //! ```
@@ -23,7 +23,8 @@ use tokio::io::unix::AsyncFd;
 
 pub use self::place::CgroupPlace;
 
-/// What the folder of one replug is called, before its process id.
+/// What the folder of one replug is called, before its process id and, after `@`, the number of the
+/// namespace in which that is its id: replugs of several containers may share one cgroup.
 const HOME: &str = "replug.";
 
 /// The cgroup of replug itself, in its folder.
@@ -55,10 +56,10 @@ impl Cgroups {
     /// `spawner` counts the spawners of this process, each of which has a folder of its own.
     pub(super) fn settle(place: &CgroupPlace, spawner: u32) -> io::Result<Self> {
         clear_stale(&place.folder);
-        let pid = process::id();
+        let own = format!("{HOME}{}@{}", process::id(), pid_namespace());
         let name = match spawner {
-            0 => format!("{HOME}{pid}"),
-            _ => format!("{HOME}{pid}.{spawner}"),
+            0 => own,
+            _ => format!("{own}.{spawner}"),
         };
         Self::settle_in(place, place.folder.join(name))
     }
@@ -125,7 +126,18 @@ impl Cgroups {
                 _ => format!("{name}~{try_number}"),
             };
             let folder = self.home.join(name);
-            match fs::create_dir(&folder) {
+            let made = match fs::create_dir(&folder) {
+                // Somebody has tidied up around it: between two lives the folder is empty.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    make(&self.home)?;
+                    for name in &self.controllers {
+                        set(&self.home, "cgroup.subtree_control", &format!("+{name}"))?;
+                    }
+                    fs::create_dir(&folder)
+                }
+                made => made,
+            };
+            match made {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 made => return made.map(|()| Cgroup { folder }),
             }
@@ -232,18 +244,28 @@ fn set(folder: &Path, file: &str, value: &str) -> io::Result<()> {
 }
 
 /// Removes the folders of replugs that are no more. Whatever is not empty yet stays.
+/// Of another process namespace nothing can be said: its numbers are not ours.
 fn clear_stale(folder: &Path) {
+    let namespace = pid_namespace();
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let dead = entry
             .file_name()
             .to_str()
-            .and_then(|name| name.strip_prefix(HOME)?.split('.').next()?.parse::<u32>().ok())
+            .and_then(|name| name.strip_prefix(HOME)?.split('.').next()?.split_once('@'))
+            .filter(|(_, of)| *of == namespace)
+            .and_then(|(pid, _)| pid.parse::<u32>().ok())
             .is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists());
         if dead {
             remove_home(&entry.path());
         }
     }
+}
+
+/// The number of the namespace that process ids here are of; empty where the kernel does not say.
+fn pid_namespace() -> String {
+    let link = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    link.to_string_lossy().chars().filter(char::is_ascii_digit).collect()
 }
 
 /// Removes the folder of one replug, as far as nothing is in it.
@@ -310,9 +332,13 @@ mod tests {
     fn what_a_replug_left_that_is_no_more_is_removed() {
         let (tree, place) = tree("");
         // No process can have this number.
-        let stale = tree.path().join("replug.4194305");
-        fs::create_dir_all(stale.join("settings.1")).unwrap();
+        let stale = tree.path().join(format!("replug.4194305@{}", pid_namespace()));
+        let elsewhere = tree.path().join("replug.4194305@1");
+        for home in [&stale, &elsewhere] {
+            fs::create_dir_all(home.join("settings.1")).unwrap();
+        }
         Cgroups::settle(&place, 0).unwrap();
         assert!(!stale.exists());
+        assert!(elsewhere.exists(), "it may be alive in its own namespace");
     }
 }
