@@ -1,5 +1,6 @@
 //! `replug status`: how everything stands, for eyes or for programs.
 
+mod details;
 mod json;
 mod table;
 
@@ -13,8 +14,9 @@ use crate::block_on;
 use crate::cli::{ControlArgs, StatusArgs};
 use crate::colour;
 use crate::exit::Failure;
+pub(crate) use details::{bytes, details};
 pub(crate) use json::write_outcomes;
-pub(crate) use table::{component_state, plugin_state, short};
+pub(crate) use table::{component_state, plugin_state};
 
 /// Writes components alone.
 pub(crate) fn write_components(
@@ -32,10 +34,13 @@ pub(crate) fn write_components(
 /// Asks and shows.
 pub(crate) fn status(args: &StatusArgs) -> Result<(), Failure> {
     block_on(async {
-        let status = connect(&args.control).await?.status().await?;
+        let mut status = connect(&args.control).await?.status().await?;
+        only(&args.plugins, &mut status)?;
         let mut out = std::io::stdout().lock();
         let written = if args.json {
             json::write(&status, &mut out)
+        } else if !args.plugins.is_empty() {
+            each(&status, &mut out)
         } else {
             table::write(&status, colour::wanted(&io::stdout()), &mut out)
         };
@@ -43,6 +48,32 @@ pub(crate) fn status(args: &StatusArgs) -> Result<(), Failure> {
         let _ = written.and_then(|()| out.flush());
         Ok(())
     })
+}
+
+/// Leaves out what is not about these plugins, unless none is named.
+fn only(names: &[String], status: &mut pb::StatusResponse) -> Result<(), Failure> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let known: Vec<&str> = status.plugins.iter().map(|plugin| plugin.name.as_str()).collect();
+    if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
+        let known = known.join(", ");
+        return Err(Failure::failed(format!("there is no plugin `{unknown}`; there are {known}")));
+    }
+    status.plugins.retain(|plugin| names.contains(&plugin.name));
+    status.components.retain(|component| names.contains(&component.served_by));
+    Ok(())
+}
+
+/// Everything that is known of each plugin.
+fn each(status: &pb::StatusResponse, out: &mut impl io::Write) -> io::Result<()> {
+    for (at, plugin) in status.plugins.iter().enumerate() {
+        if at > 0 {
+            writeln!(out)?;
+        }
+        details::write(status, plugin, out)?;
+    }
+    Ok(())
 }
 
 /// Connects to the running replug that the arguments mean.

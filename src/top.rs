@@ -14,7 +14,7 @@ use futures_util::StreamExt as _;
 use ratatui::backend::TestBackend;
 use ratatui::{DefaultTerminal, Terminal};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use self::screen::{Screen, Wish};
@@ -39,7 +39,8 @@ pub(crate) fn top(args: &TopArgs) -> Result<(), Failure> {
         let control = control_socket(&args.control)?;
         let (sender, mut news) = mpsc::channel(WAITING);
         let mut tasks = JoinSet::new();
-        tasks.spawn(source::ask(control.clone(), args.interval, sender.clone()));
+        let (reads, read) = watch::channel(None);
+        tasks.spawn(source::ask(control.clone(), args.interval, read, sender.clone()));
         if args.once {
             return once(&mut news).await;
         }
@@ -49,7 +50,7 @@ pub(crate) fn top(args: &TopArgs) -> Result<(), Failure> {
         let give = |order, tasks: &mut JoinSet<()>| {
             tasks.spawn(source::give(order, control.clone(), sender.clone()));
         };
-        let shown = show(&mut terminal, &mut news, &mut tasks, give).await;
+        let shown = show(&mut terminal, &mut news, &reads, &mut tasks, give).await;
         ratatui::restore();
         shown.map_err(Failure::failed)
     })
@@ -58,6 +59,7 @@ pub(crate) fn top(args: &TopArgs) -> Result<(), Failure> {
 async fn show(
     terminal: &mut DefaultTerminal,
     news: &mut mpsc::Receiver<News>,
+    reads: &watch::Sender<Option<String>>,
     tasks: &mut JoinSet<()>,
     give: impl Fn(screen::Order, &mut JoinSet<()>),
 ) -> io::Result<()> {
@@ -67,6 +69,13 @@ async fn show(
     let mut screen = Screen::default();
     loop {
         terminal.draw(|frame| view::draw(&screen, frame))?;
+        reads.send_if_modified(|reads| {
+            let other = reads.as_deref() != screen.reads();
+            if other {
+                *reads = screen.reads().map(str::to_owned);
+            }
+            other
+        });
         tokio::select! {
             Some(heard) = news.recv() => {
                 take(&mut screen, heard);
@@ -98,6 +107,7 @@ fn take(screen: &mut Screen, news: News) {
     match news {
         News::Look(look) => screen.see(*look),
         News::Event(event) => screen.hear(*event),
+        News::Log { plugin, lines } => screen.read(plugin, lines),
         News::Trouble(trouble) => screen.trouble = Some(trouble),
         News::Done(said) => screen.note = Some(said),
     }

@@ -5,8 +5,15 @@ use clap::Args;
 use super::ControlArgs;
 
 /// Show the plugins and components of a running replug.
+///
+/// Everything at one look, and below it what is wrong. With the names of plugins, everything that is
+/// known of each of them.
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
+    /// Only these plugins, with everything that is known of them
+    #[arg(value_name = "NAME")]
+    pub(crate) plugins: Vec<String>,
+
     #[command(flatten)]
     pub(crate) control: ControlArgs,
 

@@ -188,7 +188,7 @@ fn troubles(status: &pb::StatusResponse, out: &mut impl io::Write) -> io::Result
 }
 
 /// What of a plugin's output does not come where it is to go.
-fn lost(printed: &pb::Printed) -> Vec<String> {
+pub(super) fn lost(printed: &pb::Printed) -> Vec<String> {
     let mut lost = Vec::new();
     if !printed.file_trouble.is_empty() {
         let trouble = &printed.file_trouble;
@@ -223,7 +223,7 @@ fn or_dash(text: &str) -> &str {
 }
 
 /// A duration in at most two units, `3m 20s`; below a second in milliseconds.
-pub(crate) fn short(duration: Duration) -> String {
+pub(super) fn short(duration: Duration) -> String {
     let duration = std::time::Duration::try_from(duration).unwrap_or_default();
     let (seconds, millis) = (duration.as_secs(), duration.subsec_millis());
     match seconds {

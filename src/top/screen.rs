@@ -27,6 +27,8 @@ pub(super) struct Screen {
     /// Why nothing new is known.
     pub(super) trouble: Option<String>,
     pub(super) events: VecDeque<pb::Event>,
+    /// What one plugin printed last, and which.
+    log: (String, Vec<pb::LogLine>),
 }
 
 /// What the lines are sorted by.
@@ -66,6 +68,8 @@ pub(super) enum Verb {
     Start,
     Stop,
     Restart,
+    /// A restart in which the present generation serves until the next is ready.
+    Replace,
 }
 
 /// What a key asks for.
@@ -97,6 +101,22 @@ impl Screen {
             self.events.pop_front();
         }
         self.events.push_back(event);
+    }
+
+    /// Takes in what a plugin has printed.
+    pub(super) fn read(&mut self, plugin: String, lines: Vec<pb::LogLine>) {
+        self.log = (plugin, lines);
+    }
+
+    /// What the plugin printed last, as far as it is known.
+    pub(super) fn log(&self, plugin: &str) -> &[pb::LogLine] {
+        if self.log.0 == plugin { &self.log.1 } else { &[] }
+    }
+
+    /// The plugin whose lines are to be read: the selected one, while they are shown.
+    pub(super) fn reads(&self) -> Option<&str> {
+        let declared = self.selected().filter(|it| it.kind() == pb::plugin::Kind::Declared)?;
+        (self.pane == Pane::Log).then_some(&declared.name)
     }
 
     /// The plugins in the order of their lines.
@@ -159,6 +179,7 @@ impl Screen {
             KeyCode::Char('?' | 'h') => self.pane = Pane::Help,
             KeyCode::Tab => self.pane = self.pane.next(),
             KeyCode::Char('r') => self.ask(Verb::Restart),
+            KeyCode::Char('R') => self.ask(Verb::Replace),
             KeyCode::Char('s') => self.ask(Verb::Stop),
             KeyCode::Char('a') => self.ask(Verb::Start),
             _ => {}
@@ -247,6 +268,7 @@ impl Verb {
             Self::Start => "start",
             Self::Stop => "stop",
             Self::Restart => "restart",
+            Self::Replace => "restart without a gap",
         }
     }
 
@@ -255,6 +277,7 @@ impl Verb {
             Self::Start => "starting",
             Self::Stop => "stopping",
             Self::Restart => "restarting",
+            Self::Replace => "replacing",
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use replug_proto::replug::control::v1 as pb;
 use replug_proto::replug::control::v1::watch_response::What;
 use replug_supervisor::control::{Client, ClientError, Events};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::rates::Look;
@@ -18,6 +18,11 @@ use super::screen::{Order, Verb};
 pub(super) enum News {
     Look(Box<Look>),
     Event(Box<pb::Event>),
+    /// What a plugin printed last.
+    Log {
+        plugin: String,
+        lines: Vec<pb::LogLine>,
+    },
     /// replug does not answer.
     Trouble(String),
     /// What came of an order.
@@ -27,14 +32,27 @@ pub(super) enum News {
 /// Events of before that are asked for, so that the pane is not empty at first.
 const LAST: u32 = 200;
 
+/// Lines of a plugin that are asked for: more than most screens have.
+const LINES: u32 = 60;
+
 /// Asks in every interval, until nobody hears the news.
-pub(super) async fn ask(control: PathBuf, every: Duration, news: mpsc::Sender<News>) {
+///
+/// `reads` is the plugin whose lines are wanted.
+pub(super) async fn ask(
+    control: PathBuf,
+    every: Duration,
+    mut reads: watch::Receiver<Option<String>>,
+    news: mpsc::Sender<News>,
+) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = 0;
     loop {
         ticks.tick().await;
-        let Err(error) = while_there(&control, &mut ticks, &mut last, &news).await else { return };
+        let Err(error) = while_there(&control, &mut ticks, &mut last, &mut reads, &news).await
+        else {
+            return;
+        };
         if news.send(News::Trouble(error.to_string())).await.is_err() {
             return;
         }
@@ -46,6 +64,7 @@ async fn while_there(
     control: &std::path::Path,
     ticks: &mut tokio::time::Interval,
     last: &mut u64,
+    reads: &mut watch::Receiver<Option<String>>,
     news: &mpsc::Sender<News>,
 ) -> Result<(), ClientError> {
     let client = Client::connect(control).await?;
@@ -56,6 +75,11 @@ async fn while_there(
         if !first {
             tokio::select! {
                 _ = ticks.tick() => {}
+                // An error means that the screen is gone.
+                changed = reads.changed() => match changed {
+                    Ok(()) => {}
+                    Err(_) => return Ok(()),
+                },
                 event = events.next() => {
                     match event? {
                         None => return Err(ClientError::Lost("replug has ended".into())),
@@ -79,7 +103,32 @@ async fn while_there(
         if news.send(News::Look(Box::new(look))).await.is_err() {
             return Ok(());
         }
+        let read = reads.borrow_and_update().clone();
+        if let Some(plugin) = read {
+            let lines = lines(&client, &plugin).await?;
+            if news.send(News::Log { plugin, lines }).await.is_err() {
+                return Ok(());
+            }
+        }
     }
+}
+
+/// What a plugin printed last; nothing where replug does not know it any more.
+async fn lines(client: &Client, plugin: &str) -> Result<Vec<pb::LogLine>, ClientError> {
+    let request = pb::LogsRequest {
+        plugins: vec![plugin.to_owned()],
+        last: Some(LINES),
+        ..pb::LogsRequest::default()
+    };
+    let mut answer = match client.logs(request).await {
+        Err(ClientError::Refused { .. }) => return Ok(Vec::new()),
+        answer => answer?,
+    };
+    let mut lines = Vec::new();
+    while let Some(line) = answer.next().await? {
+        lines.push(line);
+    }
+    Ok(lines)
 }
 
 /// Has replug do something, and says what came of it.
@@ -89,9 +138,10 @@ pub(super) async fn give(order: Order, control: PathBuf, news: mpsc::Sender<News
         match order.what {
             Verb::Start => client.start(&order.plugin).await,
             Verb::Stop => client.stop(&order.plugin).await,
-            Verb::Restart => {
-                let restarted = client.restart(&order.plugin, false).await;
-                restarted.map(|answer| answer.plugin.unwrap_or_default())
+            Verb::Restart | Verb::Replace => {
+                let rolling = order.what == Verb::Replace;
+                let restarted = client.restart(&order.plugin, rolling).await?;
+                Ok(restarted.plugin.unwrap_or_default())
             }
         }
     };

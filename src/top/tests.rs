@@ -44,11 +44,11 @@ fn every_plugin_has_a_line_and_the_selected_one_its_details() {
     let mut screen = screen(vec![plugin("kv", State::Ready), broken]);
     let text = drawn(&screen, 80, 24).unwrap();
     assert!(text.contains("2 plugins: 1 ready, 1 backoff"), "{text}");
-    assert!(text.contains("> kv") && text.contains("command    /bin/plugin"), "{text}");
+    assert!(text.contains("> kv") && text.contains("command     /bin/plugin"), "{text}");
     press(&mut screen, KeyCode::Down);
     let text = drawn(&screen, 80, 24).unwrap();
     assert!(text.contains("> broken") && text.contains("crash-looping"), "{text}");
-    assert!(text.contains("wrong      exit status 3"), "{text}");
+    assert!(text.contains("wrong       exit status 3"), "{text}");
     // However small or large the screen is, it is drawn.
     for (columns, lines) in [(1, 1), (20, 5), (80, 24), (300, 100)] {
         drawn(&screen, columns, lines).unwrap();

@@ -10,7 +10,7 @@ use replug_proto::replug::control::v1::plugin::{Kind, State};
 
 use super::screen::{Pane, Screen};
 use crate::events;
-use crate::status::{plugin_state, short};
+use crate::status::{bytes, details, plugin_state};
 
 /// Lines of the pane, its border included, where the screen is high enough.
 const PANE: u16 = 9;
@@ -19,9 +19,9 @@ const KEYS: &str = "q quit  ↑↓ select  o order  r restart  s stop  a start  
 
 const HELP: &str = "\
 ↑ ↓ PgUp PgDn Home End   select a plugin          r   restart it
-o   another order        n c m   by name, cpu, memory   s   stop it
-d   what is known of it  l   what it printed      a   start it
-e   what has happened    Tab   the next pane      q   quit
+o   another order        n c m   by name, cpu, memory   R   restart it without a gap
+d   what is known of it  l   what it printed      s   stop it
+e   what has happened    Tab   the next pane      a   start it
 CPU is of one processor; HELD are callers that wait while the plugin is away.";
 
 /// Draws it all.
@@ -131,7 +131,10 @@ fn pane(screen: &Screen, frame: &mut Frame<'_>, area: Rect) {
     let name = &plugin.name;
     let (title, lines) = match screen.pane {
         Pane::Details => (format!(" {name} "), details(plugin)),
-        Pane::Log => (format!(" {name}: printed last "), plugin.last_lines.clone()),
+        Pane::Log => {
+            let lines = screen.log(name).iter();
+            (format!(" {name}: printed last "), lines.map(|line| line.message.clone()).collect())
+        }
         Pane::Events => {
             let of_it = screen.events.iter().filter(|event| event.plugin == *name);
             (format!(" {name}: events "), of_it.map(events::short_line).collect())
@@ -151,39 +154,6 @@ fn pane(screen: &Screen, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(text, area);
 }
 
-/// What is known of a plugin, the most urgent first.
-fn details(plugin: &pb::Plugin) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut say = |what: &str, text: String| {
-        if !text.is_empty() {
-            lines.push(format!("{what:<10} {text}"));
-        }
-    };
-    let next = plugin.next_start_in.map(short);
-    let next = next.map(|next| format!(" (started again in {next})")).unwrap_or_default();
-    say("wrong", if plugin.reason.is_empty() { next } else { format!("{}{next}", plugin.reason) });
-    let pid = plugin.pid.map(|pid| format!(", pid {pid}")).unwrap_or_default();
-    let up = plugin.uptime.map(|up| format!(", up {}", short(up))).unwrap_or_default();
-    let since = plugin.in_state.map(short).unwrap_or_default();
-    say("state", format!("{} for {since}{pid}{up}", plugin_state(plugin.state())));
-    say("last exit", plugin.last_exit.clone());
-    say("serves", plugin.serves.join(", "));
-    let calls = plugin.calls.unwrap_or_default();
-    say(
-        "calls",
-        format!(
-            "{} ended, {} under way, {} held, {} sent again",
-            calls.ended, calls.under_way, calls.held, calls.again
-        ),
-    );
-    if let Some(usage) = plugin.usage {
-        say("processes", format!("{} with {} threads", usage.processes, usage.threads));
-    }
-    say("command", plugin.command.join(" "));
-    say("socket", plugin.socket.clone());
-    lines
-}
-
 fn keys(screen: &Screen) -> Paragraph<'static> {
     let line = if let Some(order) = &screen.asking {
         Line::from(format!("{} {}? y/n", order.what.name(), order.plugin)).bold()
@@ -195,32 +165,4 @@ fn keys(screen: &Screen) -> Paragraph<'static> {
         Line::from(KEYS).dim()
     };
     Paragraph::new(line)
-}
-
-/// A size in three digits or so, `12.3M`.
-fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["K", "M", "G", "T"];
-    #[allow(clippy::cast_precision_loss, reason = "a size for eyes")]
-    let mut size = bytes as f64 / 1024.0;
-    let mut unit = 0;
-    while size >= 1000.0 && unit + 1 < UNITS.len() {
-        size /= 1024.0;
-        unit += 1;
-    }
-    let unit = UNITS[unit];
-    if size < 100.0 { format!("{size:.1}{unit}") } else { format!("{size:.0}{unit}") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_short() {
-        for (size, text) in
-            [(0, "0.0K"), (12_900_000, "12.3M"), (1 << 30, "1.0G"), (1023 * 1024, "1.0M")]
-        {
-            assert_eq!(bytes(size), text);
-        }
-    }
 }

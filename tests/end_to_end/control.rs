@@ -5,7 +5,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
 
-use crate::rig::{Home, PATIENCE, Process, Replug, misbehave};
+use crate::rig::{Application, Home, PATIENCE, Process, Replug, misbehave};
 
 fn plan() -> String {
     format!(
@@ -171,5 +171,40 @@ async fn several_plugins_are_told_at_once_and_each_says_what_came_of_it() {
     let components = replug.command(&["components", "--json"]).await;
     let components: Value = serde_json::from_str(&components.stdout).unwrap();
     assert_eq!((&components[0]["name"], &components[0]["state"]), (&"kv".into(), &"ready".into()));
+    replug.stop(&home).await;
+}
+
+#[tokio::test]
+async fn the_status_of_one_plugin_tells_everything_about_it() {
+    let home = Home::new(&plan());
+    let mut replug = Replug::start(&home).await;
+    let status = replug.until_usable("kv").await;
+    Application::new(&status, "kv").assert_works().await;
+    replug.until_ready("settings").await;
+    let shown = replug.command(&["status", "store"]).await;
+    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    let line = |word: &str| {
+        let mut lines = shown.stdout.lines().map(str::trim_start);
+        let line = lines.find_map(|line| line.strip_prefix(word).map(str::trim_start));
+        line.unwrap_or_else(|| panic!("no {word} in\n{}", shown.stdout))
+    };
+    assert!(line("state ").starts_with("ready for "));
+    assert_eq!(line("generation"), "1, 0 restarts");
+    assert_eq!(line("serves"), "state.misbehave");
+    assert_eq!(line("component"), "kv (state.misbehave) ready");
+    assert!(line("command").ends_with("misbehave well"));
+    assert!(line("uses").contains(" cpu, ") && line("uses").contains("processes 1"));
+    // A write and a read at the least, and none left.
+    let calls = line("calls");
+    assert!(!calls.starts_with("0 ended") && calls.contains(" 0 under way, 0 held"), "{calls}");
+    assert!(!shown.stdout.contains("settings"), "{}", shown.stdout);
+
+    let json = replug.command(&["status", "settings", "--json"]).await;
+    let json: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json["plugins"].as_array().unwrap().len(), 1);
+    assert!(json["plugins"][0]["resident_bytes"].as_u64().unwrap() > 0, "{json}");
+    let unknown = replug.command(&["status", "nobody"]).await;
+    assert_eq!(unknown.code, Some(1));
+    assert!(unknown.stderr.contains("there are store, settings"), "{}", unknown.stderr);
     replug.stop(&home).await;
 }
