@@ -11,6 +11,10 @@ pub const DEFAULT_HOLD: Duration = Duration::from_secs(5);
 /// How many callers may wait for one component, unless it says otherwise.
 pub const DEFAULT_HOLD_LIMIT: usize = 10_000;
 
+/// How many calls of one component may be under way, unless it says otherwise: as many as may wait
+/// for it, and as many again.
+pub const DEFAULT_MAX_CALLS: usize = 20_000;
+
 /// A component as it is declared: a name, a type, and what it is made with. `Debug` tells the names
 /// of its metadata and not their values, which may be secrets.
 #[derive(Clone, PartialEq, Eq)]
@@ -41,20 +45,28 @@ impl fmt::Debug for ComponentSpec {
     }
 }
 
-/// What happens to callers while a component's plugin is away.
+/// What happens to callers while a component's plugin is away, or has too much to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HoldPolicy {
     /// How long a caller waits at the most; its own deadline may be sooner.
     pub hold: Duration,
     /// How many callers wait at the most; more are turned away at once.
     pub limit: usize,
+    /// How many calls may be under way at the most, those that wait included; more are turned away
+    /// at once, so that a plugin which is slow or stuck cannot fill the runtime's memory.
+    pub max_calls: usize,
     /// Which requests that were on their way when the plugin went away are sent again.
     pub replay: Replay,
 }
 
 impl Default for HoldPolicy {
     fn default() -> Self {
-        Self { hold: DEFAULT_HOLD, limit: DEFAULT_HOLD_LIMIT, replay: Replay::Reads }
+        Self {
+            hold: DEFAULT_HOLD,
+            limit: DEFAULT_HOLD_LIMIT,
+            max_calls: DEFAULT_MAX_CALLS,
+            replay: Replay::Reads,
+        }
     }
 }
 

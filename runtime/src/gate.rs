@@ -1,19 +1,26 @@
 //! A gate: where callers wait while what they need is away.
 //!
 //! Passing an open gate is one atomic load. A held gate lets callers wait, within their patience
-//! and up to a number; a shut one turns them away at once. The gate knows nothing of what is behind
-//! it or why it is away.
+//! and up to a number; a shut one turns them away at once. One that opens lets those who waited
+//! through in their order, see [`queue`]. The gate knows nothing of what is behind it or why it is
+//! away.
+
+mod queue;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures_util::FutureExt as _;
 use replug_component::Context;
-use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
+pub(crate) use self::queue::Turn;
+use self::queue::{Number, Passage, Queue};
 use crate::component::HoldPolicy;
+
+/// What a caller is told whose patience ends after the gate has opened.
+const IN_TURN: &str = "callers that have waited for longer go first";
 
 /// What is left of a caller's deadline for the answer that says why it was not served.
 const ANSWER_MARGIN: Duration = Duration::from_millis(20);
@@ -33,8 +40,7 @@ pub enum GateState<T> {
 #[derive(Debug)]
 pub struct Gate<T> {
     state: ArcSwap<GateState<T>>,
-    changed: Notify,
-    waiting: AtomicUsize,
+    queue: Queue,
 }
 
 /// Why a caller did not get through.
@@ -58,11 +64,13 @@ pub enum Because {
 }
 
 /// Until when a caller waits, and among how many.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Patience {
     from: Instant,
     until: Instant,
     limit: usize,
+    /// The caller's place in the order, once it has waited.
+    number: Option<Number>,
 }
 
 impl Patience {
@@ -74,7 +82,7 @@ impl Patience {
             Some(remaining) => policy.hold.min(remaining.saturating_sub(ANSWER_MARGIN)),
             None => policy.hold,
         };
-        Self { from, until: from + hold, limit: policy.limit }
+        Self { from, until: from + hold, limit: policy.limit, number: None }
     }
 }
 
@@ -85,68 +93,68 @@ impl<T: Clone> Gate<T> {
     pub fn held(reason: impl Into<Arc<str>>) -> Self {
         Self {
             state: ArcSwap::from_pointee(GateState::Held(reason.into())),
-            changed: Notify::new(),
-            waiting: AtomicUsize::new(0),
+            queue: Queue::default(),
         }
     }
 
     /// What is behind the gate, if it is open at this moment.
-    pub fn try_pass(&self) -> Option<T> {
+    pub fn behind(&self) -> Option<T> {
         match &**self.state.load() {
             GateState::Open(behind) => Some(behind.clone()),
             GateState::Held(_) | GateState::Shut(_) => None,
         }
     }
 
-    /// Looks at what is behind the gate, without taking it along, if it is open at this moment.
+    /// The same for a caller, who does not go before those that wait.
+    pub fn try_pass(&self) -> Option<T> {
+        self.try_with(T::clone)
+    }
+
+    /// Lets a caller look at what is behind the gate, without taking it along, if it is open at this
+    /// moment and nobody waits.
     pub fn try_with<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
+        if self.queue.waiting() > 0 {
+            return None;
+        }
         match &**self.state.load() {
             GateState::Open(behind) => Some(look(behind)),
             GateState::Held(_) | GateState::Shut(_) => None,
         }
     }
 
-    /// Waits until the gate is open, for as long as `patience` lasts. Dropping the future leaves
-    /// the queue.
-    pub async fn pass(&self, patience: &Patience) -> Result<T, TurnedAway> {
-        match &**self.state.load() {
-            GateState::Open(behind) => return Ok(behind.clone()),
-            GateState::Shut(reason) => {
-                return Err(TurnedAway { reason: reason.clone(), because: Because::Shut });
-            }
-            GateState::Held(reason) => {
-                if self.waiting.load(Ordering::Relaxed) >= patience.limit {
-                    return Err(TurnedAway { reason: reason.clone(), because: Because::Crowded });
-                }
-            }
-        }
-        let _place = Place::take(&self.waiting);
-        self.wait(patience).await
-    }
-
-    async fn wait(&self, patience: &Patience) -> Result<T, TurnedAway> {
+    /// Waits until the gate is open and it is the caller's turn, for as long as `patience` lasts.
+    /// The next goes when the turn is dropped, or is spent. Dropping the future leaves the queue.
+    pub async fn pass(&self, patience: &mut Patience) -> Result<(T, Turn<'_>), TurnedAway> {
+        let until = patience.until;
         loop {
-            // Enlisted before the look: a change in between is not missed.
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            let reason = match &**self.state.load() {
-                GateState::Open(behind) => return Ok(behind.clone()),
-                GateState::Shut(reason) => {
-                    return Err(TurnedAway { reason: reason.clone(), because: Because::Shut });
-                }
-                GateState::Held(reason) => reason.clone(),
+            let turn = self.queue.turn(&mut patience.number, patience.limit);
+            let waited = if until <= Instant::now() {
+                // A timer takes a millisecond at least.
+                turn.now_or_never()
+            } else {
+                timeout_at(until, turn).await.ok()
             };
-            if tokio::time::timeout_at(patience.until, changed).await.is_err() {
-                let because = Because::Waited(patience.from.elapsed());
-                return Err(TurnedAway { reason, because });
-            }
+            let because = match waited {
+                Some(Some(turn)) => match &**self.state.load() {
+                    GateState::Open(behind) => return Ok((behind.clone(), turn)),
+                    GateState::Shut(_) => Because::Shut,
+                    // It was open for a moment only.
+                    GateState::Held(_) => continue,
+                },
+                Some(None) => Because::Crowded,
+                None => Because::Waited(patience.from.elapsed()),
+            };
+            let reason = match &**self.state.load() {
+                GateState::Open(_) => IN_TURN.into(),
+                GateState::Held(reason) | GateState::Shut(reason) => reason.clone(),
+            };
+            return Err(TurnedAway { reason, because });
         }
     }
 
     /// How many callers wait.
     pub fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+        self.queue.waiting()
     }
 
     /// What the gate says now.
@@ -154,7 +162,7 @@ impl<T: Clone> Gate<T> {
         self.state.load_full()
     }
 
-    /// Lets all callers through.
+    /// Lets all callers through, those that wait in their order.
     pub fn open(&self, behind: T) {
         self.set(GateState::Open(behind));
     }
@@ -171,29 +179,21 @@ impl<T: Clone> Gate<T> {
 
     /// Sets how the gate stands, and tells those who wait.
     pub fn set(&self, state: GateState<T>) {
-        self.state.store(Arc::new(state));
-        self.changed.notify_waiters();
-    }
-}
-
-/// One caller's place in the queue; given back when dropped.
-struct Place<'a>(&'a AtomicUsize);
-
-impl<'a> Place<'a> {
-    fn take(waiting: &'a AtomicUsize) -> Self {
-        waiting.fetch_add(1, Ordering::Relaxed);
-        Self(waiting)
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let passage = match &state {
+            GateState::Open(_) => Passage::Room,
+            GateState::Held(_) => Passage::None,
+            GateState::Shut(_) => Passage::All,
+        };
+        self.queue.set(passage, || self.state.store(Arc::new(state)));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc;
+    use tokio::task::JoinHandle;
+
+    use super::queue::FIRST;
     use super::*;
 
     fn patience(hold: Duration, limit: usize) -> Patience {
@@ -206,7 +206,7 @@ mod tests {
         let gate = Arc::new(Gate::held("starting"));
         let caller = tokio::spawn({
             let gate = gate.clone();
-            async move { gate.pass(&patience(Duration::from_secs(5), 10)).await }
+            async move { gate.pass(&mut patience(Duration::from_secs(5), 10)).await.map(|it| it.0) }
         });
         while gate.waiting() == 0 {
             tokio::task::yield_now().await;
@@ -220,7 +220,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_callers_patience_ends_with_the_reason_of_that_moment() {
         let gate: Gate<()> = Gate::held("killed by SIGKILL");
-        let turned = gate.pass(&patience(Duration::from_secs(5), 10)).await.unwrap_err();
+        let turned = gate.pass(&mut patience(Duration::from_secs(5), 10)).await.unwrap_err();
         assert_eq!(&*turned.reason, "killed by SIGKILL");
         assert_eq!(turned.because, Because::Waited(Duration::from_secs(5)));
     }
@@ -230,8 +230,8 @@ mod tests {
         let gate: Gate<()> = Gate::held("away");
         let deadline = std::time::Instant::now() + Duration::from_secs(1);
         let cx = Context::with_deadline(Some(deadline));
-        let patience = Patience::new(&HoldPolicy::default(), &cx);
-        let turned = gate.pass(&patience).await.unwrap_err();
+        let mut patience = Patience::new(&HoldPolicy::default(), &cx);
+        let turned = gate.pass(&mut patience).await.unwrap_err();
         let Because::Waited(waited) = turned.because else { panic!("{turned:?}") };
         assert!(waited < Duration::from_secs(1), "{waited:?}");
     }
@@ -239,10 +239,112 @@ mod tests {
     #[tokio::test]
     async fn callers_past_the_limit_and_callers_of_a_shut_gate_do_not_wait() {
         let gate: Gate<()> = Gate::held("away");
-        let turned = gate.pass(&patience(Duration::from_secs(5), 0)).await.unwrap_err();
+        let turned = gate.pass(&mut patience(Duration::from_secs(5), 0)).await.unwrap_err();
         assert_eq!(turned.because, Because::Crowded);
         gate.shut("Init failed");
-        let turned = gate.pass(&patience(Duration::from_secs(5), 10)).await.unwrap_err();
+        let turned = gate.pass(&mut patience(Duration::from_secs(5), 10)).await.unwrap_err();
         assert_eq!(turned.because, Because::Shut);
+    }
+
+    /// A caller that waits and tells its name when it is through, with a turn that it keeps.
+    fn caller(
+        gate: &Arc<Gate<()>>,
+        name: usize,
+        told: &mpsc::UnboundedSender<usize>,
+    ) -> JoinHandle<()> {
+        let (gate, told) = (gate.clone(), told.clone());
+        tokio::spawn(async move {
+            let mut patience = patience(Duration::from_secs(5), usize::MAX);
+            let ((), turn) = gate.pass(&mut patience).await.unwrap();
+            told.send(name).ok();
+            turn.spend_on(std::future::pending::<()>()).await;
+        })
+    }
+
+    /// Lets every task run until it waits for time to pass.
+    async fn settle() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+
+    fn drained(told: &mut mpsc::UnboundedReceiver<usize>) -> Vec<usize> {
+        std::iter::from_fn(|| told.try_recv().ok()).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_waited_go_in_their_order_a_few_at_a_time() {
+        let gate = Arc::new(Gate::held("starting"));
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let callers: Vec<_> = (0..1000).map(|name| caller(&gate, name, &tell)).collect();
+        settle().await;
+        assert_eq!(gate.waiting(), 1000);
+        gate.open(());
+        settle().await;
+        assert_eq!(drained(&mut told), (0..FIRST).collect::<Vec<_>>());
+        // Nobody goes before those that wait.
+        assert_eq!(gate.try_pass(), None);
+        // One that is done makes room for two.
+        callers[0].abort();
+        settle().await;
+        assert_eq!(drained(&mut told), [FIRST, FIRST + 1]);
+        // One that hung up is not waited for.
+        callers[FIRST + 2].abort();
+        callers[1].abort();
+        settle().await;
+        assert_eq!(drained(&mut told), [FIRST + 3, FIRST + 4]);
+        // Nor are calls that take long.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(drained(&mut told), (FIRST + 5..1000).collect::<Vec<_>>());
+        assert_eq!((gate.waiting(), gate.try_pass()), (0, Some(())));
+        callers.iter().for_each(JoinHandle::abort);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_to_wait_again_keeps_its_place() {
+        let gate = Arc::new(Gate::held("starting"));
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let mut early = patience(Duration::from_secs(5), 1);
+        let waited = async {
+            let ((), turn) = gate.pass(&mut early).await.unwrap();
+            drop(turn);
+        };
+        let opened = async {
+            gate.open(());
+            gate.hold("starting again");
+        };
+        tokio::join!(waited, async {
+            settle().await;
+            gate.open(());
+        });
+        opened.await;
+        let later = caller(&gate, 1, &tell);
+        settle().await;
+        // The limit is for those who come anew.
+        let again = async {
+            gate.pass(&mut early).await.unwrap();
+            tell.send(0).ok();
+        };
+        tokio::join!(again, async {
+            settle().await;
+            assert_eq!(gate.waiting(), 2);
+            gate.open(());
+        });
+        settle().await;
+        assert_eq!(drained(&mut told), [0, 1]);
+        later.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn callers_that_hang_up_leave_the_queue_at_once() {
+        let gate = Arc::new(Gate::held("starting"));
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let callers: Vec<_> = (0..100).map(|name| caller(&gate, name, &tell)).collect();
+        settle().await;
+        callers.iter().for_each(JoinHandle::abort);
+        for caller in callers {
+            caller.await.unwrap_err();
+        }
+        assert_eq!(gate.waiting(), 0);
+        gate.open(());
+        assert_eq!((gate.try_pass(), drained(&mut told)), (Some(()), vec![]));
     }
 }

@@ -342,6 +342,13 @@ impl Registry {
         failures.into_iter().flatten().collect()
     }
 
+    /// Answers every caller who waits, now and from now on, with `reason`: replug is about to end.
+    /// Calls that need not wait go through.
+    pub fn part(&self, reason: &str) {
+        self.desk.lock().part(reason);
+        self.ring();
+    }
+
     /// Called after every change, so that whoever looks then finds it.
     fn ring(&self) {
         self.bell.send_replace(());

@@ -53,15 +53,15 @@ impl<C: ?Sized> Slot<C> {
         if let Some(component) = self.gate.try_pass() {
             return Ok(component);
         }
-        let patience = Patience::new(&self.spec.load().hold, cx);
-        let passed = self.gate.pass(&patience).await;
+        let mut patience = Patience::new(&self.spec.load().hold, cx);
+        let passed = self.gate.pass(&mut patience).await.map(|(component, _)| component);
         passed.map_err(|turned| unavailable(&self.spec.load().name, turned).into())
     }
 
     /// What serves the component at this moment.
     #[must_use]
     pub fn present(&self) -> Option<Arc<C>> {
-        self.gate.try_pass()
+        self.gate.behind()
     }
 
     /// How the slot stands by itself; a wrapper in it may still be without its plugin.

@@ -10,11 +10,10 @@ use replug_proto::dapr::runtime::v1 as dapr;
 use replug_proto::dapr::runtime::v1::dapr_client::DaprClient;
 use replug_runtime::api::{Bound, Phase};
 use replug_runtime::registry::Registry;
+use support::life::Life;
 use support::{Api, spec};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_client::HealthClient;
 
 #[tokio::test]
 async fn all_addresses_that_cannot_be_had_are_named_at_once() {
@@ -112,20 +111,21 @@ async fn what_is_under_way_ends_before_the_server_does() {
 #[tokio::test(start_paused = true)]
 async fn what_is_under_way_after_the_grace_is_cut_off() {
     let mut api = Api::start().await;
-    let mut waits = spec("away", "state.nobody-serves-this", &[]);
-    waits.hold.hold = Duration::from_secs(3600);
-    api.registry.declare(waits).await.unwrap();
+    let metadata = [("keyPrefix", "none"), ("dsn", "db")];
+    api.registry.declare(spec("plug", "state.plug", &metadata)).await.unwrap();
+    let mut life = Life::begin(1).await;
+    life.attach(&api.registry).await;
     let mut over_http = TcpStream::connect(&api.http).await.unwrap();
-    over_http.write_all(b"GET /v1.0/state/away/k HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    over_http.write_all(b"GET /v1.0/state/plug/hang HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
     let mut client = DaprClient::new(api.channel());
     let over_grpc = tokio::spawn(async move {
-        let request = dapr::GetStateRequest { store_name: "away".into(), ..Default::default() };
+        let (store_name, key) = ("plug".into(), "hang".into());
+        let request = dapr::GetStateRequest { store_name, key, ..Default::default() };
         client.get_state(request).await
     });
-    // Answered on other connections: both requests have been accepted before.
-    api.http("GET", "/v1.0/healthz", "").await;
-    let mut health = HealthClient::new(api.channel());
-    health.check(HealthCheckRequest::default()).await.unwrap();
+    for _ in 0..2 {
+        life.hanging.recv().await.unwrap();
+    }
     api.stop();
     (&mut api.served).await.unwrap();
     let mut answer = Vec::new();

@@ -17,6 +17,10 @@ use super::listener::{BindErrors, Given, ListenAddress, Listener, Pool};
 use super::settings::ApiSettings;
 use crate::registry::Registry;
 
+/// The share of a stop's grace that answers have to leave, of callers who wait until then: one in
+/// so many parts.
+const LAST_WORDS: u32 = 10;
+
 /// What an application asked for over the shutdown API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShutdownRequest {
@@ -158,9 +162,11 @@ impl Bound {
             }
             ending.send_replace(Some(how));
         };
+        let parting = part(&registry, ended.clone());
         let (grpc, http) = tokio::select! {
             (listeners, ()) = join(serving, end) => listeners,
             () = grpc::tell_health(&health, reporter) => return None,
+            () = parting => return None,
         };
         let grpc = grpc.into_iter().collect::<Option<_>>()?;
         let http = http.into_iter().collect::<Option<_>>()?;
@@ -171,4 +177,15 @@ impl Bound {
     pub fn passed_on(&self) -> io::Result<Vec<Given>> {
         self.grpc.iter().chain(&self.http).map(Listener::passed_on).collect()
     }
+}
+
+/// Answers those who still wait for a plugin when a stop's grace is nearly over, and resolves never:
+/// they would be cut off without a word.
+async fn part(registry: &Registry, mut ended: watch::Receiver<Option<Ending>>) {
+    let how = ended.wait_for(Option::is_some).await.ok().and_then(|how| *how);
+    if let Some(Ending::Stop { grace }) = how {
+        tokio::time::sleep(grace.saturating_sub(grace / LAST_WORDS)).await;
+        registry.part("replug is stopping");
+    }
+    std::future::pending::<()>().await;
 }

@@ -23,6 +23,8 @@ pub(super) struct Roll {
     absence: Arc<str>,
     /// Why there is never to be one any more.
     closed: Option<Arc<str>>,
+    /// Why nobody is to wait for one any more.
+    parting: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -65,7 +67,7 @@ impl Ends {
 
 impl Roll {
     pub(super) fn new(absence: &str) -> Self {
-        Self { entries: Vec::new(), absence: absence.into(), closed: None }
+        Self { entries: Vec::new(), absence: absence.into(), closed: None, parting: None }
     }
 
     /// What the roll means for callers.
@@ -86,7 +88,10 @@ impl Roll {
             Standing::Failed(reason) if !entry.standby => Some(reason.clone()),
             _ => None,
         });
-        failed.map_or_else(|| GateState::Held(self.absence.clone()), GateState::Shut)
+        match failed.or_else(|| self.parting.clone()) {
+            Some(reason) => GateState::Shut(reason),
+            None => GateState::Held(self.absence.clone()),
+        }
     }
 
     /// Somebody has an end that is about to be initialised. A newer one of the same seat stays,
@@ -149,6 +154,11 @@ impl Roll {
     pub(super) fn close(&mut self, reason: &str) {
         self.entries.clear();
         self.closed = Some(reason.into());
+    }
+
+    /// Nobody is to wait for an end any more; calls go to those that there are.
+    pub(super) fn part(&mut self, reason: &str) {
+        self.parting = Some(reason.into());
     }
 
     /// How the seat's end stands, if it has one.

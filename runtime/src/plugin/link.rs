@@ -150,6 +150,11 @@ impl Link {
         self.0.change(|roll| roll.close(reason));
     }
 
+    /// Turns away who waits, now and from now on; calls that need not wait go through.
+    pub(crate) fn part(&self, reason: &str) {
+        self.0.change(|roll| roll.part(reason));
+    }
+
     /// Whether the component can be used over the seat's end, calls being let onto it or not; none
     /// while it has none that is initialised. An error says why the initialisation failed.
     pub(crate) fn usable_by(&self, seat: Seat) -> Option<Result<(), Arc<str>>> {
@@ -186,7 +191,11 @@ impl Link {
 
 impl Shared {
     async fn call(&self, request: Request<Body>) -> Result<Response<AnswerBody>, CallError> {
-        let _counted = self.tally.begin();
+        let (_counted, others) = self.tally.begin();
+        let most = self.policy.load().max_calls;
+        if others >= most as u64 {
+            return Err(self.overloaded(most).into());
+        }
         let cx = request.extensions().get::<Context>().copied().unwrap_or_default();
         let kind = request.extensions().get::<CallKind>().copied().unwrap_or(CallKind::Write);
         let call = Call::read(request, Some(&self.instance)).await?;
@@ -194,14 +203,23 @@ impl Shared {
         let mut patience = None;
         let mut refusals = 0;
         loop {
-            let Some(mut end) = self.gate.try_with(|ends| ends.admit(&self.turn)).flatten() else {
+            let at_once = self.gate.try_with(|ends| ends.admit(&self.turn)).flatten();
+            let (mut end, turn) = if let Some(end) = at_once {
+                (end, None)
+            } else {
                 let patience =
                     patience.get_or_insert_with(|| Patience::new(&self.policy.load(), &cx));
                 let passed = self.gate.pass(patience).await;
-                passed.map_err(|turned| unavailable(&self.component, turned))?;
-                continue;
+                let (ends, turn) = passed.map_err(|turned| unavailable(&self.component, turned))?;
+                let Some(end) = ends.admit(&self.turn) else { continue };
+                (end, Some(turn))
             };
-            let error = match call.over(&mut end, &cx).await {
+            let answered = match turn {
+                None => call.over(&mut end, &cx).await,
+                // Apart, so that a call that never waits has no timer and no room for one.
+                Some(turn) => Box::pin(turn.spend_on(call.over(&mut end, &cx))).await,
+            };
+            let error = match answered {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -240,6 +258,15 @@ impl Shared {
         let done = change(&mut roll);
         self.gate.set(roll.state());
         done
+    }
+
+    fn overloaded(&self, most: usize) -> Unavailable {
+        Unavailable {
+            component: self.component.clone(),
+            reason: format!("{most} calls are under way already, its `max_calls`"),
+            retry_after: RETRY_AFTER,
+            outcome_unknown: false,
+        }
     }
 
     fn outcome_unknown(&self, error: &ConnectionError) -> Unavailable {

@@ -30,10 +30,12 @@ pub struct Calls {
 // === impl Tally ===
 
 impl Tally {
-    /// Another call.
-    pub(super) fn begin(&self) -> Counted<'_> {
-        self.begun.fetch_add(1, Ordering::Relaxed);
-        Counted(self)
+    /// Another call, and how many others are under way.
+    pub(super) fn begin(&self) -> (Counted<'_>, u64) {
+        // In this order: see `calls`.
+        let ended = self.ended.load(Ordering::Relaxed);
+        let begun = self.begun.fetch_add(1, Ordering::Relaxed);
+        (Counted(self), begun.saturating_sub(ended))
     }
 
     /// A call is sent once more.

@@ -197,6 +197,16 @@ impl Desk {
         tasks
     }
 
+    /// Turns away who waits, now and from now on.
+    pub(super) fn part(&self, reason: &str) {
+        for record in &self.records {
+            record.place.part(reason);
+            if let Served::Plugin { wrapper, .. } = &record.served {
+                wrapper.link().part(reason);
+            }
+        }
+    }
+
     /// Takes the seat's ends out, of all sockets or of one. The plugin's claims stay.
     pub(super) fn suspend(&mut self, plugin: &str, seat: Seat, socket: Option<&str>, reason: &str) {
         for claim in self.types.values_mut().flat_map(|claims| &mut claims.list) {

@@ -10,6 +10,7 @@ use replug_component::{Error, Features, Metadata};
 use super::{ComponentState, HelloComponent, SecretComponent, StateComponent};
 use crate::builtin::Builtin;
 use crate::component::ComponentSpec;
+use crate::gate::GateState;
 use crate::key_prefix::KeyPrefix;
 use crate::plugin::Wrapper;
 use crate::plugin::dapr::{DaprSecretStore, DaprStateStore};
@@ -72,6 +73,13 @@ impl Place {
 
     pub(super) fn hold(&self, reason: &str) {
         on_slot!(self, slot => slot.gate().hold(reason));
+    }
+
+    /// Turns away who waits for anything to be there.
+    pub(super) fn part(&self, reason: &str) {
+        on_slot!(self, slot => if let GateState::Held(_) = &*slot.gate().state() {
+            slot.gate().shut(reason);
+        });
     }
 
     /// How many callers wait for anything to be there.

@@ -90,7 +90,8 @@ impl Service for Served {
         &self,
         request: Request<pb::InitRequest>,
     ) -> Result<Response<pb::InitResponse>, Status> {
-        assert_eq!(request.metadata().get("x-component-instance").unwrap(), "plug");
+        let instance = request.metadata().get("x-component-instance").unwrap();
+        assert!(["plug", "beside"].iter().any(|name| instance == name), "{instance:?}");
         let properties = request.into_inner().metadata.unwrap_or_default().properties;
         self.0.note("init", &properties["dsn"]);
         if self.0.refuses_init.load(Ordering::Relaxed) {

@@ -30,7 +30,7 @@ pub struct Api {
     pub shutdowns: mpsc::Receiver<ShutdownRequest>,
     pub grpc: String,
     pub http: String,
-    stop: Option<oneshot::Sender<()>>,
+    stop: Option<oneshot::Sender<Duration>>,
     pub served: JoinHandle<()>,
 }
 
@@ -98,10 +98,7 @@ impl Api {
         let (stop, stopped) = oneshot::channel();
         let served = tokio::spawn({
             let registry = registry.clone();
-            let stopped = async {
-                stopped.await.ok();
-                Ending::Stop { grace: GRACE }
-            };
+            let stopped = async { Ending::Stop { grace: stopped.await.unwrap_or_default() } };
             async move { drop(bound.serve(registry, requests, stopped).await) }
         });
         Self { registry, health, shutdowns, grpc, http, stop: Some(stop), served }
@@ -109,7 +106,12 @@ impl Api {
 
     /// Tells the servers to stop.
     pub fn stop(&mut self) {
-        self.stop.take().expect("stopped once").send(()).unwrap();
+        self.stop_within(GRACE);
+    }
+
+    /// Tells the servers to stop, with this long for what is under way.
+    pub fn stop_within(&mut self, grace: Duration) {
+        self.stop.take().expect("stopped once").send(grace).unwrap();
     }
 
     /// A gRPC channel, connected when it is first used.

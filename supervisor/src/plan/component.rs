@@ -114,12 +114,16 @@ fn hold(section: &mut Section<'_>, findings: &mut Findings<'_>) -> HoldPolicy {
     let limit = section
         .get("hold_limit")
         .and_then(|entry| entry.count("a number of callers, such as 10000", 0, findings));
+    let max_calls = section
+        .get("max_calls")
+        .and_then(|entry| entry.count("a number of calls, such as 1000", 1, findings));
     let replay = section.get("replay").and_then(|entry| {
         entry.parsed("\"reads\" or \"all\"", findings, |text| one_of(text, &REPLAYS))
     });
     HoldPolicy {
         hold: hold.unwrap_or(default.hold),
         limit: limit.unwrap_or(default.limit),
+        max_calls: max_calls.unwrap_or(default.max_calls),
         replay: replay.unwrap_or(default.replay),
     }
 }

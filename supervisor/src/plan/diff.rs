@@ -399,6 +399,7 @@ impl ComponentChange {
         found.deep.extend(changed_keys("metadata", &before, &after));
         found.shallow("hold", hold.hold != new.hold.hold);
         found.shallow("hold_limit", hold.limit != new.hold.limit);
+        found.shallow("max_calls", hold.max_calls != new.hold.max_calls);
         found.shallow("replay", hold.replay != new.hold.replay);
         let deep = found.is_deep();
         let keys = found.keys()?;

@@ -28,6 +28,7 @@ stop_signal = "SIGTERM"
 type = "state.sqlite"
 hold = "5s"
 hold_limit = 10_000
+max_calls = 20_000
 [components.orders.metadata]
 text = """several
 lines"""

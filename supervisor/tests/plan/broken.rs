@@ -396,6 +396,12 @@ type = "state.sqlite"
 type = "foo.bar"
 [components.""]
 type = "state.sqlite"
+[components.h]
+type = "state.sqlite"
+max_calls = 0
+[components.i]
+type = "state.sqlite"
+max_calls = "many"
 "#,
         &[
             r#"2:8: error: `components.a.type` is "stat.redis", and `stat` is no building block; did you mean "state.redis"?"#,
@@ -414,6 +420,8 @@ type = "state.sqlite"
             r#"19:13: error: `components."g%20"` has a name with '%' in it; give it a name without `/` and `%`; applications call it by that"#,
             r#"20:8: error: `components."g%20".type` is "foo.bar", and `foo` is no building block; there are state, pubsub, bindings, secretstores, configuration, lock, hello"#,
             r#"21:13: error: `components.""` has an empty name; give it a name without `/` and `%`; applications call it by that"#,
+            "25:13: error: `components.h.max_calls` is 0; write a number from 1 on",
+            "28:13: error: `components.i.max_calls` is a string; write a number of calls, such as 1000",
         ],
     );
 }

@@ -252,6 +252,7 @@ fn every_key_of_a_component_counts() {
         version = "v1"
         hold = "0s"
         hold_limit = 0
+        max_calls = 8
         replay = "all"
 
         [components.orders.metadata]
@@ -273,7 +274,7 @@ fn every_key_of_a_component_counts() {
     let [orders, hello] = plan.components.as_slice() else { panic!("{plan:?}") };
     assert_eq!((orders.name.as_str(), orders.version.as_str()), ("orders", "v1"));
     assert_eq!(orders.component_type.as_str(), "state.sqlite");
-    let hold = HoldPolicy { hold: Duration::ZERO, limit: 0, replay: Replay::All };
+    let hold = HoldPolicy { hold: Duration::ZERO, limit: 0, max_calls: 8, replay: Replay::All };
     assert_eq!(orders.hold, hold);
     let metadata = [
         ("text", "a"),
