@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, join_all};
 use replug_runtime::api::{Bound, Ending, Phase, ShutdownRequest};
 use replug_runtime::registry::Registry;
 use replug_supervisor::control::{About, UpgradeDesk};
@@ -40,10 +41,10 @@ pub(super) async fn serve(
     summons: Summons,
 ) -> Result<(), Failure> {
     let (mut house, mut furniture) = House::build(plan, config, origin, summons).await?;
-    let mut declared = false;
+    let mut declaring = Some(declare(house.plan.clone(), house.registry.clone()).boxed());
     loop {
-        let life = Life::begin(&house, furniture)?;
-        let (life, why) = life.go_on(&house, &mut signals, &mut declared).await;
+        let life = Life::begin(&house, furniture, &mut declaring)?;
+        let (life, why) = life.go_on(&house, &mut signals, &mut declaring).await;
         let heir = match why {
             Why::Asked { at_once } => {
                 return stop(house, life, at_once, &mut signals.stop).await;
@@ -97,7 +98,11 @@ enum Why {
 // === impl Life ===
 
 impl Life {
-    fn begin(house: &House, furniture: Furniture) -> Result<Self, Failure> {
+    fn begin(
+        house: &House,
+        furniture: Furniture,
+        declaring: &mut Option<BoxFuture<'static, ()>>,
+    ) -> Result<Self, Failure> {
         let Furniture { apis, plugins } = furniture;
         let (log, log_end) = PluginLog::start().map_err(Failure::failed)?;
         let listeners = addresses::listeners(&apis);
@@ -111,6 +116,13 @@ impl Life {
             replug: house.program.clone(),
         };
         let supervisor = Arc::new(Supervisor::go_on(&house.plan, &surroundings, plugins));
+        // Callers find every component, usable or not, from the first call on; but the plugins have
+        // said before which types they keep for themselves.
+        if let Some(declared) = declaring
+            && declared.now_or_never().is_some()
+        {
+            *declaring = None;
+        }
 
         let (end, ended) = oneshot::channel();
         let (requests, requested) = mpsc::channel(1);
@@ -177,7 +189,7 @@ impl Life {
         mut self,
         house: &House,
         signals: &mut Signals,
-        declared: &mut bool,
+        declaring: &mut Option<BoxFuture<'static, ()>>,
     ) -> (Self, Why) {
         let Self { supervisor, health, listeners, requested, upgrades, reload, .. } = &mut self;
         let supervisor = &*supervisor;
@@ -192,9 +204,9 @@ impl Life {
                 std::future::pending::<std::convert::Infallible>().await
             };
             let serving = async {
-                if !*declared {
-                    declare(&house.plan, &house.registry).await;
-                    *declared = true;
+                if let Some(declared) = declaring {
+                    declared.await;
+                    *declaring = None;
                 }
                 health.reached(Phase::OutboundReady);
                 health.reached(Phase::Ready);
@@ -289,7 +301,7 @@ async fn stop(house: House, mut life: Life, at_once: bool, stop: &mut Stop) -> R
 
 /// Declares every component of the plan. One that cannot be made is told of and left out; the
 /// others do not suffer for it.
-async fn declare(plan: &Plan, registry: &Arc<Registry>) {
+async fn declare(plan: Plan, registry: Arc<Registry>) {
     let declared = plan.components.iter().map(|spec| registry.declare(spec.clone()));
     for error in join_all(declared).await.into_iter().filter_map(Result::err) {
         tracing::error!("{error}");

@@ -3,7 +3,16 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use crate::rig::{Application, Home, Replug, misbehave};
+use crate::rig::{Application, Home, Replug, Status, misbehave};
+
+/// Waits until calls go to that generation: each keeps what is stored in a memory of its own.
+async fn until_in_place(replug: &mut Replug, generation: u64) {
+    let in_place = |status: &Status| {
+        let store = status.plugin("store");
+        store.is_some_and(|now| now.generation == generation && now.state == "ready")
+    };
+    replug.until(&format!("generation {generation} in place"), in_place).await;
+}
 
 #[tokio::test]
 async fn a_plugin_whose_program_is_replaced_is_replaced_and_serves_on_beside_a_broken_one() {
@@ -34,6 +43,7 @@ async fn a_plugin_whose_program_is_replaced_is_replaced_and_serves_on_beside_a_b
 
     write(good("two"));
     replug.line("version two").await;
+    until_in_place(&mut replug, 2).await;
     application.assert_works().await;
     write("#!/bin/sh\nexit 5\n".to_owned());
     replug.line("does not take the place of generation 2: exit status 5").await;
@@ -42,7 +52,8 @@ async fn a_plugin_whose_program_is_replaced_is_replaced_and_serves_on_beside_a_b
     application.assert_works().await;
     write(good("three"));
     replug.line("version three").await;
-    replug.until_usable("kv").await;
+    // The third was the one that is broken.
+    until_in_place(&mut replug, 4).await;
     application.assert_works().await;
 
     let stopped = replug.command(&["stop", "store"]).await;
