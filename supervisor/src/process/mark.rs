@@ -55,6 +55,7 @@ impl Mark {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read as _, Write as _};
     use std::process::{Command, Stdio};
 
     #[test]
@@ -63,7 +64,11 @@ mod tests {
         let child = |value: Option<String>| {
             let mut command = Command::new("/bin/cat");
             command.env_remove(VARIABLE).envs(value.map(|value| (VARIABLE, value)));
-            command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            // Its environment can be read once the program runs, which an echo shows.
+            child.stdin.as_mut().unwrap().write_all(b"?").unwrap();
+            child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+            child
         };
         let mut marked = child(Some(mark.of_life(7)));
         let mut others = child(Some("1-1.7".to_owned()));
