@@ -7,7 +7,7 @@ use replug_proto::layotto::pluggable::v1::hello as pb;
 use replug_proto::layotto::pluggable::v1::hello::hello_server::Hello as Served;
 use tonic::{Request, Response, Status};
 
-use crate::call::{context, instance, not_opened, within};
+use crate::call::within;
 use crate::instances::Instances;
 
 /// Layotto's service over the components of one component type.
@@ -24,13 +24,10 @@ impl HelloService {
 
 #[tonic::async_trait]
 impl Served for HelloService {
-    /// Opens a component. Where the instance has one already, the new one takes its place once it
-    /// is open; if it cannot be opened, the old one stays.
     async fn init(&self, request: Request<pb::HelloConfig>) -> Result<Response<()>, Status> {
         let (headers, _, init) = request.into_parts();
         let config = HelloConfig { greeting: init.hello_string, metadata: init.metadata };
-        let component = within(&context(&headers), self.of.open(config)).await?;
-        self.components.put(instance(&headers), &component);
+        self.components.open(&headers, self.of.open(config)).await?;
         Ok(Response::new(()))
     }
 
@@ -38,9 +35,7 @@ impl Served for HelloService {
         &self,
         request: Request<pb::HelloRequest>,
     ) -> Result<Response<pb::HelloResponse>, Status> {
-        let name = instance(request.metadata());
-        let component = self.components.get(name).ok_or_else(|| not_opened(name))?;
-        let cx = context(request.metadata());
+        let (component, cx) = self.components.of_call(&request)?;
         let greeting = component.say_hello(&cx, request.into_inner().name);
         let hello_string = within(&cx, greeting).await?;
         Ok(Response::new(pb::HelloResponse { hello_string }))

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use replug_component::Context;
 use replug_component::secret::{SecretStore, SecretStoreType};
 use replug_proto::dapr::components::v1 as pb;
 use replug_proto::dapr::components::v1::secret_store_server::SecretStore as Served;
 use tonic::{Request, Response, Status};
 
-use crate::call::{context, instance, not_opened, within};
+use crate::call::within;
 use crate::instances::Instances;
 
 /// Dapr's service over the stores of one component type.
@@ -21,27 +20,17 @@ impl SecretService {
     pub(crate) fn new(of: Arc<dyn SecretStoreType>) -> Self {
         Self { of, stores: Instances::default() }
     }
-
-    /// The store that a call is for.
-    fn store<T>(&self, request: &Request<T>) -> Result<(Arc<dyn SecretStore>, Context), Status> {
-        let name = instance(request.metadata());
-        let store = self.stores.get(name).ok_or_else(|| not_opened(name))?;
-        Ok((store, context(request.metadata())))
-    }
 }
 
 #[tonic::async_trait]
 impl Served for SecretService {
-    /// Opens a store. Where the instance has one already, the new one takes its place once it is
-    /// open; if it cannot be opened, the old one stays.
     async fn init(
         &self,
         request: Request<pb::SecretStoreInitRequest>,
     ) -> Result<Response<pb::SecretStoreInitResponse>, Status> {
         let (headers, _, init) = request.into_parts();
         let properties = init.metadata.unwrap_or_default().properties;
-        let store = within(&context(&headers), self.of.open(properties)).await?;
-        self.stores.put(instance(&headers), &store);
+        self.stores.open(&headers, self.of.open(properties)).await?;
         Ok(Response::new(pb::SecretStoreInitResponse {}))
     }
 
@@ -49,7 +38,7 @@ impl Served for SecretService {
         &self,
         request: Request<pb::FeaturesRequest>,
     ) -> Result<Response<pb::FeaturesResponse>, Status> {
-        let (store, _) = self.store(&request)?;
+        let (store, _) = self.stores.of_call(&request)?;
         let features = store.features().iter().map(str::to_owned).collect();
         Ok(Response::new(pb::FeaturesResponse { features }))
     }
@@ -58,7 +47,7 @@ impl Served for SecretService {
         &self,
         request: Request<pb::GetSecretRequest>,
     ) -> Result<Response<pb::GetSecretResponse>, Status> {
-        let (store, cx) = self.store(&request)?;
+        let (store, cx) = self.stores.of_call(&request)?;
         let pb::GetSecretRequest { key, metadata } = request.into_inner();
         let data = within(&cx, store.get(&cx, &key, metadata)).await?;
         Ok(Response::new(pb::GetSecretResponse { data }))
@@ -68,7 +57,7 @@ impl Served for SecretService {
         &self,
         request: Request<pb::BulkGetSecretRequest>,
     ) -> Result<Response<pb::BulkGetSecretResponse>, Status> {
-        let (store, cx) = self.store(&request)?;
+        let (store, cx) = self.stores.of_call(&request)?;
         let all = within(&cx, store.bulk_get(&cx, request.into_inner().metadata)).await?;
         let data = all.into_iter().map(|(name, secrets)| (name, pb::SecretResponse { secrets }));
         Ok(Response::new(pb::BulkGetSecretResponse { data: data.collect() }))
@@ -79,7 +68,7 @@ impl Served for SecretService {
         &self,
         request: Request<pb::PingRequest>,
     ) -> Result<Response<pb::PingResponse>, Status> {
-        if let Ok((store, cx)) = self.store(&request) {
+        if let Ok((store, cx)) = self.stores.of_call(&request) {
             within(&cx, store.ping(&cx)).await?;
         }
         Ok(Response::new(pb::PingResponse {}))

@@ -3,7 +3,6 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use replug_component::Context;
 use replug_component::state::{
     Parallelism, StateStore, StateStoreType, TransactRequest, error_to_status,
 };
@@ -14,7 +13,7 @@ use replug_proto::dapr::components::v1::transactional_state_store_server::Transa
 use replug_proto::dapr::components::v1::transactional_store_multi_max_size_server::TransactionalStoreMultiMaxSize;
 use tonic::{Request, Response, Status};
 
-use crate::call::{context, instance, not_opened, within};
+use crate::call::within;
 use crate::instances::Instances;
 
 /// The answer to how large a transaction may be where there is no bound.
@@ -30,13 +29,6 @@ impl StateService {
     pub(crate) fn new(of: Arc<dyn StateStoreType>) -> Self {
         Self { of, stores: Instances::default() }
     }
-
-    /// The store that a call is for.
-    fn store<T>(&self, request: &Request<T>) -> Result<(Arc<dyn StateStore>, Context), Status> {
-        let name = instance(request.metadata());
-        let store = self.stores.get(name).ok_or_else(|| not_opened(name))?;
-        Ok((store, context(request.metadata())))
-    }
 }
 
 fn parallelism(at_once: Option<i64>) -> Parallelism {
@@ -49,16 +41,13 @@ fn each<Wire, Own: From<Wire>>(items: Vec<Wire>) -> Vec<Own> {
 
 #[tonic::async_trait]
 impl Served for StateService {
-    /// Opens a store. Where the instance has one already, the new one takes its place once it is
-    /// open; if it cannot be opened, the old one stays.
     async fn init(
         &self,
         request: Request<pb::InitRequest>,
     ) -> Result<Response<pb::InitResponse>, Status> {
         let (headers, _, init) = request.into_parts();
         let properties = init.metadata.unwrap_or_default().properties;
-        let store = within(&context(&headers), self.of.open(properties)).await?;
-        self.stores.put(instance(&headers), &store);
+        self.stores.open(&headers, self.of.open(properties)).await?;
         Ok(Response::new(pb::InitResponse {}))
     }
 
@@ -66,7 +55,7 @@ impl Served for StateService {
         &self,
         request: Request<pb::FeaturesRequest>,
     ) -> Result<Response<pb::FeaturesResponse>, Status> {
-        let (store, _) = self.store(&request)?;
+        let (store, _) = self.stores.of_call(&request)?;
         let features = store.features().iter().map(str::to_owned).collect();
         Ok(Response::new(pb::FeaturesResponse { features }))
     }
@@ -75,7 +64,7 @@ impl Served for StateService {
         &self,
         request: Request<pb::GetRequest>,
     ) -> Result<Response<pb::GetResponse>, Status> {
-        let (store, cx) = self.store(&request)?;
+        let (store, cx) = self.stores.of_call(&request)?;
         let answer = within(&cx, store.get(&cx, request.into_inner().into())).await?;
         Ok(Response::new(answer.into()))
     }
@@ -84,7 +73,7 @@ impl Served for StateService {
         &self,
         request: Request<pb::SetRequest>,
     ) -> Result<Response<pb::SetResponse>, Status> {
-        let (store, cx) = self.store(&request)?;
+        let (store, cx) = self.stores.of_call(&request)?;
         within(&cx, store.set(&cx, request.into_inner().into())).await?;
         Ok(Response::new(pb::SetResponse {}))
     }
@@ -93,7 +82,7 @@ impl Served for StateService {
         &self,
         request: Request<pb::DeleteRequest>,
     ) -> Result<Response<pb::DeleteResponse>, Status> {
-        let (store, cx) = self.store(&request)?;
+        let (store, cx) = self.stores.of_call(&request)?;
         within(&cx, store.delete(&cx, request.into_inner().into())).await?;
         Ok(Response::new(pb::DeleteResponse {}))
     }
@@ -102,7 +91,7 @@ impl Served for StateService {
         &self,
         request: Request<pb::BulkGetRequest>,
     ) -> Result<Response<pb::BulkGetResponse>, Status> {
-        let (store, cx) = self.store(&request)?;
+        let (store, cx) = self.stores.of_call(&request)?;
         let bulk = request.into_inner();
         let at_once = parallelism(bulk.options.map(|options| options.parallelism));
         let answer = within(&cx, store.bulk_get(&cx, each(bulk.items), at_once)).await?;
@@ -113,7 +102,7 @@ impl Served for StateService {
         &self,
         request: Request<pb::BulkSetRequest>,
     ) -> Result<Response<pb::BulkSetResponse>, Status> {
-        let (store, cx) = self.store(&request)?;
+        let (store, cx) = self.stores.of_call(&request)?;
         let bulk = request.into_inner();
         let at_once = parallelism(bulk.options.map(|options| options.parallelism));
         within(&cx, store.bulk_set(&cx, each(bulk.items), at_once)).await?;
@@ -124,7 +113,7 @@ impl Served for StateService {
         &self,
         request: Request<pb::BulkDeleteRequest>,
     ) -> Result<Response<pb::BulkDeleteResponse>, Status> {
-        let (store, cx) = self.store(&request)?;
+        let (store, cx) = self.stores.of_call(&request)?;
         let bulk = request.into_inner();
         let at_once = parallelism(bulk.options.map(|options| options.parallelism));
         within(&cx, store.bulk_delete(&cx, each(bulk.items), at_once)).await?;
@@ -136,7 +125,7 @@ impl Served for StateService {
         &self,
         request: Request<pb::PingRequest>,
     ) -> Result<Response<pb::PingResponse>, Status> {
-        if let Ok((store, cx)) = self.store(&request) {
+        if let Ok((store, cx)) = self.stores.of_call(&request) {
             within(&cx, store.ping(&cx)).await?;
         }
         Ok(Response::new(pb::PingResponse {}))
@@ -149,7 +138,7 @@ impl TransactionalStateStore for StateService {
         &self,
         request: Request<pb::TransactionalStateRequest>,
     ) -> Result<Response<pb::TransactionalStateResponse>, Status> {
-        let (store, cx) = self.store(&request)?;
+        let (store, cx) = self.stores.of_call(&request)?;
         let request = TransactRequest::try_from(request.into_inner()).map_err(error_to_status)?;
         within(&cx, store.transact(&cx, request)).await?;
         Ok(Response::new(pb::TransactionalStateResponse {}))
@@ -162,7 +151,7 @@ impl TransactionalStoreMultiMaxSize for StateService {
         &self,
         request: Request<pb::MultiMaxSizeRequest>,
     ) -> Result<Response<pb::MultiMaxSizeResponse>, Status> {
-        let (store, cx) = self.store(&request)?;
+        let (store, cx) = self.stores.of_call(&request)?;
         let size = within(&cx, store.max_transaction_size(&cx)).await?;
         let max_size = size.map_or(UNBOUNDED, |size| i64::try_from(size).unwrap_or(i64::MAX));
         Ok(Response::new(pb::MultiMaxSizeResponse { max_size }))
@@ -175,7 +164,7 @@ impl QueriableStateStore for StateService {
         &self,
         request: Request<pb::QueryRequest>,
     ) -> Result<Response<pb::QueryResponse>, Status> {
-        let (store, cx) = self.store(&request)?;
+        let (store, cx) = self.stores.of_call(&request)?;
         let request = request.into_inner().try_into().map_err(error_to_status)?;
         let answer = within(&cx, store.query(&cx, request)).await?;
         Ok(Response::new(answer.into()))

@@ -78,7 +78,7 @@ impl Change {
     #[must_use]
     pub fn between(old: &Plan, new: &Plan) -> Self {
         let name = |spec: &PluginSpec| spec.name.clone();
-        let (mut plugins, unchanged_plugins) = changes(
+        let (plugins, unchanged_plugins) = changes(
             &old.plugins,
             &new.plugins,
             name,
@@ -99,7 +99,6 @@ impl Change {
                 Some(old) => ComponentChange::between(old, new),
             },
         );
-        plugins.shrink_to_fit();
         let mut change = Self {
             plugins,
             components,
