@@ -24,6 +24,7 @@ pub(crate) fn serve(args: &PluginArgs) -> Result<(), Failure> {
         Builtin::State(_, of) => plugin.state(of),
         Builtin::Hello(_, of) => plugin.hello(of),
         Builtin::Secrets(_, of) => plugin.secrets(of),
+        Builtin::PubSub(_, of) => plugin.pubsub(of),
     };
     block_on(async { plugin.serve().await.map_err(Failure::failed) })
 }

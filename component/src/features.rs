@@ -18,6 +18,14 @@ impl Features {
     pub const TTL: &str = "TTL";
     /// A secret has several values.
     pub const MULTIPLE_KEY_VALUES: &str = "MULTIPLE_KEY_VALUES_PER_SECRET";
+    /// Several messages can be published by one call.
+    pub const BULK_PUBSUB: &str = "BULK_PUBSUB";
+    /// `ttlInSeconds` of a message's metadata is honoured.
+    pub const MESSAGE_TTL: &str = "MESSAGE_TTL";
+    /// A subscription's topic may be a pattern.
+    pub const SUBSCRIBE_WILDCARDS: &str = "SUBSCRIBE_WILDCARDS";
+    /// Messages of a bulk subscription are not to be waited for until there are several.
+    pub const BULK_SUBSCRIBE_IMMEDIATE: &str = "BULK_SUBSCRIBE_IMMEDIATE";
 
     /// The features of these names.
     pub fn new<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {

@@ -11,6 +11,7 @@ mod context;
 mod error;
 mod features;
 pub mod hello;
+pub mod pubsub;
 pub mod secret;
 pub mod state;
 

@@ -18,6 +18,7 @@ mod ttl;
 use std::sync::Arc;
 
 use replug_component::hello::HelloType;
+use replug_component::pubsub::PubSubType;
 use replug_component::secret::SecretStoreType;
 use replug_component::state::StateStoreType;
 use replug_component::{BuildingBlock, ComponentType, Error, Features};
@@ -31,6 +32,8 @@ pub enum Builtin {
     Hello(ComponentType, Arc<dyn HelloType>),
     /// It makes secret stores.
     Secrets(ComponentType, Arc<dyn SecretStoreType>),
+    /// It makes pubsub components.
+    PubSub(ComponentType, Arc<dyn PubSubType>),
 }
 
 impl Builtin {
@@ -40,7 +43,8 @@ impl Builtin {
         match self {
             Self::State(component_type, _)
             | Self::Hello(component_type, _)
-            | Self::Secrets(component_type, _) => component_type,
+            | Self::Secrets(component_type, _)
+            | Self::PubSub(component_type, _) => component_type,
         }
     }
 }
@@ -52,6 +56,7 @@ pub fn types() -> Vec<Builtin> {
         state("in-memory", memory::MemoryType),
         state("sqlite", sqlite::SqliteType),
         hello("helloworld", hello::HelloWorldType),
+        pubsub("in-memory", memory::BusType),
         secrets("local.env", local::EnvironmentType),
         secrets("local.file", local::FileType),
     ]
@@ -73,6 +78,10 @@ fn hello(name: &str, of: impl HelloType) -> Builtin {
 
 fn secrets(name: &str, of: impl SecretStoreType) -> Builtin {
     Builtin::Secrets(ComponentType::new(BuildingBlock::SecretStores, name), Arc::new(of))
+}
+
+fn pubsub(name: &str, of: impl PubSubType) -> Builtin {
+    Builtin::PubSub(ComponentType::new(BuildingBlock::PubSub, name), Arc::new(of))
 }
 
 /// What both built-in stores can do, in the order that applications are told of it.

@@ -12,6 +12,7 @@ pub mod key_prefix;
 pub mod plugin;
 pub mod registry;
 mod slot;
+pub mod topics;
 
 pub use gate::{Because, TurnedAway};
 pub use slot::Slot;

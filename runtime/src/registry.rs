@@ -18,6 +18,7 @@ use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use replug_component::hello::Hello;
+use replug_component::pubsub::PubSub;
 use replug_component::secret::SecretStore;
 use replug_component::state::StateStore;
 use replug_component::{ComponentType, Error};
@@ -31,6 +32,7 @@ use crate::component::{ComponentSpec, HoldPolicy};
 use crate::key_prefix::KeyPrefix;
 use crate::plugin::{Connection, Contracts, Learned, Seat};
 use crate::slot::Slot;
+use crate::topics::Topics;
 
 /// A state store component: its slot, and under which keys it keeps what applications store.
 #[derive(Debug)]
@@ -47,6 +49,15 @@ pub type HelloComponent = Slot<dyn Hello>;
 /// A secret store component.
 pub type SecretComponent = Slot<dyn SecretStore>;
 
+/// A pubsub component: its slot, and which topics the application may use.
+#[derive(Debug)]
+pub struct PubSubComponent {
+    /// What serves it.
+    pub slot: Slot<dyn PubSub>,
+    /// Replaced when the component is declared anew.
+    pub topics: ArcSwap<Topics>,
+}
+
 /// Component types and components.
 #[derive(Debug)]
 pub struct Registry {
@@ -62,6 +73,7 @@ pub(crate) struct View {
     states: HashMap<String, Arc<StateComponent>>,
     hellos: HashMap<String, Arc<HelloComponent>>,
     secrets: HashMap<String, Arc<SecretComponent>>,
+    pubsubs: HashMap<String, Arc<PubSubComponent>>,
 }
 
 /// A look-up that found nothing.
@@ -164,6 +176,11 @@ impl Registry {
     /// The secret store of this name.
     pub fn secrets(&self, name: &str) -> Result<Arc<SecretComponent>, Missing> {
         look_up(&self.view.load().secrets, name)
+    }
+
+    /// The pubsub component of this name.
+    pub fn pubsub(&self, name: &str) -> Result<Arc<PubSubComponent>, Missing> {
+        look_up(&self.view.load().pubsubs, name)
     }
 
     /// Every component in the order of declaration, as it stands now.

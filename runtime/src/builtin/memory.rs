@@ -9,6 +9,7 @@
 //! concurrency; a first write or a first delete without one fails where there is a value; a
 //! negative TTL is none. Unlike Dapr's, it has queries, and a transaction sees its own writes.
 
+mod bus;
 mod entry;
 mod expiry;
 mod shards;
@@ -24,6 +25,7 @@ use replug_component::state::{
 use replug_component::{Context, Error, Features, Metadata};
 use tokio::sync::oneshot;
 
+pub(super) use self::bus::BusType;
 use super::query::{Candidate, Plan, select};
 use entry::{Change, Entry};
 use expiry::Sweeper;

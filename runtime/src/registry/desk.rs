@@ -12,14 +12,21 @@ use arc_swap::ArcSwap;
 use replug_component::{BuildingBlock, ComponentType, Metadata};
 
 use super::claim::{Claim, Claims};
-use super::place::{Opened, Place};
+use super::place::{Opened, Place, Rules};
 use super::record::{Record, Served};
-use super::{Attached, ComponentStatus, DeclareError, Draining, Lack, Offer, StateComponent, View};
+use super::{
+    Attached, ComponentStatus, DeclareError, Draining, Lack, Offer, PubSubComponent,
+    StateComponent, View,
+};
 use crate::builtin::Builtin;
 use crate::component::ComponentSpec;
 use crate::key_prefix::KeyPrefix;
 use crate::plugin::{Connection, Contracts, Seat, Wrapper};
 use crate::slot::Slot;
+use crate::topics::Topics;
+
+/// The setting that says which subscribers share a topic's messages.
+const CONSUMER_ID: &str = "consumerID";
 
 /// The registry's writing side.
 #[derive(Debug)]
@@ -69,9 +76,10 @@ impl Desk {
 
     pub(super) fn declare(
         &mut self,
-        spec: ComponentSpec,
+        mut spec: ComponentSpec,
         view: &mut View,
     ) -> Result<Vec<Task>, DeclareError> {
+        self.complete(&mut spec);
         if self.records.iter().any(|record| record.spec.name == spec.name) {
             return Err(DeclareError::Duplicate(spec.name));
         }
@@ -85,6 +93,9 @@ impl Desk {
             }
             Place::Secrets(secrets) => {
                 view.secrets.insert(spec.name.clone(), secrets.clone());
+            }
+            Place::PubSub(pubsub) => {
+                view.pubsubs.insert(spec.name.clone(), pubsub.clone());
             }
         }
         let component_type = spec.component_type.clone();
@@ -107,8 +118,36 @@ impl Desk {
             BuildingBlock::SecretStores => {
                 Ok(Place::Secrets(Arc::new(Slot::new(spec.clone(), &waiting))))
             }
+            BuildingBlock::PubSub => {
+                let topics = ArcSwap::from_pointee(self.topics(spec));
+                let slot = Slot::new(spec.clone(), &waiting);
+                Ok(Place::PubSub(Arc::new(PubSubComponent { slot, topics })))
+            }
             block => Err(DeclareError::UnsupportedBlock { name: spec.name.clone(), block }),
         }
+    }
+
+    /// What a declaration leaves to the runtime.
+    fn complete(&self, spec: &mut ComponentSpec) {
+        let said = |metadata: &Metadata| {
+            metadata.keys().any(|name| name.eq_ignore_ascii_case(CONSUMER_ID))
+        };
+        if spec.component_type.block() == BuildingBlock::PubSub && !said(&spec.metadata) {
+            spec.metadata.insert(CONSUMER_ID.to_owned(), self.app_id.clone());
+        }
+    }
+
+    /// What it means beside its metadata.
+    fn rules(&self, spec: &ComponentSpec) -> Result<Rules, DeclareError> {
+        Ok(match spec.component_type.block() {
+            BuildingBlock::State => Rules::Keys(self.keys(spec)?),
+            BuildingBlock::PubSub => Rules::Topics(self.topics(spec)),
+            _ => Rules::None,
+        })
+    }
+
+    fn topics(&self, spec: &ComponentSpec) -> Topics {
+        Topics::new(&spec.metadata, &self.app_id, &self.namespace)
     }
 
     /// Where the keys of a state store begin.

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use replug_component::hello::Hello;
+use replug_component::pubsub::PubSub;
 use replug_component::secret::SecretStore;
 use replug_component::state::StateStore;
 use replug_component::{Error, Features, Metadata};
 
-use super::{ComponentState, HelloComponent, SecretComponent, StateComponent};
+use super::{ComponentState, HelloComponent, PubSubComponent, SecretComponent, StateComponent};
 use crate::builtin::Builtin;
 use crate::component::ComponentSpec;
 use crate::gate::GateState;
@@ -15,6 +16,7 @@ use crate::key_prefix::KeyPrefix;
 use crate::plugin::Wrapper;
 use crate::plugin::dapr::{DaprSecretStore, DaprStateStore};
 use crate::plugin::layotto::LayottoHello;
+use crate::topics::Topics;
 
 /// A component's slot, whatever its building block.
 #[derive(Debug, Clone)]
@@ -22,6 +24,16 @@ pub(super) enum Place {
     State(Arc<StateComponent>),
     Hello(Arc<HelloComponent>),
     Secrets(Arc<SecretComponent>),
+    PubSub(Arc<PubSubComponent>),
+}
+
+/// What a declaration means for a component beside its metadata, found out before anything changes.
+pub(super) enum Rules {
+    None,
+    /// Where the keys of a state store begin.
+    Keys(KeyPrefix),
+    /// Which topics may be used.
+    Topics(Topics),
 }
 
 /// A component that was made from a built-in type.
@@ -29,6 +41,7 @@ pub(super) enum Opened {
     State(Arc<dyn StateStore>),
     Hello(Arc<dyn Hello>),
     Secrets(Arc<dyn SecretStore>),
+    PubSub(Arc<dyn PubSub>),
 }
 
 impl Opened {
@@ -37,6 +50,7 @@ impl Opened {
             Builtin::State(_, of) => Self::State(of.open(metadata).await?),
             Builtin::Hello(_, of) => Self::Hello(of.open(metadata.into()).await?),
             Builtin::Secrets(_, of) => Self::Secrets(of.open(metadata).await?),
+            Builtin::PubSub(_, of) => Self::PubSub(of.open(metadata).await?),
         })
     }
 }
@@ -51,6 +65,10 @@ macro_rules! on_slot {
                 let $slot = &state.slot;
                 $do
             }
+            Place::PubSub(pubsub) => {
+                let $slot = &pubsub.slot;
+                $do
+            }
             Place::Hello($slot) => $do,
             Place::Secrets($slot) => $do,
         }
@@ -58,10 +76,12 @@ macro_rules! on_slot {
 }
 
 impl Place {
-    /// Takes another declaration, and where keys begin by it where that means anything.
-    pub(super) fn set_spec(&self, spec: &ComponentSpec, keys: Option<KeyPrefix>) {
-        if let (Self::State(state), Some(keys)) = (self, keys) {
-            state.keys.store(Arc::new(keys));
+    /// Takes another declaration, and what it means.
+    pub(super) fn set_spec(&self, spec: &ComponentSpec, rules: Rules) {
+        match (self, rules) {
+            (Self::State(state), Rules::Keys(keys)) => state.keys.store(Arc::new(keys)),
+            (Self::PubSub(pubsub), Rules::Topics(topics)) => pubsub.topics.store(Arc::new(topics)),
+            _ => {}
         }
         on_slot!(self, slot => slot.set_spec(spec.clone()));
     }
@@ -95,6 +115,7 @@ impl Place {
         let features = match self {
             Self::State(state) => state.slot.present().map(|store| store.features()),
             Self::Secrets(secrets) => secrets.present().map(|store| store.features()),
+            Self::PubSub(pubsub) => pubsub.slot.present().map(|component| component.features()),
             Self::Hello(_) => None,
         };
         let named = |features: Features| features.iter().map(str::to_owned).collect();
@@ -120,6 +141,7 @@ impl Place {
                 secrets.gate().open(wrapper.clone());
                 wrapper
             }
+            Self::PubSub(_) => unreachable!("no contract of plugins makes this block yet"),
         }
     }
 
@@ -129,6 +151,9 @@ impl Place {
             (Self::State(state), Ok(Opened::State(store))) => state.slot.gate().open(store),
             (Self::Hello(hello), Ok(Opened::Hello(greeter))) => hello.gate().open(greeter),
             (Self::Secrets(secrets), Ok(Opened::Secrets(store))) => secrets.gate().open(store),
+            (Self::PubSub(pubsub), Ok(Opened::PubSub(component))) => {
+                pubsub.slot.gate().open(component);
+            }
             (_, Ok(_)) => unreachable!("a component type belongs to one building block"),
             (_, Err(reason)) => on_slot!(self, slot => slot.gate().shut(reason)),
         }

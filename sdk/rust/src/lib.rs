@@ -3,8 +3,8 @@
 //! Whoever implements a trait of [`component`] has a component; a [`Plugin`] serves it on a Unix
 //! socket, by the contracts that replug, Dapr and Layotto know. A state store is Dapr's
 //! `StateStore` with transactions and queries beside it, a secret store Dapr's `SecretStore`, a
-//! greeting Layotto's `Hello`; gRPC
-//! server reflection and `grpc.health.v1` come with either. This crate knows nothing of the
+//! pubsub component Dapr's `PubSub`, a greeting Layotto's `Hello`; gRPC server reflection and
+//! `grpc.health.v1` come with either. This crate knows nothing of the
 //! runtime that calls.
 //!
 //! ```no_run
@@ -66,6 +66,7 @@ mod folder;
 mod hello;
 mod instances;
 mod plugin;
+mod pubsub;
 mod secret;
 mod services;
 mod signals;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use replug_component::hello::HelloType;
+use replug_component::pubsub::PubSubType;
 use replug_component::secret::SecretStoreType;
 use replug_component::state::StateStoreType;
 use tokio::net::UnixListener;
@@ -28,6 +29,7 @@ pub struct Plugin {
     state: Option<Arc<dyn StateStoreType>>,
     hello: Option<Arc<dyn HelloType>>,
     secrets: Option<Arc<dyn SecretStoreType>>,
+    pubsub: Option<Arc<dyn PubSubType>>,
     message_limit: usize,
     drain: Duration,
 }
@@ -49,6 +51,7 @@ impl Plugin {
             state: None,
             hello: None,
             secrets: None,
+            pubsub: None,
             message_limit: Self::MESSAGE_LIMIT,
             drain: Self::DRAIN,
         }
@@ -69,6 +72,12 @@ impl Plugin {
     /// Serves secret stores of this type. An `Arc<dyn SecretStoreType>` is one too.
     pub fn secrets(mut self, of: impl SecretStoreType) -> Self {
         self.secrets = Some(Arc::new(of));
+        self
+    }
+
+    /// Serves pubsub components of this type. An `Arc<dyn PubSubType>` is one too.
+    pub fn pubsub(mut self, of: impl PubSubType) -> Self {
+        self.pubsub = Some(Arc::new(of));
         self
     }
 
@@ -139,10 +148,13 @@ impl Plugin {
         if let Some(of) = self.secrets {
             services = services.secrets(of);
         }
-        let (routes, mut health) = services.finish().await;
+        if let Some(of) = self.pubsub {
+            services = services.pubsub(of);
+        }
+        let (routes, mut lasting) = services.finish().await;
         let mut connections = Connections::new(routes);
         connections.accept_until(listener, shutdown).await;
-        health.end().await;
+        lasting.end().await;
         connections.drain(self.drain).await;
         Ok(())
     }
@@ -151,7 +163,11 @@ impl Plugin {
         if self.name.is_empty() || self.name.contains(['/', '\0']) {
             return Err(Error::Name(self.name.clone()));
         }
-        if self.state.is_none() && self.hello.is_none() && self.secrets.is_none() {
+        let nothing = self.state.is_none()
+            && self.hello.is_none()
+            && self.secrets.is_none()
+            && self.pubsub.is_none();
+        if nothing {
             return Err(Error::NothingToServe(self.name.clone()));
         }
         Ok(())

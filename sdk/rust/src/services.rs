@@ -4,15 +4,18 @@
 use std::sync::Arc;
 
 use replug_component::hello::HelloType;
+use replug_component::pubsub::PubSubType;
 use replug_component::secret::SecretStoreType;
 use replug_component::state::StateStoreType;
 use replug_proto::PLUGIN_FILE_DESCRIPTOR_SET;
 use replug_proto::dapr::components::v1::{
-    queriable_state_store_server as query, secret_store_server as secrets,
-    state_store_server as store, transactional_state_store_server as transactions,
+    pub_sub_server as pubsub, queriable_state_store_server as query,
+    secret_store_server as secrets, state_store_server as store,
+    transactional_state_store_server as transactions,
     transactional_store_multi_max_size_server as transaction_size,
 };
 use replug_proto::layotto::pluggable::v1::hello::hello_server as greeting;
+use tokio::sync::watch;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::{self as health, HealthServer};
@@ -21,6 +24,7 @@ use tonic_reflection::pb::v1::{self, server_reflection_server as reflection};
 use tonic_reflection::pb::v1alpha::{self, server_reflection_server as reflection_alpha};
 
 use crate::hello::HelloService;
+use crate::pubsub::PubSubService;
 use crate::secret::SecretService;
 use crate::state::StateService;
 
@@ -31,11 +35,13 @@ pub(crate) struct Services {
     contracts: Vec<&'static str>,
     /// The largest message that they take, in bytes.
     message_limit: usize,
+    stopping: watch::Sender<bool>,
 }
 
 impl Services {
     pub(crate) fn new(message_limit: usize) -> Self {
-        Self { routes: Routes::default(), contracts: Vec::new(), message_limit }
+        let stopping = watch::Sender::new(false);
+        Self { routes: Routes::default(), contracts: Vec::new(), message_limit, stopping }
     }
 
     /// Adds Dapr's contracts for a state store. Whether a store has transactions and queries it
@@ -81,9 +87,19 @@ impl Services {
         self
     }
 
+    /// Adds Dapr's contract for pubsub.
+    pub(crate) fn pubsub(mut self, of: Arc<dyn PubSubType>) -> Self {
+        let service = PubSubService::new(of, self.stopping.subscribe());
+        let service = pubsub::PubSubServer::new(service);
+        self.routes =
+            self.routes.add_service(service.max_decoding_message_size(self.message_limit));
+        self.contracts.push(pubsub::SERVICE_NAME);
+        self
+    }
+
     /// Adds reflection, in both of its versions, and health. The list that reflection gives is
     /// what is served, no more: a runtime makes component types of it.
-    pub(crate) async fn finish(self) -> (Routes, Health) {
+    pub(crate) async fn finish(self) -> (Routes, Lasting) {
         let health = HealthReporter::new();
         for contract in &self.contracts {
             health.set_service_status(contract, ServingStatus::Serving).await;
@@ -107,19 +123,25 @@ impl Services {
             .add_service(listing().build_v1().expect(compiled_in))
             .add_service(listing().build_v1alpha().expect(compiled_in))
             .prepare();
-        (routes, Health { reporter: health, services: self.contracts })
+        let streams =
+            Lasting { reporter: health, services: self.contracts, stopping: self.stopping };
+        (routes, streams)
     }
 }
 
-/// What `grpc.health.v1` answers.
-pub(crate) struct Health {
+/// Streams that last as long as the plugin: a plugin that stops would wait for them.
+pub(crate) struct Lasting {
+    /// What `grpc.health.v1` answers to those who watch.
     reporter: HealthReporter,
     services: Vec<&'static str>,
+    /// What subscriptions look at.
+    stopping: watch::Sender<bool>,
 }
 
-impl Health {
-    /// Ends the streams of those who watch: a plugin that stops would wait for them.
+impl Lasting {
+    /// Ends them: those who watch at once, subscriptions when what they have delivered is answered.
     pub(crate) async fn end(&mut self) {
+        self.stopping.send_replace(true);
         for service in self.services.iter().chain(&[""]) {
             self.reporter.clear_service_status(service).await;
         }

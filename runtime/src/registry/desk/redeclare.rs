@@ -1,7 +1,8 @@
 //! What a change of the plan does to components that are there already.
 
-use replug_component::{BuildingBlock, ComponentType};
+use replug_component::ComponentType;
 
+use super::super::place::Rules;
 use super::super::record::{Record, Served};
 use super::super::{DeclareError, Draining, View};
 use super::{Desk, Task};
@@ -52,6 +53,7 @@ impl Desk {
         view.states.remove(component);
         view.hellos.remove(component);
         view.secrets.remove(component);
+        view.pubsubs.remove(component);
         record.vacate(reason);
         record.place.shut(reason);
         true
@@ -59,18 +61,18 @@ impl Desk {
 
     pub(in crate::registry) fn redeclare(
         &mut self,
-        spec: ComponentSpec,
+        mut spec: ComponentSpec,
         view: &mut View,
     ) -> Result<Vec<Task>, DeclareError> {
         let same = |record: &Record| {
             record.spec.name == spec.name && record.spec.component_type == spec.component_type
         };
         let Some(at) = self.records.iter().position(same) else { return self.declare(spec, view) };
-        let is_state = spec.component_type.block() == BuildingBlock::State;
+        self.complete(&mut spec);
         // What is wrong with it is found out before anything changes.
-        let keys = is_state.then(|| self.keys(&spec)).transpose()?;
+        let rules = self.rules(&spec)?;
         let record = &mut self.records[at];
-        record.place.set_spec(&spec, keys);
+        record.place.set_spec(&spec, rules);
         record.spec = spec;
         let claims = self.types.get(&record.spec.component_type);
         let Served::Plugin { plugin, socket, wrapper } = &record.served else {
@@ -90,7 +92,7 @@ impl Desk {
         let found = self.records.iter_mut().find(|record| record.spec.name == component);
         let Some(record) = found else { return false };
         record.spec.hold = hold;
-        record.place.set_spec(&record.spec, None);
+        record.place.set_spec(&record.spec, Rules::None);
         if let Served::Plugin { wrapper, .. } = &record.served {
             wrapper.link().set_policy(hold);
         }
