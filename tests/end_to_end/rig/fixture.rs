@@ -56,6 +56,12 @@ pub(crate) fn notebook() -> &'static str {
     BUILT.get_or_init(|| built("notebook", "samples/rust/src"))
 }
 
+/// The application on Dapr's SDK for Rust. Cargo has built it with the tests, as the plugin above.
+pub(super) fn rust_application() -> &'static str {
+    static BUILT: OnceLock<String> = OnceLock::new();
+    BUILT.get_or_init(|| built("examples/rust-application", "tests/clients/rust"))
+}
+
 /// A binary of this build. Cargo is asked for it unless it is younger than its sources.
 fn built(binary: &str, sources: &str) -> String {
     let target = target();
@@ -73,7 +79,7 @@ fn built(binary: &str, sources: &str) -> String {
             // All at once, as for the tests: alone, each would have its dependencies built anew,
             // with other features.
             .args(["--package=replug", "--package=notebook"])
-            .args(["--example=misbehave", "--bin=notebook"]));
+            .args(["--example=misbehave", "--example=rust-application", "--bin=notebook"]));
     }
     text(&binary)
 }
@@ -81,21 +87,30 @@ fn built(binary: &str, sources: &str) -> String {
 /// The Go plugin, on Dapr's SDK as it comes.
 pub(crate) fn go_memory() -> &'static str {
     static BUILT: OnceLock<String> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let folder = target().join("go");
-        let binary = folder.join("go-memory");
-        let sources = Path::new(ROOT).join("tests/plugins/go-state");
-        let stamp = folder.join("go-memory.stamp");
-        let current = || modified(&stamp) >= newest_in(&sources);
-        once(&stamp, current, || {
-            run(Command::new("go")
-                .current_dir(&sources)
-                .args(["build", "-buildvcs=false", "-mod=readonly", "-o"])
-                .arg(&binary)
-                .arg("."));
-        });
-        text(&binary)
-    })
+    BUILT.get_or_init(|| go("go-memory", "tests/plugins/go-state"))
+}
+
+/// The application on Dapr's SDK for Go.
+pub(super) fn go_application() -> &'static str {
+    static BUILT: OnceLock<String> = OnceLock::new();
+    BUILT.get_or_init(|| go("application", "tests/clients/go"))
+}
+
+/// A Go program, built unless it is younger than its sources.
+fn go(name: &str, sources: &str) -> String {
+    let folder = target().join("go");
+    let binary = folder.join(name);
+    let sources = Path::new(ROOT).join(sources);
+    let stamp = binary.with_extension("stamp");
+    let current = || modified(&stamp) >= newest_in(&sources);
+    once(&stamp, current, || {
+        run(Command::new("go")
+            .current_dir(&sources)
+            .args(["build", "-buildvcs=false", "-mod=readonly", "-o"])
+            .arg(&binary)
+            .arg("."));
+    });
+    text(&binary)
 }
 
 /// A path of the tests, as text for plugins.toml.
@@ -108,8 +123,12 @@ pub(crate) fn modified(file: &Path) -> SystemTime {
     file.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// When the youngest file of a folder was last written.
-fn newest_in(folder: &Path) -> SystemTime {
-    let files = std::fs::read_dir(folder).unwrap();
-    files.map(|file| modified(&file.unwrap().path())).max().unwrap()
+/// When the youngest file in a folder, or in a folder in it, was last written.
+pub(super) fn newest_in(folder: &Path) -> SystemTime {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let newest = entries.map(|entry| {
+        let path = entry.path();
+        if path.is_dir() { newest_in(&path) } else { modified(&path) }
+    });
+    newest.max().unwrap_or(SystemTime::UNIX_EPOCH)
 }

@@ -4,18 +4,24 @@ mod client;
 mod fixture;
 mod home;
 pub(crate) mod http;
+mod java;
+mod led;
+mod node;
 mod process;
 mod python;
 mod replug;
+mod sdk;
 mod status;
 mod tool;
 
 pub(crate) use client::Application;
 pub(crate) use fixture::{go_memory, misbehave, notebook, run, text};
 pub(crate) use home::Home;
+pub(crate) use led::Led;
 pub(crate) use process::Process;
-pub(crate) use python::{Led, python_sample, run_unittests};
+pub(crate) use python::{python_sample, run_unittests};
 pub(crate) use replug::{BINARY, Replug, Run};
+pub(crate) use sdk::Sdk;
 pub(crate) use status::Status;
 pub(crate) use tool::require_tool;
 

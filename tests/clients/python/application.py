@@ -1,9 +1,4 @@
-"""An application on Dapr's public Python SDK, led step by step.
-
-Each line of the input names a step, as JSON `{"step": NAME, "arguments": {…}}`; each gets one line
-of output, `{"ok": RESULT}` or `{"error": TEXT, "code": NAME}`. So whoever leads it can kill a
-plugin between two steps. DAPR_GRPC_ENDPOINT and DAPR_HTTP_ENDPOINT say where the runtime is.
-"""
+"""An application on Dapr's public Python SDK, led step by step: ../README.md tells how."""
 
 from __future__ import annotations
 
@@ -19,11 +14,12 @@ from dapr.clients.grpc._state import Concurrency, Consistency, StateItem, StateO
 
 
 class Application:
-    """One client and one store; every public method is a step."""
+    """One client and the components that it uses; every public method is a step."""
 
-    def __init__(self, client: DaprClient, store: str) -> None:
+    def __init__(self, client: DaprClient, components: dict[str, str]) -> None:
         self._client = client
-        self._store = store
+        self._store = components.get("state", "")
+        self._secrets = components.get("secrets", "")
 
     def save(
         self, key: str, value: str, etag: str | None = None, first_write: bool = False
@@ -65,6 +61,22 @@ class Application:
     def delete(self, key: str, etag: str | None = None) -> None:
         self._client.delete_state(self._store, key, etag=etag)
 
+    def work(self, rounds: int) -> None:
+        for number in range(rounds):
+            self.save("work", str(number))
+            got = self.get("work")["value"]
+            if got != str(number):
+                raise AssertionError(f"{got!r} was read where {number} had been saved")
+
+    def secret(self, key: str) -> dict[str, str]:
+        return dict(self._client.get_secret(self._secrets, key).secret)
+
+    def secrets(self) -> dict[str, dict[str, str]]:
+        return {
+            key: dict(secret)
+            for key, secret in self._client.get_bulk_secret(self._secrets).secrets.items()
+        }
+
     def metadata(self) -> dict[str, list[str]]:
         """The components and their capabilities."""
         components = self._client.get_metadata().registered_components
@@ -81,15 +93,17 @@ def answer(application: Application, line: str) -> dict[str, Any]:
         return {"error": error.details(), "code": error.code().name}
 
 
+def say(answer: dict[str, Any]) -> None:
+    print("answer", json.dumps(answer), flush=True)
+
+
 def main() -> None:
-    [store] = sys.argv[1:]
-    # The SDK says on the standard output why the runtime is not there yet; that is not an answer.
-    answers, sys.stdout = sys.stdout, sys.stderr
+    components = json.loads(sys.argv[1])
     with DaprClient() as client:
-        application = Application(client, store)
-        print(json.dumps({"ok": "connected"}), file=answers, flush=True)
+        application = Application(client, components)
+        say({"ok": "connected"})
         for line in sys.stdin:
-            print(json.dumps(answer(application, line)), file=answers, flush=True)
+            say(answer(application, line))
 
 
 if __name__ == "__main__":

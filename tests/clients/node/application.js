@@ -1,0 +1,128 @@
+// An application on Dapr's public SDK for Node.js, led step by step: ../README.md tells how.
+"use strict";
+
+const readline = require("node:readline");
+const { CommunicationProtocolEnum, DaprClient } = require("@dapr/dapr");
+
+// What the SDK logs goes where logs belong.
+const logger = {
+  service: {
+    error: console.error,
+    warn: console.error,
+    info: console.error,
+    verbose: console.error,
+    debug: console.error,
+  },
+};
+
+// Some calls give their error back, others throw it.
+function succeeded(result) {
+  if (result?.error) {
+    throw result.error;
+  }
+}
+
+// Values that look like JSON come back parsed; here they are all text.
+function text(value) {
+  return value === undefined || value === null ? "" : String(value);
+}
+
+// Every method is a step.
+class Application {
+  constructor(client, components) {
+    this.client = client;
+    this.store = components.state;
+    this.vault = components.secrets;
+  }
+
+  async save({ key, value, etag }) {
+    succeeded(await this.client.state.save(this.store, [{ key, value, etag }]));
+  }
+
+  async save_bulk({ values }) {
+    const states = Object.entries(values).map(([key, value]) => ({ key, value }));
+    succeeded(await this.client.state.save(this.store, states));
+  }
+
+  // `get` alone tells no etag.
+  async get({ key }) {
+    const value = text(await this.client.state.get(this.store, key));
+    const [entry] = await this.client.state.getBulk(this.store, [key]);
+    if (text(entry.data) !== value) {
+      throw new Error(`get says ${value}, getBulk ${entry.data}`);
+    }
+    return { value, etag: text(entry.etag) };
+  }
+
+  async get_bulk({ keys }) {
+    const entries = await this.client.state.getBulk(this.store, keys);
+    return Object.fromEntries(entries.map((entry) => [entry.key, text(entry.data)]));
+  }
+
+  async transact(operations) {
+    const upserts = Object.entries(operations.set);
+    await this.client.state.transaction(this.store, [
+      ...upserts.map(([key, value]) => ({ operation: "upsert", request: { key, value } })),
+      ...operations.delete.map((key) => ({ operation: "delete", request: { key } })),
+    ]);
+  }
+
+  async delete({ key, etag }) {
+    succeeded(await this.client.state.delete(this.store, key, { etag }));
+  }
+
+  async work({ rounds }) {
+    for (let round = 0; round < rounds; round++) {
+      await this.save({ key: "work", value: `${round}` });
+      const value = text(await this.client.state.get(this.store, "work"));
+      if (value !== `${round}`) {
+        throw new Error(`${value} was read where ${round} had been saved`);
+      }
+    }
+  }
+
+  secret({ key }) {
+    return this.client.secret.get(this.vault, key);
+  }
+
+  secrets() {
+    return this.client.secret.getBulk(this.vault);
+  }
+}
+
+function failure(error) {
+  // Over HTTP the status is told in JSON in the message.
+  let code = error.code;
+  try {
+    code ??= JSON.parse(error.message).status;
+  } catch {
+    // It has no status.
+  }
+  return { error: error.message, code: text(code) };
+}
+
+function say(answer) {
+  console.log(`answer ${JSON.stringify(answer)}`);
+}
+
+async function main() {
+  const http = process.env.DAPR_PROTOCOL === "http";
+  const client = new DaprClient({
+    communicationProtocol: http ? CommunicationProtocolEnum.HTTP : CommunicationProtocolEnum.GRPC,
+    logger,
+  });
+  await client.start();
+  const application = new Application(client, JSON.parse(process.argv[2]));
+  say({ ok: "connected" });
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    const { step, arguments: given } = JSON.parse(line);
+    try {
+      say({ ok: (await application[step](given)) ?? null });
+    } catch (error) {
+      say(failure(error));
+    }
+  }
+  await client.stop();
+}
+
+main();
