@@ -1,9 +1,13 @@
 //! A component's declaration: what `[components.NAME]` says of it.
 
+mod metadata;
+
 use std::fmt;
 use std::time::Duration;
 
-use replug_component::{ComponentType, Metadata};
+use replug_component::ComponentType;
+
+pub use self::metadata::{DeclaredMetadata, MetadataValue, SecretReference};
 
 /// How long callers wait for a component whose plugin is away, unless it says otherwise.
 pub const DEFAULT_HOLD: Duration = Duration::from_secs(5);
@@ -25,8 +29,8 @@ pub struct ComponentSpec {
     pub component_type: ComponentType,
     /// The version as declared, such as `v1`; empty where none is. Shown to applications, no more.
     pub version: String,
-    /// What it is made with, secrets already in place.
-    pub metadata: Metadata,
+    /// What it is made with. Secrets that a store keeps are asked for before each initialisation.
+    pub metadata: DeclaredMetadata,
     /// What happens to its callers while its plugin is away.
     pub hold: HoldPolicy,
 }

@@ -1,6 +1,6 @@
 //! Under which keys a component's state is stored: Dapr's `keyPrefix`.
 
-use replug_component::Metadata;
+use crate::component::DeclaredMetadata;
 
 /// What stands between the prefix and the application's key in a stored key.
 pub const SEPARATOR: &str = "||";
@@ -18,22 +18,34 @@ pub struct KeyPrefix {
 #[error("input key/keyPrefix '{0}' can't contain '||'")]
 pub struct IllegalKey(pub String);
 
+/// A component whose keys cannot be told.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyPrefixError {
+    /// The prefix has the separator in it.
+    #[error(transparent)]
+    Illegal(#[from] IllegalKey),
+    /// It is kept by a secret store, and keys have to be known before that can be asked.
+    #[error("`keyPrefix` cannot be what a secret store keeps")]
+    Secret,
+}
+
 impl KeyPrefix {
     /// The prefix of the component `name` in the application `app_id`. `namespace` is the
     /// environment's, empty where there is none.
     pub fn new(
-        metadata: &Metadata,
+        metadata: &DeclaredMetadata,
         name: &str,
         app_id: &str,
         namespace: &str,
-    ) -> Result<Self, IllegalKey> {
+    ) -> Result<Self, KeyPrefixError> {
         let declared = metadata
             .iter()
             .find(|(field, _)| field.eq_ignore_ascii_case("keyprefix"))
-            .map(|(_, value)| value.to_lowercase())
+            .map(|(_, value)| value.text().map(str::to_lowercase).ok_or(KeyPrefixError::Secret))
+            .transpose()?
             .unwrap_or_default();
         if declared.contains(SEPARATOR) {
-            return Err(IllegalKey(declared));
+            return Err(IllegalKey(declared).into());
         }
         let prefix = match declared.as_str() {
             "" | "appid" => app_id.to_owned(),
@@ -72,7 +84,7 @@ mod tests {
 
     fn stored(prefix: Option<&str>, namespace: &str) -> String {
         let metadata =
-            prefix.map(|prefix| ("KeyPrefix".to_owned(), prefix.to_owned())).into_iter().collect();
+            prefix.map(|prefix| ("KeyPrefix".to_owned(), prefix.into())).into_iter().collect();
         KeyPrefix::new(&metadata, "orders", "shop", namespace).unwrap().stored("k").unwrap()
     }
 
@@ -89,9 +101,9 @@ mod tests {
 
     #[test]
     fn the_separator_is_refused_in_keys_and_prefixes() {
-        let metadata = Metadata::from([("keyPrefix".to_owned(), "a||b".to_owned())]);
+        let metadata = DeclaredMetadata::from([("keyPrefix".to_owned(), "a||b".into())]);
         assert!(KeyPrefix::new(&metadata, "orders", "shop", "").is_err());
-        let prefix = KeyPrefix::new(&Metadata::new(), "orders", "shop", "").unwrap();
+        let prefix = KeyPrefix::new(&DeclaredMetadata::new(), "orders", "shop", "").unwrap();
         assert_eq!(prefix.stored("a||b"), Err(IllegalKey("a||b".into())));
     }
 

@@ -9,6 +9,7 @@ mod desk;
 mod draining;
 mod place;
 mod record;
+mod secrets;
 mod status;
 
 use std::collections::HashMap;
@@ -17,16 +18,17 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
+use replug_component::ComponentType;
 use replug_component::hello::Hello;
 use replug_component::pubsub::PubSub;
 use replug_component::secret::SecretStore;
 use replug_component::state::StateStore;
-use replug_component::{ComponentType, Error};
 use tokio::sync::watch;
 
 use self::desk::{Desk, Task};
 pub use self::draining::Draining;
 use self::place::Opened;
+pub use self::secrets::SecretError;
 pub use self::status::{ComponentState, ComponentStatus};
 use crate::component::{ComponentSpec, HoldPolicy};
 use crate::key_prefix::KeyPrefix;
@@ -65,6 +67,19 @@ pub struct Registry {
     desk: Mutex<Desk>,
     /// Rung when components may be in another state.
     bell: watch::Sender<()>,
+    /// Rung when a component could not be initialised.
+    failures: watch::Sender<()>,
+    /// Rung when a secret store has become usable.
+    stores: watch::Sender<()>,
+}
+
+/// Why a component cannot be used, for people.
+#[derive(Debug, Clone)]
+pub(crate) enum Unmade {
+    /// A secret store that it needs is away: its callers wait.
+    Waits(String),
+    /// Its initialisation failed: its callers are turned away.
+    Failed(String),
 }
 
 /// What requests read. Replaced as a whole when a component is declared.
@@ -160,6 +175,8 @@ impl Registry {
             view: ArcSwap::default(),
             desk: Mutex::new(Desk::new(app_id, namespace)),
             bell: watch::Sender::new(()),
+            failures: watch::Sender::new(()),
+            stores: watch::Sender::new(()),
         }
     }
 
@@ -194,6 +211,18 @@ impl Registry {
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<()> {
         self.bell.subscribe()
+    }
+
+    /// Tells when a component could not be initialised. It is among [`Registry::failed`] then.
+    #[must_use]
+    pub fn failures(&self) -> watch::Receiver<()> {
+        self.failures.subscribe()
+    }
+
+    /// The components whose last initialisation failed, to be tried again.
+    #[must_use]
+    pub fn failed(&self) -> Vec<String> {
+        self.desk.lock().failed()
     }
 
     /// Keeps a component type for a plugin that is yet to come, so that components of it wait for
@@ -307,6 +336,7 @@ impl Registry {
         seat: Seat,
     ) -> impl Future<Output = Vec<(String, String)>> + Send + use<> {
         let tasks = self.desk.lock().admit(plugin, seat);
+        self.stores.send_replace(());
         let registry = self.clone();
         async move { registry.perform_all(tasks).await }
     }
@@ -340,16 +370,11 @@ impl Registry {
         self.desk.lock().lacks(plugin, seat, present)
     }
 
-    /// Initialises the components of a plugin's socket again whose last initialisation failed. Gives
-    /// those that fail still, with the plugin's own words.
-    pub async fn init_failed_again(
-        &self,
-        plugin: &str,
-        seat: Seat,
-        socket: &str,
-    ) -> Vec<(String, String)> {
-        let tasks = self.desk.lock().failed(plugin, seat, socket);
-        self.perform_all(tasks).await
+    /// Initialises a component again whose last initialisation failed, over each end of its plugin
+    /// where it did. Whether nothing failed this time.
+    pub async fn init_again(&self, component: &str) -> bool {
+        let tasks = self.desk.lock().again(component);
+        self.perform_all(tasks).await.is_empty()
     }
 
     /// Gives the components whose initialisation failed, each with the error.
@@ -374,44 +399,80 @@ impl Registry {
     /// Does what a change at the desk asks for, without holding the desk. Gives the component and
     /// the error of an initialisation that failed.
     async fn perform(&self, task: Task) -> Option<(String, String)> {
-        let result = match &task {
-            Task::Init { component, wrapper, seat, connection, contracts } => {
-                let (settled, result) = match wrapper.init(connection, contracts).await {
-                    Ok(learned) => (Ok(learned), Ok(())),
-                    // The plugin went away meanwhile; its next life initialises again.
-                    Err(error) if connection.is_closed() => {
-                        wrapper.link().lose(connection, &error.to_string());
-                        return None;
-                    }
-                    Err(error) => {
-                        let failure = (component.clone(), error.to_string());
-                        (Err(init_failed(component, &error)), Err(failure))
-                    }
+        let (component, result) = match task {
+            Task::Init { component, wrapper, seat, connection, contracts, metadata } => {
+                let initialised = async {
+                    let metadata = self.resolved(&metadata).await?;
+                    let initialised = wrapper.init(&connection, &contracts, metadata).await;
+                    initialised.map_err(|error| Unmade::Failed(error.to_string()))
                 };
+                let initialised = initialised.await;
+                // The plugin went away meanwhile; its next life initialises again.
+                if let Err(unmade) = &initialised
+                    && connection.is_closed()
+                {
+                    wrapper.link().lose(&connection, unmade.reason());
+                    return None;
+                }
+                let result = initialised.as_ref().map(drop).map_err(Unmade::clone);
+                let settled = initialised.map_err(|unmade| unmade.of(&component));
                 let adopt = |learned: &Learned| wrapper.adopt(learned);
-                wrapper.link().settle(*seat, connection, settled, adopt);
-                result
+                wrapper.link().settle(seat, &connection, settled, adopt);
+                (component, result)
             }
             Task::Open { component, turn, builtin, metadata } => {
-                let opened = Opened::from(builtin, metadata.clone()).await;
-                let result = match &opened {
-                    Ok(_) => Ok(()),
-                    Err(error) => Err((component.clone(), error.to_string())),
+                let opened = async {
+                    let metadata = self.resolved(&metadata).await?;
+                    let opened = Opened::from(&builtin, metadata).await;
+                    opened.map_err(|error| Unmade::Failed(error.to_string()))
                 };
-                let opened = opened.map_err(|error| init_failed(component, &error));
-                self.desk.lock().opened(component, *turn, opened);
-                result
+                let opened = opened.await;
+                let result = opened.as_ref().map(drop).map_err(Unmade::clone);
+                let opened = opened.map_err(|unmade| unmade.of(&component));
+                self.desk.lock().opened(&component, turn, opened);
+                (component, result)
             }
         };
         self.ring();
-        let failure = result.err()?;
-        tracing::error!(component = failure.0, "initialisation failed: {}", failure.1);
-        Some(failure)
+        match result {
+            Ok(()) => {
+                if self.view.load().secrets.contains_key(&component) {
+                    self.stores.send_replace(());
+                }
+                None
+            }
+            Err(unmade) => {
+                match &unmade {
+                    Unmade::Waits(reason) => tracing::warn!(component, "{reason}"),
+                    Unmade::Failed(reason) => {
+                        tracing::error!(component, "initialisation failed: {reason}");
+                    }
+                }
+                self.failures.send_replace(());
+                Some((component, unmade.reason().to_owned()))
+            }
+        }
     }
 }
 
-fn init_failed(component: &str, error: &Error) -> String {
-    format!("initialisation of component {component} failed: {error}")
+// === impl Unmade ===
+
+impl Unmade {
+    fn reason(&self) -> &str {
+        match self {
+            Self::Waits(reason) | Self::Failed(reason) => reason,
+        }
+    }
+
+    /// As callers of the component are told.
+    fn of(self, component: &str) -> Self {
+        match self {
+            Self::Waits(reason) => Self::Waits(format!("component {component} {reason}")),
+            Self::Failed(reason) => {
+                Self::Failed(format!("initialisation of component {component} failed: {reason}"))
+            }
+        }
+    }
 }
 
 fn look_up<C: ?Sized>(components: &HashMap<String, Arc<C>>, name: &str) -> Result<Arc<C>, Missing> {

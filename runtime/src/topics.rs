@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use replug_component::Metadata;
+use crate::component::DeclaredMetadata;
 
 /// What a value has to hold for the topics of its component to be kept apart by namespace.
 const NAMESPACE: &str = "{namespace}";
@@ -37,22 +37,41 @@ pub struct Topics {
     prefix: String,
 }
 
+/// A rule that a secret store keeps: rules have to be known before that is asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` cannot be what a secret store keeps")]
+pub struct SecretRule(String);
+
+/// The metadata that are rules.
+const RULES: [&str; 4] =
+    ["allowedTopics", "protectedTopics", "publishingScopes", "subscriptionScopes"];
+
 impl Topics {
     /// The rules in a component's metadata for the application `app_id`. `namespace` is the
     /// environment's, empty where there is none.
-    #[must_use]
-    pub fn new(metadata: &Metadata, app_id: &str, namespace: &str) -> Self {
+    pub fn new(
+        metadata: &DeclaredMetadata,
+        app_id: &str,
+        namespace: &str,
+    ) -> Result<Self, SecretRule> {
+        let is_rule = |name: &str| RULES.iter().any(|rule| rule.eq_ignore_ascii_case(name));
+        let mut kept = metadata.iter().filter(|(_, value)| value.reference().is_some());
+        if let Some((name, _)) = kept.find(|(name, _)| is_rule(name)) {
+            return Err(SecretRule(name.clone()));
+        }
         let list = |name| setting(metadata, name).map(|value| topics(&value));
         let scope = |name| setting(metadata, name).and_then(|value| scope(&value, app_id));
-        let apart = metadata.values().any(|value| value.contains(NAMESPACE));
+        let apart = metadata
+            .values()
+            .any(|value| value.text().is_some_and(|text| text.contains(NAMESPACE)));
         let namespace = if namespace.is_empty() { DEFAULT_NAMESPACE } else { namespace };
-        Self {
+        Ok(Self {
             allowed: list("allowedTopics"),
             protected: list("protectedTopics").unwrap_or_default(),
             publishing: scope("publishingScopes"),
             subscribing: scope("subscriptionScopes"),
             prefix: if apart { namespace.to_owned() } else { String::new() },
-        }
+        })
     }
 
     /// Whether the application may do this with a topic, by the name it has for applications.
@@ -89,8 +108,9 @@ impl Topics {
 }
 
 /// The value of this name, in any case, without its spaces; none where it is empty.
-fn setting(metadata: &Metadata, name: &str) -> Option<String> {
+fn setting(metadata: &DeclaredMetadata, name: &str) -> Option<String> {
     let (_, value) = metadata.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+    let value = value.text().unwrap_or_default();
     (!value.is_empty()).then(|| value.replace(' ', ""))
 }
 
@@ -113,8 +133,8 @@ mod tests {
     use super::*;
 
     fn rules(metadata: &[(&str, &str)]) -> Topics {
-        let metadata = metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        Topics::new(&metadata, "shop", "prod")
+        let metadata = metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).into())).collect();
+        Topics::new(&metadata, "shop", "prod").unwrap()
     }
 
     fn allowed(rules: &Topics, what: Use) -> Vec<&'static str> {

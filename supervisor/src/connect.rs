@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 pub use self::set::SocketSet;
 use crate::health::{HealthPolicy, LinkWatch, News};
-use crate::restart::{dial_backoff, init_backoff};
+use crate::restart::dial_backoff;
 
 /// How long a plugin may take to say what it serves before the connection is tried anew. A peer
 /// that accepts and says nothing is met by this; a slow one has its whole start for more tries.
@@ -115,18 +115,10 @@ pub async fn keep_connected(
                 };
                 let mut closed = connection.closed();
                 let attached = registry.attach(offer).await;
-                let failed = !attached.failed.is_empty();
                 if !connection.is_closed() {
                     tell(&events, SocketEvent::Served { socket: socket.clone(), attached }).await;
-                    let retrying = async {
-                        if failed {
-                            retry_failed(&socket, &registry).await;
-                        }
-                        std::future::pending::<()>().await;
-                    };
                     tokio::select! {
                         () = closed.wait() => {}
-                        () = retrying => {}
                         () = watch_health(&socket, &connection, &contracts, &events) => {}
                     }
                 }
@@ -150,19 +142,6 @@ pub async fn keep_connected(
         tokio::select! {
             () = tokio::time::sleep(backoff.next()) => {}
             () = again.notified() => backoff = dial_backoff(),
-        }
-    }
-}
-
-/// Tries the components whose initialisation failed again and again, until none is left: what they
-/// need may have come meanwhile.
-async fn retry_failed(socket: &Socket, registry: &Registry) {
-    let mut backoff = init_backoff();
-    loop {
-        tokio::time::sleep(backoff.next()).await;
-        let failed = registry.init_failed_again(&socket.plugin, socket.seat, &socket.name).await;
-        if failed.is_empty() {
-            return;
         }
     }
 }

@@ -27,6 +27,7 @@ mod references;
 mod render;
 mod runtime;
 mod secret;
+mod stores;
 mod surroundings;
 mod syntax;
 mod value;

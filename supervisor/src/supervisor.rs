@@ -6,6 +6,7 @@ mod members;
 mod order;
 mod pulse;
 mod replacing;
+mod retrying;
 
 use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
@@ -157,6 +158,7 @@ impl Supervisor {
             Finding { asked: finding.downgrade(), status }
         });
         let journal = surroundings.journal.clone();
+        tasks.aside.spawn(retrying::init_failed_again(surroundings.registry.clone()));
         tasks.aside.spawn(tell_of_components(surroundings.registry.clone(), journal.clone()));
         let spawner = surroundings.spawner.clone();
         Self { plugins, found, spawner, journal, running: Mutex::new(Some(tasks)) }

@@ -43,6 +43,8 @@ pub(super) enum Standing {
     Awaited,
     /// It is.
     Ready(Learned),
+    /// What it needs besides its plugin is away: a secret store.
+    Waits(Arc<str>),
     /// Its initialisation failed, with this.
     Failed(Arc<str>),
 }
@@ -88,10 +90,21 @@ impl Roll {
             Standing::Failed(reason) if !entry.standby => Some(reason.clone()),
             _ => None,
         });
-        match failed.or_else(|| self.parting.clone()) {
-            Some(reason) => GateState::Shut(reason),
-            None => GateState::Held(self.absence.clone()),
+        if let Some(reason) = failed.or_else(|| self.parting.clone()) {
+            return GateState::Shut(reason);
         }
+        let waits = self.entries.iter().find_map(|entry| match &entry.standing {
+            Standing::Waits(reason) if !entry.standby => Some(reason.clone()),
+            _ => None,
+        });
+        GateState::Held(waits.unwrap_or_else(|| self.absence.clone()))
+    }
+
+    /// Whether the last initialisation over one end at least failed.
+    pub(super) fn has_failed(&self) -> bool {
+        let failed =
+            |entry: &Entry| matches!(entry.standing, Standing::Failed(_) | Standing::Waits(_));
+        self.entries.iter().any(failed)
     }
 
     /// Somebody has an end that is about to be initialised. A newer one of the same seat stays,

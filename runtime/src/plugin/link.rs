@@ -30,6 +30,7 @@ use super::tally::{Calls, Tally};
 use super::{Learned, Seat};
 use crate::component::{ComponentSpec, HoldPolicy, Replay};
 use crate::gate::{Gate, GateState, Patience};
+use crate::registry::Unmade;
 use crate::slot::{RETRY_AFTER, unavailable};
 
 /// Dapr names the component in this header of every call to a plugin.
@@ -115,12 +116,13 @@ impl Link {
         &self,
         seat: Seat,
         connection: &Connection,
-        result: Result<Learned, String>,
+        result: Result<Learned, Unmade>,
         adopt: impl FnOnce(&Learned),
     ) {
         let standing = match result {
             Ok(learned) => Standing::Ready(learned),
-            Err(reason) => Standing::Failed(reason.into()),
+            Err(Unmade::Waits(reason)) => Standing::Waits(reason.into()),
+            Err(Unmade::Failed(reason)) => Standing::Failed(reason.into()),
         };
         self.0.change(|roll| roll.settle(seat, connection, standing).map(adopt));
     }
@@ -161,8 +163,13 @@ impl Link {
         match self.0.roll.lock().standing(seat)?.1 {
             Standing::Awaited => None,
             Standing::Ready(_) => Some(Ok(())),
-            Standing::Failed(reason) => Some(Err(reason.clone())),
+            Standing::Waits(reason) | Standing::Failed(reason) => Some(Err(reason.clone())),
         }
+    }
+
+    /// Whether the last initialisation over one end at least failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.0.roll.lock().has_failed()
     }
 
     /// How the link stands.

@@ -1,10 +1,9 @@
 //! What all wrappers have in common: they are initialised over each connection anew.
 
 use async_trait::async_trait;
-use replug_component::{Error, Features};
+use replug_component::{Error, Features, Metadata};
 
 use super::{Connection, Contracts, Link};
-use crate::component::ComponentSpec;
 
 /// A component whose work a plugin does. To the rest of the runtime it is a component like any
 /// other; to whoever brings connections it is this.
@@ -13,12 +12,14 @@ pub trait Wrapper: Send + Sync + 'static {
     /// The way to the plugin.
     fn link(&self) -> &Link;
 
-    /// Takes another declaration: the next initialisation goes by it.
-    fn set_spec(&self, spec: &ComponentSpec);
-
-    /// Initialises the component over `connection`, as after every start of its plugin, and asks
-    /// for its features. Changes nothing that calls see: see [`Wrapper::adopt`].
-    async fn init(&self, connection: &Connection, contracts: &Contracts) -> Result<Learned, Error>;
+    /// Initialises the component with `metadata` over `connection`, as after every start of its
+    /// plugin, and asks for its features. Changes nothing that calls see: see [`Wrapper::adopt`].
+    async fn init(
+        &self,
+        connection: &Connection,
+        contracts: &Contracts,
+        metadata: Metadata,
+    ) -> Result<Learned, Error>;
 
     /// What was learned by an initialisation counts from now on: its connection takes calls.
     fn adopt(&self, learned: &Learned);

@@ -9,17 +9,17 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use replug_component::{BuildingBlock, ComponentType, Metadata};
+use replug_component::{BuildingBlock, ComponentType};
 
 use super::claim::{Claim, Claims};
 use super::place::{Opened, Place, Rules};
 use super::record::{Record, Served};
 use super::{
-    Attached, ComponentStatus, DeclareError, Draining, Lack, Offer, PubSubComponent,
-    StateComponent, View,
+    Attached, ComponentState, ComponentStatus, DeclareError, Draining, Lack, Offer,
+    PubSubComponent, StateComponent, Unmade, View,
 };
 use crate::builtin::Builtin;
-use crate::component::ComponentSpec;
+use crate::component::{ComponentSpec, DeclaredMetadata, MetadataValue};
 use crate::key_prefix::KeyPrefix;
 use crate::plugin::{Connection, Contracts, Seat, Wrapper};
 use crate::slot::Slot;
@@ -51,9 +51,10 @@ pub(super) enum Task {
         seat: Seat,
         connection: Connection,
         contracts: Contracts,
+        metadata: DeclaredMetadata,
     },
     /// Make a component from a built-in type.
-    Open { component: String, turn: u64, builtin: Builtin, metadata: Metadata },
+    Open { component: String, turn: u64, builtin: Builtin, metadata: DeclaredMetadata },
 }
 
 // === impl Desk ===
@@ -119,7 +120,7 @@ impl Desk {
                 Ok(Place::Secrets(Arc::new(Slot::new(spec.clone(), &waiting))))
             }
             BuildingBlock::PubSub => {
-                let topics = ArcSwap::from_pointee(self.topics(spec));
+                let topics = ArcSwap::from_pointee(self.topics(spec)?);
                 let slot = Slot::new(spec.clone(), &waiting);
                 Ok(Place::PubSub(Arc::new(PubSubComponent { slot, topics })))
             }
@@ -129,11 +130,12 @@ impl Desk {
 
     /// What a declaration leaves to the runtime.
     fn complete(&self, spec: &mut ComponentSpec) {
-        let said = |metadata: &Metadata| {
+        let said = |metadata: &DeclaredMetadata| {
             metadata.keys().any(|name| name.eq_ignore_ascii_case(CONSUMER_ID))
         };
         if spec.component_type.block() == BuildingBlock::PubSub && !said(&spec.metadata) {
-            spec.metadata.insert(CONSUMER_ID.to_owned(), self.app_id.clone());
+            let own = MetadataValue::Plain(self.app_id.clone());
+            spec.metadata.insert(CONSUMER_ID.to_owned(), own);
         }
     }
 
@@ -141,13 +143,17 @@ impl Desk {
     fn rules(&self, spec: &ComponentSpec) -> Result<Rules, DeclareError> {
         Ok(match spec.component_type.block() {
             BuildingBlock::State => Rules::Keys(self.keys(spec)?),
-            BuildingBlock::PubSub => Rules::Topics(self.topics(spec)),
+            BuildingBlock::PubSub => Rules::Topics(self.topics(spec)?),
             _ => Rules::None,
         })
     }
 
-    fn topics(&self, spec: &ComponentSpec) -> Topics {
-        Topics::new(&spec.metadata, &self.app_id, &self.namespace)
+    fn topics(&self, spec: &ComponentSpec) -> Result<Topics, DeclareError> {
+        let topics = Topics::new(&spec.metadata, &self.app_id, &self.namespace);
+        topics.map_err(|error| DeclareError::Metadata {
+            name: spec.name.clone(),
+            cause: error.to_string(),
+        })
     }
 
     /// Where the keys of a state store begin.
@@ -313,16 +319,26 @@ impl Desk {
         self.records.iter().filter_map(lacks).collect()
     }
 
-    /// The components of a socket whose initialisation failed, to be tried again.
-    pub(super) fn failed(&self, plugin: &str, seat: Seat, socket: &str) -> Vec<Task> {
-        let again = |record: &Record| {
-            let wrapper = record.served_by(plugin, Some(socket))?;
-            wrapper.link().usable_by(seat)?.err()?;
-            let claim = self.types.get(&record.spec.component_type)?.first()?;
-            let offer = claim.offers.iter().find(|offer| offer.seat == seat)?;
-            Some(record.init(wrapper.clone(), offer))
+    /// The components whose last initialisation failed.
+    pub(super) fn failed(&self) -> Vec<String> {
+        let failed = self.records.iter().filter(|record| record.has_failed());
+        failed.map(|record| record.spec.name.clone()).collect()
+    }
+
+    /// What of such a component is to be tried again.
+    pub(super) fn again(&mut self, component: &str) -> Vec<Task> {
+        let record = self.records.iter_mut().find(|record| record.spec.name == component);
+        let Some(record) = record.filter(|record| record.has_failed()) else { return Vec::new() };
+        let claims = self.types.get(&record.spec.component_type);
+        record.again(claims, &mut self.turn)
+    }
+
+    /// How a secret store stands; none where there is no such component.
+    pub(super) fn secret_store(&self, name: &str) -> Option<ComponentState> {
+        let is_it = |record: &&Record| {
+            record.spec.name == name && matches!(record.place, Place::Secrets(_))
         };
-        self.records.iter().filter_map(again).collect()
+        self.records.iter().find(is_it).map(|record| record.status().state)
     }
 
     pub(super) fn retire(&mut self, plugin: &str, reason: &str) -> Vec<Task> {
@@ -359,11 +375,13 @@ impl Desk {
 
     /// A built-in component has been made, or could not be. It takes its place if that is still kept
     /// for it: a plugin may have come meanwhile.
-    pub(super) fn opened(&self, component: &str, turn: u64, opened: Result<Opened, String>) {
-        let record = self.records.iter().find(|record| record.spec.name == component);
-        if let Some(Record { place, served: Served::Builtin { turn: present }, .. }) = record
+    pub(super) fn opened(&mut self, component: &str, turn: u64, opened: Result<Opened, Unmade>) {
+        let record = self.records.iter_mut().find(|record| record.spec.name == component);
+        if let Some(Record { place, served: Served::Builtin { turn: present, failed }, .. }) =
+            record
             && *present == turn
         {
+            *failed = opened.is_err();
             place.fill(opened);
         }
     }

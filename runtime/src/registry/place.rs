@@ -8,7 +8,9 @@ use replug_component::secret::SecretStore;
 use replug_component::state::StateStore;
 use replug_component::{Error, Features, Metadata};
 
-use super::{ComponentState, HelloComponent, PubSubComponent, SecretComponent, StateComponent};
+use super::{
+    ComponentState, HelloComponent, PubSubComponent, SecretComponent, StateComponent, Unmade,
+};
 use crate::builtin::Builtin;
 use crate::component::ComponentSpec;
 use crate::gate::GateState;
@@ -146,7 +148,7 @@ impl Place {
     }
 
     /// Puts a component of a built-in type into the slot, or its error.
-    pub(super) fn fill(&self, opened: Result<Opened, String>) {
+    pub(super) fn fill(&self, opened: Result<Opened, Unmade>) {
         match (self, opened) {
             (Self::State(state), Ok(Opened::State(store))) => state.slot.gate().open(store),
             (Self::Hello(hello), Ok(Opened::Hello(greeter))) => hello.gate().open(greeter),
@@ -155,7 +157,8 @@ impl Place {
                 pubsub.slot.gate().open(component);
             }
             (_, Ok(_)) => unreachable!("a component type belongs to one building block"),
-            (_, Err(reason)) => on_slot!(self, slot => slot.gate().shut(reason)),
+            (_, Err(Unmade::Waits(reason))) => self.hold(&reason),
+            (_, Err(Unmade::Failed(reason))) => self.shut(&reason),
         }
     }
 }

@@ -27,6 +27,8 @@ pub(super) enum Served {
     /// The turn tells this making of a component from one before it.
     Builtin {
         turn: u64,
+        /// It could not be made.
+        failed: bool,
     },
     Plugin {
         plugin: Arc<str>,
@@ -69,17 +71,39 @@ impl Record {
             self.place.hold(&format!("plugin {plugin} is not ready yet"));
             return Vec::new();
         }
-        let Some(builtin) = builtin::find(&self.spec.component_type) else {
-            return Vec::new();
-        };
+        self.make(turn).into_iter().collect()
+    }
+
+    /// Has the component made from the built-in of its type, if there is one.
+    fn make(&mut self, turn: &mut u64) -> Option<Task> {
+        let builtin = builtin::find(&self.spec.component_type)?;
         *turn += 1;
-        self.served = Served::Builtin { turn: *turn };
-        vec![Task::Open {
-            component: self.spec.name.clone(),
-            turn: *turn,
-            builtin,
-            metadata: self.spec.metadata.clone(),
-        }]
+        self.served = Served::Builtin { turn: *turn, failed: false };
+        let (component, metadata) = (self.spec.name.clone(), self.spec.metadata.clone());
+        Some(Task::Open { component, turn: *turn, builtin, metadata })
+    }
+
+    /// Whether the last initialisation failed, over one end of its plugin at least.
+    pub(super) fn has_failed(&self) -> bool {
+        match &self.served {
+            Served::Nobody => false,
+            Served::Builtin { failed, .. } => *failed,
+            Served::Plugin { wrapper, .. } => wrapper.link().has_failed(),
+        }
+    }
+
+    /// What is to be done for it to be tried again.
+    pub(super) fn again(&mut self, claims: Option<&Claims>, turn: &mut u64) -> Vec<Task> {
+        let Served::Plugin { plugin, socket, wrapper } = &self.served else {
+            return self.make(turn).into_iter().collect();
+        };
+        let claims = claims.iter().flat_map(|claims| &claims.list);
+        let own = claims.filter(|claim| claim.plugin == *plugin && claim.socket == *socket);
+        let failed = |offer: &&Offer| {
+            wrapper.link().usable_by(offer.seat).is_some_and(|usable| usable.is_err())
+        };
+        let offers = own.flat_map(|claim| &claim.offers).filter(failed);
+        offers.map(|offer| self.init(wrapper.clone(), offer)).collect()
     }
 
     /// Has one offer of the claim serve the component too, once it is initialised over it.
@@ -120,6 +144,7 @@ impl Record {
             seat: offer.seat,
             connection: offer.connection.clone(),
             contracts: offer.contracts.clone(),
+            metadata: self.spec.metadata.clone(),
         }
     }
 

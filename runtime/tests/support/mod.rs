@@ -6,7 +6,6 @@ pub mod life;
 use std::sync::Arc;
 use std::time::Duration;
 
-use replug_component::Metadata;
 use replug_runtime::api::{
     ApiSettings, Bound, Ending, Health, ListenAddress, Phase, ShutdownRequest,
 };
@@ -60,13 +59,12 @@ impl Answer {
 }
 
 pub fn spec(name: &str, component_type: &str, metadata: &[(&str, &str)]) -> ComponentSpec {
-    let metadata: Metadata =
-        metadata.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let metadata = metadata.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
     ComponentSpec {
         name: name.to_owned(),
         component_type: component_type.parse().unwrap(),
         version: "v1".to_owned(),
-        metadata,
+        metadata: metadata.collect(),
         hold: HoldPolicy::default(),
     }
 }

@@ -1,7 +1,9 @@
 //! `[components.NAME]`: what applications name in their calls.
 
-use replug_component::{BuildingBlock, ComponentType, ComponentTypeError, Metadata};
-use replug_runtime::component::{ComponentSpec, HoldPolicy, Replay};
+use replug_component::{BuildingBlock, ComponentType, ComponentTypeError};
+use replug_runtime::component::{
+    ComponentSpec, DeclaredMetadata, HoldPolicy, MetadataValue, Replay, SecretReference,
+};
 use toml::de::{DeInteger, DeValue};
 
 use super::include::Named;
@@ -9,7 +11,8 @@ use super::nearest::nearest;
 use super::place::{Fault, Findings, Place};
 use super::plugin::one_of;
 use super::reader::{Context, Entry, Section};
-use super::{secret, value};
+use super::secret::Referred;
+use super::{secret, value as written};
 
 /// Keys that later versions of replug know.
 const LATER: [&str; 1] = ["scopes"];
@@ -25,6 +28,8 @@ pub(super) struct Declared {
     /// None where the type is not known, which has been reported.
     pub(super) spec: Option<ComponentSpec>,
     pub(super) component_type: Place,
+    /// What secret stores keep of its metadata, and where that is said.
+    pub(super) secrets: Vec<(SecretReference, Place)>,
 }
 
 impl Named for Declared {
@@ -59,6 +64,12 @@ pub(super) fn read(
         .and_then(|entry| entry.table("a table, such as { table = \"orders\" }", findings));
     let metadata = table.as_ref().map(|table| metadata(table, context, findings));
     let metadata = metadata.unwrap_or_default();
+    let secrets = table.as_ref().map(|table| {
+        let kept = metadata
+            .iter()
+            .filter_map(|(name, value)| Some((value.reference()?.clone(), table.place_of(name))));
+        kept.collect()
+    });
     let is_state = component_type.as_ref().is_some_and(|it| it.block() == BuildingBlock::State);
     if let Some(table) = table.filter(|_| is_state) {
         key_prefix(&table, &metadata, findings);
@@ -74,7 +85,7 @@ pub(super) fn read(
     let component_type = section.place_of("type");
     let name = section.name.to_owned();
     section.finish(&LATER, findings);
-    Declared { name, spec, component_type }
+    Declared { name, spec, component_type, secrets: secrets.unwrap_or_default() }
 }
 
 /// That a name can be a part of a URL's path, as Dapr asks of it.
@@ -128,15 +139,19 @@ fn hold(section: &mut Section<'_>, findings: &mut Findings<'_>) -> HoldPolicy {
     }
 }
 
-fn metadata(table: &Section<'_>, context: &Context<'_>, findings: &mut Findings<'_>) -> Metadata {
-    let mut metadata = Metadata::new();
+fn metadata(
+    table: &Section<'_>,
+    context: &Context<'_>,
+    findings: &mut Findings<'_>,
+) -> DeclaredMetadata {
+    let mut metadata = DeclaredMetadata::new();
     for entry in table.entries() {
         if entry.name().is_empty() {
             findings.error(&entry.key, Fault::new("has an empty name", "give it one"));
         }
-        match text(&entry, context) {
-            Ok(text) => {
-                metadata.insert(entry.name().to_owned(), text);
+        match value(&entry, context) {
+            Ok(value) => {
+                metadata.insert(entry.name().to_owned(), value);
             }
             Err(fault) => findings.error(&entry.place, fault),
         }
@@ -144,19 +159,22 @@ fn metadata(table: &Section<'_>, context: &Context<'_>, findings: &mut Findings<
     metadata
 }
 
-/// The value as metadata carries it: as text.
-fn text(entry: &Entry<'_>, context: &Context<'_>) -> Result<String, Fault> {
+/// The value as metadata carries it: as text, or as what stands for one.
+fn value(entry: &Entry<'_>, context: &Context<'_>) -> Result<MetadataValue, Fault> {
+    let plain = |text| Ok(MetadataValue::Plain(text));
     match entry.value {
-        DeValue::String(text) => Ok(text.to_string()),
-        DeValue::Integer(number) => Ok(whole(number)?.to_string()),
-        DeValue::Float(number) => Ok(number.as_str().to_owned()),
-        DeValue::Boolean(truth) => Ok(truth.to_string()),
-        DeValue::Datetime(time) => Ok(time.to_string()),
+        DeValue::String(text) => plain(text.to_string()),
+        DeValue::Integer(number) => plain(whole(number)?.to_string()),
+        DeValue::Float(number) => plain(number.as_str().to_owned()),
+        DeValue::Boolean(truth) => plain(truth.to_string()),
+        DeValue::Datetime(time) => plain(time.to_string()),
         DeValue::Table(table) => match secret::reference(table, context) {
-            Some(secret) => secret.map(|secret| secret.expose().to_owned()),
-            None => json(entry.value).map(|json| json.to_string()),
+            Some(Ok(Referred::Value(secret))) => Ok(MetadataValue::Secret(secret.expose().into())),
+            Some(Ok(Referred::Kept(reference))) => Ok(MetadataValue::Reference(reference)),
+            Some(Err(fault)) => Err(fault),
+            None => plain(json(entry.value)?.to_string()),
         },
-        DeValue::Array(_) => json(entry.value).map(|json| json.to_string()),
+        DeValue::Array(_) => plain(json(entry.value)?.to_string()),
     }
 }
 
@@ -189,7 +207,7 @@ fn json(value: &DeValue<'_>) -> Result<serde_json::Value, Fault> {
 }
 
 fn whole(number: &DeInteger<'_>) -> Result<i64, Fault> {
-    value::integer(number).ok_or_else(|| {
+    written::integer(number).ok_or_else(|| {
         Fault::new(
             format!("has the number {number}, which does not fit into 64 bits"),
             "write it in quotes",
@@ -198,9 +216,20 @@ fn whole(number: &DeInteger<'_>) -> Result<i64, Fault> {
 }
 
 /// That the prefix of stored keys does not hold what parts it from them.
-fn key_prefix(table: &Section<'_>, metadata: &Metadata, findings: &mut Findings<'_>) {
+fn key_prefix(table: &Section<'_>, metadata: &DeclaredMetadata, findings: &mut Findings<'_>) {
     let names = metadata.iter().filter(|(name, _)| name.eq_ignore_ascii_case("keyPrefix"));
-    for (name, prefix) in names.filter(|(_, prefix)| prefix.contains(KEY_SEPARATOR)) {
+    for (name, prefix) in names {
+        let Some(prefix) = prefix.text() else {
+            let fault = Fault::new(
+                "is what a secret store keeps, and keys have to be known before it is asked",
+                "write \"appid\", \"name\", \"none\", or a text without `||`",
+            );
+            findings.error(&table.place_of(name), fault);
+            continue;
+        };
+        if !prefix.contains(KEY_SEPARATOR) {
+            continue;
+        }
         // What it refers to may be a secret.
         let written = table.entries().any(|it| it.name() == name && it.value.as_str().is_some());
         let is =

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
-use replug_runtime::component::ComponentSpec;
+use replug_runtime::component::{ComponentSpec, DeclaredMetadata};
 
 use super::{Plan, PluginSpec, RuntimeSettings};
 use crate::process::confinement::Confinement;
@@ -390,7 +390,7 @@ impl ComponentChange {
         found.deep("type", *component_type != new.component_type);
         let remade = found.is_deep();
         found.deep("version", *version != new.version);
-        let sorted = |metadata: &std::collections::HashMap<String, String>| {
+        let sorted = |metadata: &DeclaredMetadata| {
             metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
         };
         let (before, after): (BTreeMap<_, _>, BTreeMap<_, _>) =

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use replug_component::ComponentType;
+use replug_runtime::component::SecretReference;
 use toml::de::DeValue;
 
 use super::bounds::Bounds;
@@ -14,6 +15,7 @@ use super::log::Log;
 use super::nearest::nearest;
 use super::place::{Fault, Findings, Place};
 use super::reader::{Context, Entry, Section};
+use super::secret::Referred;
 use super::{
     EnvValue, Launch, PluginSpec, Secret, Source, Start, env_file, program, secret, value, watch,
 };
@@ -46,6 +48,8 @@ pub(super) struct Declared {
     pub(super) after: Vec<(String, Place)>,
     /// What `requires` names, and where.
     pub(super) requires: Vec<(String, Place)>,
+    /// What secret stores keep of its variables, and where that is said.
+    pub(super) secrets: Vec<(SecretReference, Place)>,
     /// Whether it is run at all.
     pub(super) enabled: bool,
 }
@@ -79,11 +83,17 @@ pub(super) fn read(
     let table = section
         .get("env")
         .and_then(|entry| entry.table("a table, such as { RUST_LOG = \"info\" }", findings));
+    let mut secrets = Vec::new();
     if let Some(table) = table {
-        variables.extend(env(&table, socket.is_some(), context, findings));
+        let env = env(&table, socket.is_some(), context, findings);
+        let kept = env
+            .iter()
+            .filter_map(|(name, value)| Some((value.reference()?.clone(), table.place_of(name))));
+        secrets.extend(kept);
+        variables.extend(env);
     }
     let own = context.surroundings.env.get("PATH").map(String::as_str);
-    let path = variables.get("PATH").map(EnvValue::expose).or(own);
+    let path = variables.get("PATH").and_then(EnvValue::expose).or(own);
     let launch = launch(&mut section, &cwd, path, context, findings);
     let watch = section
         .get("watch")
@@ -129,7 +139,8 @@ pub(super) fn read(
     };
     let socket = section.place_of("socket");
     section.finish(&LATER, findings);
-    Declared { spec, socket, log_file, after, requires, enabled: enabled.unwrap_or(true) }
+    let enabled = enabled.unwrap_or(true);
+    Declared { spec, socket, log_file, after, requires, secrets, enabled }
 }
 
 /// Whether the plugin speaks `sd_notify`, and how often it says that it lives.
@@ -274,7 +285,10 @@ fn env_value(
         && let Some(secret) = secret::reference(table, context)
     {
         let secret = secret.map_err(|fault| findings.error(&entry.place, fault)).ok()?;
-        return Some(EnvValue::Secret(secret));
+        return Some(match secret {
+            Referred::Value(secret) => EnvValue::Secret(secret),
+            Referred::Kept(reference) => EnvValue::Reference(reference),
+        });
     }
     let text = entry.os_text("it in quotes: variables are strings", findings)?;
     Some(EnvValue::Plain(text.to_owned()))

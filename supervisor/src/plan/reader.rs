@@ -18,7 +18,7 @@ use super::place::{Fault, Findings, Place, TextId, join};
 use super::plugin::Defaults;
 use super::{
     Plan, PluginSpec, Surroundings, component, include, order, plugin, program, references,
-    runtime, syntax, value, variables,
+    runtime, stores, syntax, value, variables,
 };
 
 /// Tables that later versions of replug know.
@@ -75,6 +75,7 @@ pub(super) fn read(source: String, path: &Path, surroundings: &Surroundings) -> 
     include::once_each(&mut components, "components", &mut findings);
     references::check(&settings, &plugins, &components, &context, &mut findings);
     order::check(&plugins, &mut findings);
+    stores::check(&plugins, &components, &mut findings);
     log::one_file_each(&plugins, &mut findings);
 
     // Where a part of the text was not understood, the setting may be in that part.

@@ -1,5 +1,6 @@
 //! Values that a plan refers to and does not hold: `{ file = "…" }`, `{ env = "…" }`,
-//! `{ credential = "…" }`. They are read with the plan, and shown by nothing.
+//! `{ credential = "…" }`, which are read with the plan, and `{ secret = "STORE/NAME" }`, which a
+//! secret store is asked for when it is needed. Nothing shows them.
 
 use std::fmt;
 use std::fs::File;
@@ -7,6 +8,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use replug_runtime::component::SecretReference;
 use toml::de::{DeTable, DeValue};
 
 use super::place::Fault;
@@ -19,7 +21,7 @@ const VALUE_LIMIT: u64 = 64 << 10;
 /// The folder of systemd's credentials, which its `LoadCredential=` and `SetCredential=` fill.
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
-/// Keys that make a table a reference. Stores of secrets are for a version to come.
+/// Keys that make a table a reference.
 const SOURCES: [&str; 4] = ["env", "file", "credential", "secret"];
 
 /// A variable's value.
@@ -29,6 +31,8 @@ pub enum EnvValue {
     Plain(String),
     /// From elsewhere.
     Secret(Secret),
+    /// What a secret store keeps: asked for at each start of a process.
+    Reference(SecretReference),
 }
 
 /// A value that comes from elsewhere and is not to be shown: `Debug` tells its source alone.
@@ -52,23 +56,35 @@ pub enum Source {
 // === impl EnvValue ===
 
 impl EnvValue {
-    /// The value as it was when the plan was read. Not to be shown.
+    /// The value as it was when the plan was read; none where a secret store keeps it. Not to be
+    /// shown.
     #[must_use]
-    pub fn expose(&self) -> &str {
+    pub fn expose(&self) -> Option<&str> {
         match self {
-            Self::Plain(text) => text,
-            Self::Secret(secret) => secret.expose(),
+            Self::Plain(text) => Some(text),
+            Self::Secret(secret) => Some(secret.expose()),
+            Self::Reference(_) => None,
+        }
+    }
+
+    /// What it refers to, where a secret store keeps it.
+    #[must_use]
+    pub fn reference(&self) -> Option<&SecretReference> {
+        match self {
+            Self::Reference(reference) => Some(reference),
+            Self::Plain(_) | Self::Secret(_) => None,
         }
     }
 
     /// The value as it is now: what comes from a file of its own is read again. May block on the
-    /// file system. An error is a text for people, without the value.
-    pub fn now(&self) -> Result<String, String> {
+    /// file system. None where a secret store keeps it. An error is a text for people, without the
+    /// value.
+    pub fn now(&self) -> Result<Option<String>, String> {
         match self {
-            Self::Secret(Secret { source: Source::File(path), .. }) => {
-                content(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
-            }
-            _ => Ok(self.expose().to_owned()),
+            Self::Secret(Secret { source: Source::File(path), .. }) => content(path)
+                .map(Some)
+                .map_err(|error| format!("cannot read {}: {error}", path.display())),
+            _ => Ok(self.expose().map(str::to_owned)),
         }
     }
 }
@@ -99,13 +115,50 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// What a table refers to.
+pub(super) enum Referred {
+    /// A value that was read.
+    Value(Secret),
+    /// What a secret store keeps.
+    Kept(SecretReference),
+}
+
 /// What a table refers to; none where it is not meant as a reference. No fault has the value in it.
 pub(super) fn reference(
     table: &DeTable<'_>,
     context: &Context<'_>,
-) -> Option<Result<Secret, Fault>> {
+) -> Option<Result<Referred, Fault>> {
     let source = SOURCES.into_iter().find(|source| table.contains_key(*source))?;
-    Some(read(table, source, context))
+    Some(match source {
+        "secret" => kept(table).map(Referred::Kept),
+        source => read(table, source, context).map(Referred::Value),
+    })
+}
+
+/// `{ secret = "STORE/NAME" }`, and `key` where the secret has several values. A component's name has
+/// no slash in it; a secret's may have.
+fn kept(table: &DeTable<'_>) -> Result<SecretReference, Fault> {
+    const HELP: &str = "write { secret = \"STORE/NAME\" }, and key = \"KEY\" beside it where the \
+                        secret has several values";
+    let text = |key| match table.get(key).map(toml::Spanned::get_ref) {
+        None => Ok(None),
+        Some(DeValue::String(text)) if !text.is_empty() => Ok(Some(text.as_ref())),
+        Some(DeValue::String(_)) => Err(Fault::new(format!("has an empty `{key}`"), HELP)),
+        Some(other) => Err(Fault::new(format!("has {} as its `{key}`", kind(other)), HELP)),
+    };
+    let known = |key: &str| matches!(key, "secret" | "key");
+    if table.keys().any(|key| !known(key.get_ref())) {
+        return Err(Fault::new("has other keys beside `secret` and `key`", HELP));
+    }
+    let (secret, key) = (text("secret")?.unwrap_or_default(), text("key")?);
+    match secret.split_once('/') {
+        Some((store, name)) if !store.is_empty() && !name.is_empty() => Ok(SecretReference {
+            store: store.to_owned(),
+            name: name.to_owned(),
+            key: key.map(str::to_owned),
+        }),
+        _ => Err(Fault::new(format!("takes the secret {secret:?}, which names no store"), HELP)),
+    }
 }
 
 fn read(table: &DeTable<'_>, source: &str, context: &Context<'_>) -> Result<Secret, Fault> {
@@ -138,12 +191,7 @@ fn read(table: &DeTable<'_>, source: &str, context: &Context<'_>) -> Result<Secr
                 "write the file, with the value in it",
             )
         }
-        "credential" => credential(name, context),
-        _ => Err(Fault::new(
-            format!("takes the secret {name:?}, and this version of replug has no secret stores"),
-            "take a file or an environment variable until one that has them is installed: \
-             { env = \"VAR\" }",
-        )),
+        _ => credential(name, context),
     }
 }
 

@@ -169,7 +169,12 @@ impl StartedAs {
             environment: spec
                 .env
                 .iter()
-                .map(|(name, value)| (name.clone(), value.expose().to_owned()))
+                .map(|(name, value)| {
+                    // A store may give another value by now, which is no other setting.
+                    let referred = || value.reference().map(|it| format!("{it:?}"));
+                    let value = value.expose().map(str::to_owned).or_else(referred);
+                    (name.clone(), value.unwrap_or_default())
+                })
                 .collect(),
             cwd: spec.cwd.clone(),
             socket: spec.socket.clone(),

@@ -81,7 +81,12 @@ pub(super) async fn raise(
 ) -> Raised {
     let registry = &surroundings.registry;
     registry.stand_by(&spec.name, seat);
-    let Birth { life, pid, bounds } = match Life::begin(&spec, seat, &surroundings).await {
+    let born = async {
+        // A store that is away keeps nobody waiting here: the present generation serves on.
+        let secrets = registry.reveal(spec.secrets()).await.map_err(|error| error.to_string())?;
+        Life::begin(&spec, seat, &surroundings, &secrets).await
+    };
+    let Birth { life, pid, bounds } = match born.await {
         Ok(birth) => birth,
         Err(reason) => {
             let reason = format!("cannot be started: {reason}");

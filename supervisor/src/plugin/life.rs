@@ -17,6 +17,7 @@ use tokio::time::Instant;
 pub(super) use self::vitals::Sign;
 use self::vitals::Vitals;
 use super::handed::{HandedLife, StartedAs};
+use super::spec::Secrets;
 use super::task::Surroundings;
 use crate::connect::{Socket, SocketEvent, SocketSet};
 use crate::health::HealthPolicy;
@@ -99,11 +100,13 @@ pub(super) struct Left {
 // === impl Life ===
 
 impl Life {
-    /// Starts the process. An error is a text for people.
+    /// Starts the process, with `secrets` for what its variables refer to. An error is a text for
+    /// people.
     pub(super) async fn begin(
         spec: &PluginSpec,
         seat: Seat,
         surroundings: &Surroundings,
+        secrets: &Secrets,
     ) -> Result<Birth, String> {
         let generation = seat.generation;
         let identity = identity(spec).await?;
@@ -126,7 +129,7 @@ impl Life {
                 (private, folder.map_err(|error| error.to_string())?)
             }
         };
-        let launch = spec.process(seat, &surroundings.replug, &private, identity);
+        let launch = spec.process(seat, &surroundings.replug, &private, identity, secrets);
         let mut launch = launch.await?;
         let probe_launch = launch.clone();
         let mut vitals = Vitals::prepare(spec, &private, &mut launch)?;

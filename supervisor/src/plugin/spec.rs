@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use replug_runtime::component::SecretReference;
 use replug_runtime::plugin::Seat;
 
 use crate::plan::{self, EnvValue, PluginSpec};
@@ -19,7 +20,23 @@ const PLUGIN_VARIABLE: &str = "REPLUG_PLUGIN";
 const INSTANCE_VARIABLE: &str = "REPLUG_INSTANCE";
 const GENERATION_VARIABLE: &str = "REPLUG_GENERATION";
 
+/// What secret stores have given for what variables refer to. Not to be shown.
+pub(super) type Secrets = BTreeMap<SecretReference, String>;
+
 impl PluginSpec {
+    /// What its variables refer to in secret stores.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &SecretReference> {
+        self.env.values().filter_map(EnvValue::reference)
+    }
+
+    /// The stores that keep this, each once.
+    pub(super) fn secret_stores(&self) -> Vec<String> {
+        let mut stores: Vec<_> = self.secrets().map(|secret| secret.store.clone()).collect();
+        stores.sort_unstable();
+        stores.dedup();
+        stores
+    }
+
     /// Program and arguments; `replug` is the executable that serves built-ins.
     fn program(&self, replug: &Path) -> (OsString, Vec<OsString>) {
         match &self.launch {
@@ -41,14 +58,15 @@ impl PluginSpec {
     }
 
     /// What its process is started with, told who it is and of its private socket folder, as
-    /// `identity` unless it runs as replug's own user. Values that come from files are read anew. An
-    /// error is a text for people.
+    /// `identity` unless it runs as replug's own user. Values that come from files are read anew, those
+    /// that secret stores keep are in `secrets`. An error is a text for people.
     pub(super) async fn process(
         &self,
         seat: Seat,
         replug: &Path,
         folder: &PrivateFolder,
         identity: Option<Identity>,
+        secrets: &Secrets,
     ) -> Result<process::Launch, String> {
         let declared = if self.env.values().any(|value| matches!(value, EnvValue::Secret(_))) {
             let env = self.env.clone();
@@ -57,11 +75,21 @@ impl PluginSpec {
         } else {
             variables(&self.env)
         };
-        Ok(self.process_with(declared?, seat, replug, folder, identity))
+        let mut declared = declared?;
+        for (name, value) in &self.env {
+            let Some(reference) = value.reference() else { continue };
+            let value =
+                secrets.get(reference).ok_or_else(|| format!("has no secret {reference}"))?;
+            if value.contains('\0') {
+                return Err(format!("the secret {reference} has a zero byte in it"));
+            }
+            declared.push((name.into(), value.into()));
+        }
+        Ok(self.process_with(declared, seat, replug, folder, identity))
     }
 
-    /// The same, with variables as they were when the plan was read: for what is started beside a
-    /// process that runs already.
+    /// The same, with variables as they were when the plan was read, and without what secret stores
+    /// keep: for what is started beside a process that runs already.
     pub(super) fn process_as_read(
         &self,
         seat: Seat,
@@ -69,7 +97,9 @@ impl PluginSpec {
         folder: &PrivateFolder,
         identity: Option<Identity>,
     ) -> process::Launch {
-        let read = self.env.iter().map(|(name, value)| (name.into(), value.expose().into()));
+        let read = self.env.iter().filter_map(|(name, value)| {
+            Some((OsString::from(name), OsString::from(value.expose()?)))
+        });
         self.process_with(read.collect(), seat, replug, folder, identity)
     }
 
@@ -109,5 +139,11 @@ impl PluginSpec {
 }
 
 fn variables(env: &BTreeMap<String, EnvValue>) -> Result<Vec<(OsString, OsString)>, String> {
-    env.iter().map(|(name, value)| Ok((name.into(), value.now()?.into()))).collect()
+    let mut variables = Vec::new();
+    for (name, value) in env {
+        if let Some(value) = value.now()? {
+            variables.push((name.into(), value.into()));
+        }
+    }
+    Ok(variables)
 }

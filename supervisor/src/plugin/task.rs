@@ -3,6 +3,7 @@
 
 mod files;
 mod handing;
+mod secrets;
 mod shown;
 mod signs;
 mod succession;
@@ -19,12 +20,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use self::secrets::Asked;
 use self::shown::tell_crash_loop;
 use self::succession::{Expected, Wish};
 pub use self::succession::{Replaced, Told};
 use super::handed::Handed;
 use super::heir::{Heir, Raised};
 use super::life::{Birth, Left, Life, LifeEvent};
+use super::spec::Secrets;
 use super::{Effect, Event, Happening, State, Step, Succession, Then};
 use crate::connect::{SocketEvent, warn_of};
 use crate::events::Journal;
@@ -105,6 +108,8 @@ pub struct PluginTask {
     because: Option<String>,
     /// The present generation, from its start until it has ended.
     life: Option<Life>,
+    /// What its start needs from secret stores, until that is there.
+    asked: Option<Asked>,
     /// What the program before has left, until the task runs.
     handed: Option<Handed<OwnedFd>>,
     /// The next generation, while it is started beside the present one.
@@ -167,6 +172,7 @@ impl PluginTask {
             generations: 0,
             because: None,
             life: None,
+            asked: None,
             handed,
             heir: None,
             ready_heir: None,
@@ -248,6 +254,7 @@ impl PluginTask {
                         self.happened(Event::Stop).await;
                     }
                 },
+                given = secrets::given(&mut self.asked) => self.given(given).await,
                 () = passes(self.timer) => self.time_is_up().await,
                 tidings = Self::tidings(&mut self.raising, &mut self.departing) => match tidings {
                     Tidings::Raised(Some(raised)) => self.raised(raised).await,
@@ -499,8 +506,12 @@ impl PluginTask {
                 if let Some(life) = &self.life {
                     life.ask_to_end(self.spec.stop_signal);
                 }
+                return self.ask_no_more();
             }
-            Effect::Kill => self.kill(),
+            Effect::Kill => {
+                self.kill();
+                return self.ask_no_more();
+            }
             Effect::Delay => {
                 if let State::Backoff { delay } = self.state() {
                     self.timer = Some(Instant::now() + delay);
@@ -532,7 +543,13 @@ impl PluginTask {
             status.next_start = None;
             status.enter(Phase::Starting);
         });
-        match Life::begin(&self.spec, self.seat(), &self.surroundings).await {
+        self.begin_with_secrets().await
+    }
+
+    /// Starts the process of the present generation. Gives what came of it, where it did not start.
+    async fn begin(&mut self, secrets: Secrets) -> Option<Event> {
+        let generation = self.generation;
+        match Life::begin(&self.spec, self.seat(), &self.surroundings, &secrets).await {
             Ok(Birth { life, pid, bounds }) => {
                 let process = Running { pid, since: Instant::now() };
                 self.status.send_modify(|status| {
@@ -552,12 +569,16 @@ impl PluginTask {
                 self.life = Some(life);
                 None
             }
-            Err(reason) => {
-                tracing::warn!(plugin = self.spec.name, generation, "cannot be started: {reason}");
-                self.status.send_modify(|status| status.reason = reason);
-                Some(Event::Ended(self.backoff.ended(None, Ending::Failure)))
-            }
+            Err(reason) => Some(self.not_started(reason)),
         }
+    }
+
+    /// There is no process for the present generation, for this reason.
+    fn not_started(&mut self, reason: String) -> Event {
+        let generation = self.generation;
+        tracing::warn!(plugin = self.spec.name, generation, "cannot be started: {reason}");
+        self.status.send_modify(|status| status.reason = reason);
+        Event::Ended(self.backoff.ended(None, Ending::Failure))
     }
 }
 

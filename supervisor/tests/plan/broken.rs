@@ -433,7 +433,7 @@ fn metadata_is_checked() {
 type = "state.sqlite"
 [components.a.metadata]
 unset = { env = "NO_SUCH" }
-secret = { secret = "vault/key" }
+secret = { secret = "vault" }
 number = { env = 3 }
 fallback = { env = "A", default = "x" }
 large = 99999999999999999999
@@ -443,7 +443,7 @@ KEYPREFIX = "a||b"
 "#,
         &[
             "4:9: error: `components.a.metadata.unset` takes the environment variable `NO_SUCH`, which is not set; set it before replug starts, or write the value here",
-            r#"5:10: error: `components.a.metadata.secret` takes the secret "vault/key", and this version of replug has no secret stores; take a file or an environment variable until one that has them is installed: { env = "VAR" }"#,
+            r#"5:10: error: `components.a.metadata.secret` takes the secret "vault", which names no store; write { secret = "STORE/NAME" }, and key = "KEY" beside it where the secret has several values"#,
             r#"6:10: error: `components.a.metadata.number` has an integer where a name belongs; write { env = "VAR" }, with the name in quotes"#,
             r#"7:12: error: `components.a.metadata.fallback` has other keys beside `env`; write { env = "VAR" } alone, or the table as a string of JSON"#,
             "8:9: error: `components.a.metadata.large` has the number 99999999999999999999, which does not fit into 64 bits; write it in quotes",
@@ -561,7 +561,7 @@ builtin = "hello.helloworld"
 "#,
         &[
             r#"2:8: warning: `components.a.type` is "state.sqlit", which no plugin here serves and replug does not have; did you mean "state.sqlite"?"#,
-            r#"4:8: warning: `components.b.type` is "lock.mine", which no plugin here serves and replug does not have; declare a plugin that does, set `socket_dir`, or use one of state.sqlite, state.in-memory, hello.helloworld"#,
+            r#"4:8: warning: `components.b.type` is "lock.mine", which no plugin here serves and replug does not have; declare a plugin that does, set `socket_dir`, or use one of state.sqlite, state.in-memory, hello.helloworld, secretstores.local.file"#,
         ],
     );
 }

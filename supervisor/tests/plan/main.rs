@@ -7,6 +7,7 @@ mod diff;
 mod files;
 mod good;
 mod include;
+mod secrets;
 mod shown;
 mod syntax;
 mod values;
@@ -23,9 +24,14 @@ fn surroundings() -> Surroundings {
     Surroundings {
         env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         uid: 7,
-        builtins: ["state.sqlite", "state.in-memory", "hello.helloworld"]
-            .map(|name| name.parse().unwrap())
-            .into(),
+        builtins: [
+            "state.sqlite",
+            "state.in-memory",
+            "hello.helloworld",
+            "secretstores.local.file",
+        ]
+        .map(|name| name.parse().unwrap())
+        .into(),
     }
 }
 

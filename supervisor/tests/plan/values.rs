@@ -31,8 +31,8 @@ metadata = { text = "${GREETING} there", list = ["${GREETING}"] }
     assert!(launch.contains("echo hello $1 ${GREETING}"), "{launch}");
     assert_eq!(a.env["${GREETING}"], EnvValue::Plain("x".to_owned()));
     assert_eq!(a.stop_timeout.as_secs(), 3);
-    assert_eq!(plan.components[0].metadata["text"], "hello there");
-    assert_eq!(plan.components[0].metadata["list"], r#"["hello"]"#);
+    assert_eq!(plan.components[0].metadata["text"].text(), Some("hello there"));
+    assert_eq!(plan.components[0].metadata["list"].text(), Some(r#"["hello"]"#));
 }
 
 #[test]
@@ -69,18 +69,18 @@ metadata = { a = { file = "pg" }, b = { env = "TOKEN" }, c = { credential = "cre
     assert_eq!(checked.diagnostics, []);
     let plan = checked.plan.as_ref().unwrap();
     let env = &plan.plugins[0].env;
-    let exposed: Vec<_> = env.values().map(EnvValue::expose).collect();
+    let exposed: Vec<_> = env.values().filter_map(EnvValue::expose).collect();
     assert_eq!(exposed, ["word-from-file", "word-from-variable", "word-from-credential", "plain"]);
     let metadata = &plan.components[0].metadata;
-    assert_eq!(metadata["a"], "word-from-file");
-    assert_eq!(metadata["b"], "word-from-variable");
-    assert_eq!(metadata["c"], "word-from-credential");
+    assert_eq!(metadata["a"].text(), Some("word-from-file"));
+    assert_eq!(metadata["b"].text(), Some("word-from-variable"));
+    assert_eq!(metadata["c"].text(), Some("word-from-credential"));
     let shown = format!("{checked:?}");
     assert!(!shown.contains("word-from"), "{shown}");
 
     // A process gets what is there when it starts.
     fs::write(folder.path().join("pg"), "another\n").unwrap();
-    assert_eq!(env["A"].now().as_deref(), Ok("another"));
+    assert_eq!(env["A"].now(), Ok(Some("another".to_owned())));
     fs::remove_file(folder.path().join("pg")).unwrap();
     let error = env["A"].now().unwrap_err();
     assert!(error.contains("/pg: "), "{error}");
@@ -120,8 +120,8 @@ fn a_file_of_variables_counts_less_than_env_and_is_not_shown() {
     assert_eq!(checked.diagnostics, []);
     let plan = checked.plan.unwrap();
     let env = &plan.plugins[0].env;
-    assert_eq!(env["A"].expose(), "from-plan");
-    assert_eq!(env["B"].expose(), "from file");
+    assert_eq!(env["A"].expose(), Some("from-plan"));
+    assert_eq!(env["B"].expose(), Some("from file"));
     let EnvValue::Secret(secret) = &env["B"] else { panic!("{env:?}") };
     assert_eq!(*secret.source(), Source::EnvFile(folder.path().join("a.env")));
     assert!(!format!("{plan:?}").contains("from file"));

@@ -154,6 +154,11 @@ impl Replug {
         self.until(&what, |status| status.component_is(component, "ready")).await
     }
 
+    /// The log so far, as far as it is kept.
+    pub(crate) fn log(&self) -> String {
+        self.log.to_string()
+    }
+
     /// The first line of the log, from the start or later, that has `part` in it.
     pub(crate) async fn line(&self, part: &str) -> String {
         let mut count = self.log.count.subscribe();

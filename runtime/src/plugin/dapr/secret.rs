@@ -17,7 +17,6 @@ use crate::plugin::{Connection, Contracts, Learned, Wrapper};
 /// A secret store whose plugin serves Dapr's contract.
 #[derive(Debug)]
 pub struct DaprSecretStore {
-    spec: ArcSwap<ComponentSpec>,
     features: ArcSwap<Features>,
     link: Link,
     client: SecretStoreClient<Link>,
@@ -28,12 +27,7 @@ impl DaprSecretStore {
     #[must_use]
     pub fn new(spec: &ComponentSpec, reason: &str) -> Self {
         let link = Link::new(spec, reason);
-        Self {
-            spec: ArcSwap::from_pointee(spec.clone()),
-            features: ArcSwap::default(),
-            client: SecretStoreClient::new(link.clone()),
-            link,
-        }
+        Self { features: ArcSwap::default(), client: SecretStoreClient::new(link.clone()), link }
     }
 }
 
@@ -43,14 +37,14 @@ impl Wrapper for DaprSecretStore {
         &self.link
     }
 
-    fn set_spec(&self, spec: &ComponentSpec) {
-        self.spec.store(Arc::new(spec.clone()));
-    }
-
-    async fn init(&self, connection: &Connection, contracts: &Contracts) -> Result<Learned, Error> {
+    async fn init(
+        &self,
+        connection: &Connection,
+        contracts: &Contracts,
+        metadata: Metadata,
+    ) -> Result<Learned, Error> {
         let mut client = SecretStoreClient::new(self.link.directly(connection));
-        let properties = self.spec.load().metadata.clone();
-        let metadata = Some(pb::MetadataRequest { properties });
+        let metadata = Some(pb::MetadataRequest { properties: metadata });
         client.init(pb::SecretStoreInitRequest { metadata }).await.map_err(failure)?;
         let features = client.features(pb::FeaturesRequest {}).await.map_err(failure)?;
         let features = Features::new(features.into_inner().features);

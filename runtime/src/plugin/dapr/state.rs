@@ -10,7 +10,7 @@ use replug_component::state::{
     BulkGetItem, DeleteRequest, GetRequest, GetResponse, Parallelism, QueryRequest, QueryResponse,
     SetRequest, StateStore, TransactRequest, each,
 };
-use replug_component::{Context, Error, Features};
+use replug_component::{Context, Error, Features, Metadata};
 use replug_proto::dapr::components::v1 as pb;
 use replug_proto::dapr::components::v1::queriable_state_store_client::QueriableStateStoreClient;
 use replug_proto::dapr::components::v1::state_store_client::StateStoreClient;
@@ -25,7 +25,8 @@ use crate::plugin::{Connection, Contract, Contracts, Learned, Wrapper};
 /// A state store whose plugin serves Dapr's contract.
 #[derive(Debug)]
 pub struct DaprStateStore {
-    spec: ArcSwap<ComponentSpec>,
+    /// What applications call the component.
+    name: Arc<str>,
     learned: ArcSwap<Learned>,
     /// The plugin said that it has no bulk calls; single calls are made at once from then on.
     singly: Singly,
@@ -53,7 +54,7 @@ impl DaprStateStore {
     pub fn new(spec: &ComponentSpec, reason: &str) -> Self {
         let link = Link::new(spec, reason);
         Self {
-            spec: ArcSwap::from_pointee(spec.clone()),
+            name: spec.name.as_str().into(),
             learned: ArcSwap::default(),
             singly: Singly::default(),
             transaction_bound: Mutex::default(),
@@ -72,7 +73,7 @@ impl DaprStateStore {
             let usable = transactions || feature != Features::TRANSACTIONAL;
             if !usable {
                 tracing::warn!(
-                    component = self.spec.load().name,
+                    component = &*self.name,
                     "the plugin claims {feature} and does not serve {}",
                     Contract::DaprStateTransactions.service()
                 );
@@ -88,15 +89,15 @@ impl Wrapper for DaprStateStore {
         &self.link
     }
 
-    fn set_spec(&self, spec: &ComponentSpec) {
-        self.spec.store(Arc::new(spec.clone()));
-    }
-
-    async fn init(&self, connection: &Connection, contracts: &Contracts) -> Result<Learned, Error> {
+    async fn init(
+        &self,
+        connection: &Connection,
+        contracts: &Contracts,
+        metadata: Metadata,
+    ) -> Result<Learned, Error> {
         let mut client: StateStoreClient<Direct> =
             StateStoreClient::new(self.link.directly(connection));
-        let properties = self.spec.load().metadata.clone();
-        let metadata = Some(pb::MetadataRequest { properties });
+        let metadata = Some(pb::MetadataRequest { properties: metadata });
         client.init(pb::InitRequest { metadata }).await.map_err(failure)?;
         let features = client.features(pb::FeaturesRequest {}).await.map_err(failure)?;
         let features = self.usable(features.into_inner().features, contracts);

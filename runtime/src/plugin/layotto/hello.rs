@@ -1,11 +1,8 @@
 //! `spec.proto.pluggable.v1.hello.Hello` as a hello component.
 
-use std::sync::Arc;
-
-use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use replug_component::hello::{Hello, HelloConfig};
-use replug_component::{Context, Error};
+use replug_component::{ComponentType, Context, Error, Metadata};
 use replug_proto::layotto::pluggable::v1::common::Config;
 use replug_proto::layotto::pluggable::v1::hello as pb;
 use replug_proto::layotto::pluggable::v1::hello::hello_client::HelloClient;
@@ -17,7 +14,7 @@ use crate::plugin::{Connection, Contracts, Learned, Wrapper};
 /// A hello component whose plugin serves Layotto's contract.
 #[derive(Debug)]
 pub struct LayottoHello {
-    spec: ArcSwap<ComponentSpec>,
+    component_type: ComponentType,
     link: Link,
     client: HelloClient<Link>,
 }
@@ -28,7 +25,7 @@ impl LayottoHello {
     pub fn new(spec: &ComponentSpec, reason: &str) -> Self {
         let link = Link::new(spec, reason);
         Self {
-            spec: ArcSwap::from_pointee(spec.clone()),
+            component_type: spec.component_type.clone(),
             client: HelloClient::new(link.clone()),
             link,
         }
@@ -41,17 +38,18 @@ impl Wrapper for LayottoHello {
         &self.link
     }
 
-    fn set_spec(&self, spec: &ComponentSpec) {
-        self.spec.store(Arc::new(spec.clone()));
-    }
-
     /// Layotto initialises once and never again, so that a restarted plugin answers with an empty
     /// greeting; here it is told its greeting after every start.
-    async fn init(&self, connection: &Connection, contracts: &Contracts) -> Result<Learned, Error> {
-        let config = HelloConfig::from(self.spec.load().metadata.clone());
+    async fn init(
+        &self,
+        connection: &Connection,
+        contracts: &Contracts,
+        metadata: Metadata,
+    ) -> Result<Learned, Error> {
+        let config = HelloConfig::from(metadata);
         let request = pb::HelloConfig {
             config: Some(Config::default()),
-            r#type: self.spec.load().component_type.name().to_owned(),
+            r#type: self.component_type.name().to_owned(),
             hello_string: config.greeting,
             metadata: config.metadata,
         };

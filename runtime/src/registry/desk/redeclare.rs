@@ -78,7 +78,6 @@ impl Desk {
         let Served::Plugin { plugin, socket, wrapper } = &record.served else {
             return Ok(record.serve(claims, &self.standby, &mut self.turn));
         };
-        wrapper.set_spec(&record.spec);
         wrapper.link().set_policy(record.spec.hold);
         // Where the plugin is away, its next life is initialised so.
         let claim = claims.iter().flat_map(|claims| &claims.list);

@@ -2,6 +2,7 @@
 //! next program's task goes on where this one's left off.
 
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -38,6 +39,8 @@ impl PluginTask {
             name: self.spec.name.clone(),
             state: match self.state() {
                 State::Stopped => HandedState::Stopped,
+                // Its start has come no further than to a secret store.
+                State::Starting if life.is_none() => HandedState::Backoff(Duration::ZERO),
                 State::Starting | State::Ready => HandedState::Running,
                 State::Stopping(then) => HandedState::Stopping(then),
                 State::Backoff { delay } => {
