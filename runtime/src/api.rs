@@ -19,5 +19,5 @@ pub use listener::{
     BindCause, BindError, BindErrors, Given, GivenBy, ListenAddress, ListenAddressError,
 };
 pub use server::{Bound, Ending, ShutdownRequest};
-pub use settings::{ApiSettings, AppConnection};
+pub use settings::ApiSettings;
 pub use token::ApiToken;

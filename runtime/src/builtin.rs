@@ -6,7 +6,6 @@
 //! that is nearest to it, implement the trait, and add a line to [`types`].
 
 mod etag;
-mod go_duration;
 mod hello;
 mod local;
 mod memory;

@@ -1,13 +1,15 @@
 //! The runtime core: what is there (the registry), what it is made of (built-in components, and
-//! wrappers over plugins), and how applications call it (the APIs).
+//! wrappers over plugins), how applications call it (the APIs), and how it calls the application.
 //!
 //! It knows no process and reads no `plugins.toml`: whoever runs the plugins tells it of their
 //! connections.
 
 pub mod api;
+pub mod app;
 pub mod builtin;
 pub mod component;
 mod gate;
+mod go_duration;
 pub mod key_prefix;
 pub mod plugin;
 pub mod registry;

@@ -15,6 +15,7 @@ pub(super) fn settings(plan: &Plan, version: &str, token: Option<ApiToken>) -> A
         http: addresses(&plan.runtime.http),
         token,
         max_body: plan.runtime.max_message,
+        app: plan.app.clone(),
         ..ApiSettings::new(&plan.runtime.app_id, version)
     }
 }

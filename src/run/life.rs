@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
 use replug_runtime::api::{Bound, Ending, Phase, ShutdownRequest};
+use replug_runtime::app::{AppSettings, Application};
 use replug_runtime::registry::Registry;
 use replug_supervisor::control::{About, UpgradeDesk};
 use replug_supervisor::output::{PluginLog, PluginLogEnd};
@@ -69,6 +70,10 @@ pub(super) struct Life {
     /// Where applications call, for people.
     listeners: Vec<String>,
     health: replug_runtime::api::Health,
+    /// The application that is called, where it has a port.
+    application: Option<Application>,
+    /// What follows the application; it ends with this.
+    attending: JoinSet<()>,
     /// Says how serving the APIs ends.
     end: Option<oneshot::Sender<Ending>>,
     /// None once its end has been seen.
@@ -124,6 +129,14 @@ impl Life {
             *declaring = None;
         }
 
+        let application =
+            AppSettings { max_body: house.plan.runtime.max_message, ..house.plan.app.clone() };
+        let application = Application::new(&house.plan.runtime.app_id, application);
+        let mut attending = JoinSet::new();
+        if let Some(application) = application.clone() {
+            attending.spawn(async move { match application.attend().await {} });
+        }
+
         let (end, ended) = oneshot::channel();
         let (requests, requested) = mpsc::channel(1);
         let health = apis.health();
@@ -148,6 +161,7 @@ impl Life {
             version: VERSION.to_owned(),
             app_id: house.plan.runtime.app_id.clone(),
             listeners: listeners.clone(),
+            application: application.clone(),
             started: house.past.started,
             upgrade: UpgradeDesk {
                 upgrades: house.past.upgrades,
@@ -171,6 +185,8 @@ impl Life {
             log_end,
             listeners,
             health,
+            application,
+            attending,
             end: Some(end),
             apis: Some(apis),
             end_control,
@@ -191,8 +207,10 @@ impl Life {
         signals: &mut Signals,
         declaring: &mut Option<BoxFuture<'static, ()>>,
     ) -> (Self, Why) {
-        let Self { supervisor, health, listeners, requested, upgrades, reload, .. } = &mut self;
-        let supervisor = &*supervisor;
+        let Self {
+            supervisor, health, listeners, application, requested, upgrades, reload, ..
+        } = &mut self;
+        let (supervisor, application) = (&*supervisor, application.as_ref());
         // Raced against the signals as a whole: a component that takes for ever to be made keeps
         // nobody from stopping replug.
         let running = async {
@@ -209,14 +227,31 @@ impl Life {
                     *declaring = None;
                 }
                 health.reached(Phase::OutboundReady);
-                health.reached(Phase::Ready);
+                if application.is_none() {
+                    health.reached(Phase::Ready);
+                }
                 tracing::info!(
                     "replug {VERSION} serves app {} on {}",
                     house.plan.runtime.app_id,
                     listeners.join(", ")
                 );
-                house.notify.ready(supervisor).await;
-                house.notify.keep(supervisor).await
+                let notifying = async {
+                    // The application may be started after replug, and even wait for it.
+                    house.notify.ready(supervisor).await;
+                    house.notify.keep(supervisor).await
+                };
+                let discovering = async {
+                    if let Some(application) = application {
+                        application.discovered().await;
+                        health.reached(Phase::Ready);
+                        tracing::info!("the application is there: replug is ready");
+                    }
+                    std::future::pending().await
+                };
+                tokio::select! {
+                    never = notifying => never,
+                    never = discovering => never,
+                }
             };
             tokio::select! {
                 never = taken_up => never,
@@ -281,6 +316,7 @@ async fn stop(house: House, mut life: Life, at_once: bool, stop: &mut Stop) -> R
     let stopping = async {
         // Nothing is changed any more; whoever waits for a reload is told so.
         life.reloading.shutdown().await;
+        life.attending.shutdown().await;
         life.end_apis(Ending::Stop { grace: GRACE }).await;
         life.supervisor.stop().await;
         life.end_control().await;

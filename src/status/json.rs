@@ -15,10 +15,18 @@ struct Status<'a> {
     app_id: &'a str,
     started_at: String,
     listeners: &'a [String],
+    /// None where replug calls no application.
+    application: Option<Application<'a>>,
     upgrades: u64,
     upgrade_failure: Option<&'a str>,
     plugins: Vec<Plugin<'a>>,
     components: Vec<Component<'a>>,
+}
+
+#[derive(Serialize)]
+struct Application<'a> {
+    address: &'a str,
+    state: &'static str,
 }
 
 #[derive(Serialize)]
@@ -109,6 +117,7 @@ pub(super) fn write(status: &pb::StatusResponse, out: &mut impl io::Write) -> io
         app_id: &status.app_id,
         started_at: status.started_at.map(|at| at.to_string()).unwrap_or_default(),
         listeners: &status.listeners,
+        application: status.application.as_ref().map(application),
         upgrades: status.upgrades,
         upgrade_failure: filled(&status.upgrade_failure),
         plugins: status.plugins.iter().map(plugin).collect(),
@@ -142,6 +151,17 @@ pub(crate) fn write_outcomes(outcomes: &[Outcome], out: &mut impl io::Write) -> 
     });
     serde_json::to_writer_pretty(&mut *out, &shown.collect::<Vec<_>>())?;
     writeln!(out)
+}
+
+fn application(application: &pb::Application) -> Application<'_> {
+    use pb::application::State;
+    let state = match application.state() {
+        State::Unspecified => "unknown",
+        State::Awaited => "awaited",
+        State::Unhealthy => "unhealthy",
+        State::Healthy => "healthy",
+    };
+    Application { address: &application.address, state }
 }
 
 fn plugin(plugin: &pb::Plugin) -> Plugin<'_> {

@@ -24,6 +24,15 @@ pub(super) fn write(
             format!(", {}", status.listeners.join(", "))
         }
     )?;
+    if let Some(application) = &status.application {
+        let state = match application.state() {
+            pb::application::State::Unspecified => "in a state that this replug does not know",
+            pb::application::State::Awaited => "not there yet: nobody listens on its port",
+            pb::application::State::Unhealthy => "unhealthy: nothing is delivered to it",
+            pb::application::State::Healthy => "healthy",
+        };
+        writeln!(out, "application {}: {state}", application.address)?;
+    }
     if !status.plugins.is_empty() {
         writeln!(out, "\n{}", plugins(status, colour))?;
     }

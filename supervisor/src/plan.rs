@@ -8,6 +8,7 @@
 //! is no plan then. What something else can mend, a program that is not there yet, is a warning:
 //! there is a plan, and the plugin is tried until it starts.
 
+mod app;
 mod bounds;
 mod care;
 mod component;
@@ -42,6 +43,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use replug_component::ComponentType;
+use replug_runtime::app::AppSettings;
 use replug_runtime::component::ComponentSpec;
 
 use crate::files::Watching;
@@ -67,6 +69,8 @@ pub struct Plan {
     pub file: PathBuf,
     /// What `[runtime]` says.
     pub runtime: RuntimeSettings,
+    /// What `[app]` says; without it, an application that serves nothing.
+    pub app: AppSettings,
     /// What `[plugins.NAME]` says, in the order of the file. No two have one name.
     pub plugins: Vec<PluginSpec>,
     /// What `[components.NAME]` says, in the order of the file. No two have one name.

@@ -9,6 +9,7 @@ mod restart;
 mod rig;
 
 mod activation;
+mod app;
 mod bounds;
 mod clock;
 mod control;

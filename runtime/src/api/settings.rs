@@ -2,6 +2,7 @@
 
 use super::listener::ListenAddress;
 use super::token::ApiToken;
+use crate::app::AppSettings;
 
 /// The largest request or answer, in bytes, unless the settings say otherwise.
 pub const DEFAULT_MAX_BODY: usize = 4 << 20;
@@ -35,7 +36,7 @@ pub struct ApiSettings {
     /// Whether the HTTP port speaks cleartext HTTP/2 beside HTTP/1.1.
     pub h2c: bool,
     /// How the application is reached, shown by the metadata API.
-    pub app: AppConnection,
+    pub app: AppSettings,
 }
 
 impl ApiSettings {
@@ -52,37 +53,12 @@ impl ApiSettings {
             read_buffer: DEFAULT_READ_BUFFER,
             max_connections: DEFAULT_MAX_CONNECTIONS,
             h2c: true,
-            app: AppConnection::default(),
+            app: AppSettings::default(),
         }
     }
 
     /// The bound on messages and bodies as one number.
     pub(super) fn body_limit(&self) -> usize {
         if self.max_body == 0 { usize::MAX } else { self.max_body }
-    }
-}
-
-/// How the application is reached, as the metadata API shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AppConnection {
-    /// The application's port; zero where it has none.
-    pub port: u16,
-    /// Its protocol.
-    pub protocol: String,
-    /// Its host.
-    pub address: String,
-    /// How many calls it gets at a time; zero: as many as there are.
-    pub max_concurrency: u16,
-}
-
-impl Default for AppConnection {
-    /// An application that serves nothing.
-    fn default() -> Self {
-        Self {
-            port: 0,
-            protocol: "http".to_owned(),
-            address: "127.0.0.1".to_owned(),
-            max_concurrency: 0,
-        }
     }
 }

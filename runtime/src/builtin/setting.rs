@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use replug_component::{Error, Metadata};
 
-use super::go_duration;
-
 /// The value of the first of these names that is there.
 pub(super) fn text<'m>(metadata: &'m Metadata, names: &[&str]) -> Result<Option<&'m str>, Error> {
     for name in names {
@@ -31,7 +29,7 @@ pub(super) fn duration(
     let Some(text) = text(metadata, names)? else {
         return Ok(default);
     };
-    go_duration::parse(text).ok_or_else(|| {
+    crate::go_duration::parse(text).ok_or_else(|| {
         let name = names[0];
         Error::Invalid(format!("`{name}` is `{text}`; write a duration such as 20s or 1h30m"))
     })

@@ -1,6 +1,7 @@
 //! A runtime's APIs on ports of their own, and the simplest possible HTTP client.
 #![allow(dead_code)] // Each test file uses a part of it.
 
+pub mod application;
 pub mod life;
 
 use std::sync::Arc;

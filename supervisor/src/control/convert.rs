@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use prost_types::Duration as WireDuration;
 use replug_proto::replug::control::v1 as pb;
+use replug_runtime::app::{AppState, Application};
 use replug_runtime::plugin::Calls;
 use replug_runtime::registry::{ComponentState, ComponentStatus};
 use tokio::time::Instant;
@@ -12,6 +13,17 @@ use crate::health::Verdict;
 use crate::output::{Shown, Stream, Tally};
 use crate::status::{Health, Kind, Phase, PluginStatus};
 use crate::usage::Usage;
+
+/// The application on the wire.
+pub(super) fn application(application: &Application) -> pb::Application {
+    use pb::application::State;
+    let state = match *application.state().borrow() {
+        AppState::Awaited => State::Awaited,
+        AppState::Unhealthy => State::Unhealthy,
+        AppState::Healthy => State::Healthy,
+    };
+    pb::Application { address: application.to_string(), state: state.into() }
+}
 
 /// A plugin on the wire.
 pub(super) fn plugin(status: &PluginStatus) -> pb::Plugin {

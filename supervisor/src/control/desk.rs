@@ -14,6 +14,7 @@ use std::time::SystemTime;
 
 use replug_proto::replug::control::v1 as pb;
 use replug_proto::replug::control::v1::control_server::Control;
+use replug_runtime::app::Application;
 use replug_runtime::registry::Registry;
 use tokio::sync::watch as channel;
 use tonic::codegen::BoxStream;
@@ -35,6 +36,8 @@ pub struct About {
     pub app_id: String,
     /// Where applications call, such as `grpc 127.0.0.1:50001`.
     pub listeners: Vec<String>,
+    /// The application that replug calls, if it calls one.
+    pub application: Option<Application>,
     /// When it was started; an upgrade is no start.
     pub started: SystemTime,
     /// Upgrades, past and to come.

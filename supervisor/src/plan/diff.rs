@@ -21,7 +21,7 @@ pub struct Change {
     /// The same for components.
     pub components: Vec<ComponentChange>,
     /// Keys of `[runtime]` that differ and cannot be changed while replug runs, such as
-    /// `runtime.grpc`: they count when it starts the next time.
+    /// `runtime.grpc`, and `[app]`: they count when it starts the next time.
     pub at_next_start: Vec<&'static str>,
     /// Plugins that stay as they are.
     pub unchanged_plugins: usize,
@@ -74,7 +74,7 @@ struct Differences {
 // === impl Change ===
 
 impl Change {
-    /// What makes `new` of `old`. `[runtime]` is compared and not changed.
+    /// What makes `new` of `old`. `[runtime]` and `[app]` are compared and not changed.
     #[must_use]
     pub fn between(old: &Plan, new: &Plan) -> Self {
         let name = |spec: &PluginSpec| spec.name.clone();
@@ -102,7 +102,7 @@ impl Change {
         let mut change = Self {
             plugins,
             components,
-            at_next_start: runtime(&old.runtime, &new.runtime),
+            at_next_start: at_next_start(old, new),
             unchanged_plugins,
             unchanged_components,
             plugin_order: None,
@@ -125,7 +125,7 @@ impl Change {
             && self.component_order.is_none()
     }
 
-    /// The plan that `old` becomes by this change: all of the new one but its `[runtime]`.
+    /// The plan that `old` becomes by this change: all of the new one but its `[runtime]` and `[app]`.
     #[must_use]
     pub fn applied_to(&self, old: &Plan) -> Plan {
         let mut plan = old.clone();
@@ -212,6 +212,12 @@ fn arrange<S>(list: &mut [S], order: &[String], name: impl Fn(&S) -> &String) {
     let places: HashMap<&String, usize> =
         order.iter().enumerate().map(|(at, name)| (name, at)).collect();
     list.sort_by_key(|spec| places.get(name(spec)).copied());
+}
+
+/// What differs and cannot be changed while replug runs.
+fn at_next_start(old: &Plan, new: &Plan) -> Vec<&'static str> {
+    let app = (old.app != new.app).then_some("app");
+    runtime(&old.runtime, &new.runtime).into_iter().chain(app).collect()
 }
 
 /// The keys of `[runtime]` that differ.

@@ -10,7 +10,7 @@ use super::reader::{Entry, Placed, Section};
 use super::{program, syntax};
 
 /// Tables and keys that only the plan's own file has.
-const OWN: [&str; 3] = ["runtime", "defaults", "include"];
+const OWN: [&str; 4] = ["runtime", "app", "defaults", "include"];
 
 /// Something with a name that no two may have.
 pub(super) trait Named {

@@ -17,12 +17,12 @@ use super::nearest::nearest;
 use super::place::{Fault, Findings, Place, TextId, join};
 use super::plugin::Defaults;
 use super::{
-    Plan, PluginSpec, Surroundings, component, include, order, plugin, program, references,
+    Plan, PluginSpec, Surroundings, app, component, include, order, plugin, program, references,
     runtime, stores, syntax, value, variables,
 };
 
 /// Tables that later versions of replug know.
-const LATER_TABLES: [&str; 2] = ["app", "resources"];
+const LATER_TABLES: [&str; 1] = ["resources"];
 
 /// Reads the text, and those that it includes, into a plan, if it is one, and everything that is
 /// wrong with it.
@@ -47,6 +47,7 @@ pub(super) fn read(source: String, path: &Path, surroundings: &Surroundings) -> 
         .collect();
 
     let settings = runtime::read(top.section("runtime", &mut findings), &context, &mut findings);
+    let app = app::read(top.get("app"), &settings, &context, &mut findings);
     let mut section = top.section("defaults", &mut findings);
     let care = Care::read(&mut section, &Care::default(), &mut findings);
     let bounds = Bounds::read(&mut section, &Bounds::default(), &context, &mut findings);
@@ -85,6 +86,7 @@ pub(super) fn read(source: String, path: &Path, surroundings: &Surroundings) -> 
     let plan = usable.then(|| Plan {
         file: file.clone(),
         runtime: settings.values,
+        app,
         plugins: enabled(plugins),
         components: components.into_iter().filter_map(|it| it.value.spec).collect(),
     });

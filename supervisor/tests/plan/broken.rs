@@ -34,6 +34,46 @@ Metadata = {}
 }
 
 #[test]
+fn what_is_wrong_with_the_application_is_told() {
+    says(
+        r#"[runtime]
+http = "0.0.0.0:3500"
+[app]
+port = 3500
+protocol = "htp"
+address = "127.0.0.1:80"
+max_concurrency = "many"
+token = "two\nlines"
+disable_init_endpoints = ["config", "health"]
+health = { path = "healthz", interval = "1s", timeout = "2s", threshold = 0 }
+ssl = true
+"#,
+        &[
+            "4:8: error: `app.port` is 3500, where `runtime.http` has replug itself listen; write the port of the application, or let replug listen elsewhere (2:8 replug's own)",
+            r#"5:12: error: `app.protocol` is "htp", no protocol that an application could speak; did you mean "http"?"#,
+            r#"6:11: error: `app.address` is "127.0.0.1:80", which is no host; write a name or an address without a port, such as "127.0.0.1""#,
+            "7:19: error: `app.max_concurrency` is a string; write a number of requests, such as 100",
+            "8:9: error: `app.token` is unusable: the application's token has characters in it that no header can carry; write it without line ends and control characters",
+            r#"9:37: error: `app.disable_init_endpoints[1]` is "health", which the application is not asked for; there are "config" and "subscribe""#,
+            r#"10:19: error: `app.health.path` is "healthz", which is no path; write a path that begins with a slash, such as "/healthz""#,
+            "10:57: error: `app.health.timeout` is 2s, and `interval` is 1s; a check ends before the next one begins: write a shorter `timeout`",
+            "10:75: error: `app.health.threshold` is 0; write a number from 1 on",
+            "11:1: error: `app.ssl` is no key that replug knows; there are `port`, `protocol`, `address`, `max_concurrency`, `health`, `token`, `binding_options_timeout`, `disable_init_endpoints`",
+        ],
+    );
+    says(
+        "[app]\nport = 70000\n",
+        &["2:8: error: `app.port` is 70000; write a port from 1 to 65535"],
+    );
+    says(
+        "[app]\nprotocol = \"grpc\"\n",
+        &[
+            "1:2: error: `app` has no `port`; write the port that the application listens on, such as port = 8080, or take [app] out",
+        ],
+    );
+}
+
+#[test]
 fn a_control_group_has_to_be_one_of_this_machine() {
     says(
         "[runtime]\ncontrol_group = \"no-such-group\"\n",
@@ -107,8 +147,6 @@ fn keys_of_later_versions_are_told_to_be_so() {
     says(
         r#"[runtime]
 resources = ["components/"]
-[app]
-port = 8080
 [plugins.a]
 command = ["sh"]
 instances = 2
@@ -118,9 +156,8 @@ scopes = []
 "#,
         &[
             "2:1: error: `runtime.resources` is not supported by this version of replug; take it out until a version that knows it is installed",
-            "3:2: error: `app` is not supported by this version of replug; take it out until a version that knows it is installed",
-            "7:1: error: `plugins.a.instances` is not supported by this version of replug; take it out until a version that knows it is installed",
-            "10:1: error: `components.c.scopes` is not supported by this version of replug; take it out until a version that knows it is installed",
+            "5:1: error: `plugins.a.instances` is not supported by this version of replug; take it out until a version that knows it is installed",
+            "8:1: error: `components.c.scopes` is not supported by this version of replug; take it out until a version that knows it is installed",
         ],
     );
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use replug_runtime::app::{AppSettings, AppToken, HealthCheck, Protocol};
 use replug_runtime::component::{HoldPolicy, Replay};
 use replug_supervisor::files::Watching;
 use replug_supervisor::health::probe::{Address, Probe, Probing};
@@ -31,6 +32,41 @@ fn an_empty_file_is_a_plan_with_the_defaults() {
     assert_eq!(plan.runtime.forget_after, Duration::from_secs(30));
     assert_eq!(plan.runtime.max_message, 4 << 20);
     assert_eq!((plan.plugins.len(), plan.components.len()), (0, 0));
+}
+
+#[test]
+fn every_key_of_the_application_counts() {
+    assert_eq!(plan("").app, AppSettings::default());
+    let plan = plan(
+        r#"
+        [app]
+        port = 8080
+        protocol = "H2C"
+        address = "[::1]"
+        max_concurrency = 10
+        health = { path = "/up?deep=1", interval = "1s", timeout = "100ms", threshold = 5 }
+        token = { env = "GREETING" }
+        binding_options_timeout = "1s"
+        disable_init_endpoints = ["subscribe"]
+        "#,
+    );
+    let settings = AppSettings {
+        port: 8080,
+        protocol: Protocol::H2c,
+        address: "::1".to_owned(),
+        max_concurrency: 10,
+        health: Some(HealthCheck {
+            path: "/up?deep=1".to_owned(),
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_millis(100),
+            threshold: 5,
+        }),
+        token: AppToken::new("hello").unwrap(),
+        binding_options_timeout: Duration::from_secs(1),
+        ask_subscriptions: false,
+        ..AppSettings::default()
+    };
+    assert_eq!(plan.app, settings);
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub(crate) struct Status {
     pub(crate) pid: u32,
     pub(crate) app_id: String,
     pub(crate) listeners: Vec<String>,
+    pub(crate) application: Option<ApplicationStatus>,
     pub(crate) upgrades: u64,
     pub(crate) upgrade_failure: Option<String>,
     pub(crate) plugins: Vec<PluginStatus>,
@@ -41,6 +42,13 @@ pub(crate) struct PluginStatus {
     pub(crate) printed: Option<Printed>,
     pub(crate) health: Vec<Health>,
     pub(crate) says: Option<String>,
+}
+
+/// The application that is called.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct ApplicationStatus {
+    pub(crate) address: String,
+    pub(crate) state: String,
 }
 
 /// What a plugin has printed, and what of it was lost.

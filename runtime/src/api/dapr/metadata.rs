@@ -6,6 +6,7 @@ use parking_lot::RwLock;
 use replug_component::{BuildingBlock, Features};
 
 use super::Dapr;
+use crate::go_duration;
 use crate::registry::{ComponentState, ComponentStatus};
 
 /// The entry that the runtime keeps for itself.
@@ -29,7 +30,28 @@ pub(super) struct Shown {
     pub(super) capabilities: Vec<String>,
 }
 
+/// How the application is asked for its health, as the metadata API shows it.
+pub(super) struct AppHealth<'a> {
+    /// None where it is asked over gRPC.
+    pub(super) path: Option<&'a str>,
+    pub(super) interval: String,
+    pub(super) timeout: String,
+    pub(super) threshold: u32,
+}
+
 impl Dapr {
+    /// How the application is asked for its health, if it is.
+    pub(super) fn app_health(&self) -> Option<AppHealth<'_>> {
+        let app = &self.settings.app;
+        let check = app.health.as_ref()?;
+        Some(AppHealth {
+            path: (!app.protocol.is_grpc()).then_some(&check.path),
+            interval: go_duration::text(check.interval),
+            timeout: go_duration::text(check.timeout),
+            threshold: check.threshold,
+        })
+    }
+
     /// Writes something down. An empty name is none.
     pub(super) fn set_metadata(&self, name: String, value: String) {
         if !name.is_empty() {

@@ -50,6 +50,7 @@ pub(super) fn status_at(desk: &Desk, sequence: u64) -> pb::StatusResponse {
         sequence,
         upgrades: desk.about.upgrade.upgrades,
         upgrade_failure: desk.about.upgrade.failure.clone(),
+        application: desk.about.application.as_ref().map(convert::application),
     }
 }
 

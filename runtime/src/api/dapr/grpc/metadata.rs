@@ -22,10 +22,15 @@ impl Dapr {
             extended_metadata: self.extended_metadata().into_iter().collect(),
             app_connection_properties: Some(pb::AppConnectionProperties {
                 port: app.port.into(),
-                protocol: app.protocol.clone(),
+                protocol: app.protocol.to_string(),
                 channel_address: app.address.clone(),
-                max_concurrency: app.max_concurrency.into(),
-                health: None,
+                max_concurrency: i32::try_from(app.max_concurrency).unwrap_or(i32::MAX),
+                health: self.app_health().map(|health| pb::AppConnectionHealthProperties {
+                    health_check_path: health.path.unwrap_or_default().to_owned(),
+                    health_probe_interval: health.interval,
+                    health_probe_timeout: health.timeout,
+                    health_threshold: i32::try_from(health.threshold).unwrap_or(i32::MAX),
+                }),
             }),
             runtime_version: self.settings.runtime_version.clone(),
             actor_runtime: Some(pb::ActorRuntime {

@@ -43,7 +43,19 @@ struct AppConnection<'a> {
     protocol: &'a str,
     channel_address: &'a str,
     #[serde(skip_serializing_if = "is_zero")]
-    max_concurrency: u16,
+    max_concurrency: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<Health<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Health<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health_check_path: Option<&'a str>,
+    health_probe_interval: String,
+    health_probe_timeout: String,
+    health_threshold: u32,
 }
 
 #[derive(Serialize)]
@@ -54,9 +66,8 @@ struct ActorRuntime {
     placement: &'static str,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)] // The form that serde asks for.
-fn is_zero(number: &u16) -> bool {
-    *number == 0
+fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
+    *number == N::default()
 }
 
 impl From<Shown> for Component {
@@ -80,9 +91,15 @@ impl Dapr {
             extended: self.extended_metadata(),
             app_connection_properties: AppConnection {
                 port: app.port,
-                protocol: &app.protocol,
+                protocol: app.protocol.as_str(),
                 channel_address: &app.address,
                 max_concurrency: app.max_concurrency,
+                health: self.app_health().map(|health| Health {
+                    health_check_path: health.path,
+                    health_probe_interval: health.interval,
+                    health_probe_timeout: health.timeout,
+                    health_threshold: health.threshold,
+                }),
             },
             actor_runtime: ActorRuntime {
                 runtime_status: "DISABLED",

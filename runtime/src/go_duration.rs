@@ -1,4 +1,4 @@
-//! Durations in component metadata, written as Go writes them: `20s`, `1h30m`, `1.5h`, `250ms`.
+//! Durations written as Go writes them: `20s`, `1h30m`, `1.5h`, `250ms`.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const UNITS: [(&str, f64); 8] = [
 /// The duration of `text`; none where it is not one. As in Dapr a bare whole number counts
 /// seconds, and nothing at all is zero. What is below zero comes back as zero: every setting of
 /// this kind takes both for `off`.
-pub(super) fn parse(text: &str) -> Option<Duration> {
+pub(crate) fn parse(text: &str) -> Option<Duration> {
     if text.is_empty() {
         return Some(Duration::ZERO);
     }
@@ -48,9 +48,57 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
     if negative { Some(Duration::ZERO) } else { Duration::try_from_secs_f64(seconds).ok() }
 }
 
+/// The duration as Go prints it: `5s`, `1m30s`, `500ms`, `0s`.
+pub(crate) fn text(duration: Duration) -> String {
+    let nanos = duration.as_nanos();
+    // Below a second the unit is the largest that leaves a whole part.
+    for (unit, size) in [("ns", 1), ("µs", 1_000), ("ms", 1_000_000)] {
+        if (1..1_000_000_000).contains(&nanos) && nanos < size * 1000 {
+            return format!("{}{unit}", decimal(nanos, size));
+        }
+    }
+    let seconds = duration.as_secs();
+    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+    let part = Duration::new(seconds % 60, duration.subsec_nanos());
+    let seconds = decimal(part.as_nanos(), 1_000_000_000);
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds}s"),
+        (0, _) => format!("{minutes}m{seconds}s"),
+        _ => format!("{hours}h{minutes}m{seconds}s"),
+    }
+}
+
+/// `number` in units of `size`, with as many decimals as it needs.
+fn decimal(number: u128, size: u128) -> String {
+    let (whole, rest) = (number / size, number % size);
+    if rest == 0 {
+        return whole.to_string();
+    }
+    let digits = size.ilog10() as usize;
+    let rest = format!("{rest:0digits$}");
+    format!("{whole}.{}", rest.trim_end_matches('0'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_written_as_go_writes_them() {
+        for (millis, text_of_go) in [
+            (0, "0s"),
+            (5000, "5s"),
+            (500, "500ms"),
+            (1500, "1.5s"),
+            (60_000, "1m0s"),
+            (3_600_000, "1h0m0s"),
+            (5_430_250, "1h30m30.25s"),
+        ] {
+            assert_eq!(text(Duration::from_millis(millis)), text_of_go);
+        }
+        assert_eq!(text(Duration::from_micros(1500)), "1.5ms");
+        assert_eq!(text(Duration::from_nanos(7)), "7ns");
+    }
 
     #[test]
     fn durations_are_read_as_go_reads_them() {

@@ -1,0 +1,125 @@
+//! The application over gRPC: the calls of Dapr's `AppCallback`.
+
+use std::fmt;
+
+use http::Uri;
+use replug_proto::dapr::runtime::v1 as pb;
+use replug_proto::dapr::runtime::v1::app_callback_alpha_client::AppCallbackAlphaClient;
+use replug_proto::dapr::runtime::v1::app_callback_client::AppCallbackClient;
+use replug_proto::dapr::runtime::v1::app_callback_health_check_client::AppCallbackHealthCheckClient;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status};
+
+use super::settings::AppSettings;
+use super::stream::Connector;
+use super::token::HEADER_NAME as HEADER;
+
+/// Bytes that the application may send on one stream before it has to wait for the reader.
+const STREAM_WINDOW: u32 = 1 << 20;
+/// The same for all streams together.
+const CONNECTION_WINDOW: u32 = 8 << 20;
+
+/// The calls of `AppCallback`, over one connection that is made when it is needed. Each waits as
+/// long as the application lets it; dropping the future cancels the call. The metadata of a request
+/// goes to the application as it is.
+pub struct Callbacks {
+    channel: Channel,
+    token: Option<MetadataValue<Ascii>>,
+    limit: usize,
+}
+
+// === impl Callbacks ===
+
+impl Callbacks {
+    pub(super) fn new(settings: &AppSettings) -> Self {
+        let scheme = settings.protocol.scheme();
+        let uri = format!("{scheme}://{}", settings.authority()).parse::<Uri>();
+        // A host that is no part of a URL is no name either: the connector will say so.
+        let uri = uri.unwrap_or_else(|_| Uri::from_static("http://application"));
+        let channel = Endpoint::from(uri)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .connect_with_connector_lazy(Connector::new(settings));
+        let token = settings.token.as_ref().and_then(|token| {
+            let mut value = MetadataValue::try_from(token.value().as_bytes()).ok()?;
+            value.set_sensitive(true);
+            Some(value)
+        });
+        Self { channel, token, limit: settings.body_limit() }
+    }
+
+    /// Delivers a message of a topic.
+    pub async fn on_topic_event(
+        &self,
+        request: Request<pb::TopicEventRequest>,
+    ) -> Result<pb::TopicEventResponse, Status> {
+        let request = self.signed(request);
+        self.client().on_topic_event(request).await.map(tonic::Response::into_inner)
+    }
+
+    /// Delivers several messages of a topic at once; to applications that do not know the call, by
+    /// the alpha version of it. Where they know neither, the status is `UNIMPLEMENTED`.
+    pub async fn on_bulk_topic_event(
+        &self,
+        request: Request<pb::TopicEventBulkRequest>,
+    ) -> Result<pb::TopicEventBulkResponse, Status> {
+        let (metadata, extensions, message) = self.signed(request).into_parts();
+        let first = Request::from_parts(metadata.clone(), extensions.clone(), message.clone());
+        match self.client().on_bulk_topic_event(first).await {
+            Err(status) if status.code() == Code::Unimplemented => {
+                let again = Request::from_parts(metadata, extensions, message);
+                let mut client = AppCallbackAlphaClient::new(self.channel.clone())
+                    .max_decoding_message_size(self.limit);
+                client.on_bulk_topic_event_alpha1(again).await
+            }
+            answer => answer,
+        }
+        .map(tonic::Response::into_inner)
+    }
+
+    /// Delivers an event of an input binding.
+    pub async fn on_binding_event(
+        &self,
+        request: Request<pb::BindingEventRequest>,
+    ) -> Result<pb::BindingEventResponse, Status> {
+        let request = self.signed(request);
+        self.client().on_binding_event(request).await.map(tonic::Response::into_inner)
+    }
+
+    /// Asks for the topics that the application subscribes to. Carries no token, as in Dapr.
+    pub async fn list_topic_subscriptions(
+        &self,
+    ) -> Result<pb::ListTopicSubscriptionsResponse, Status> {
+        self.client().list_topic_subscriptions(()).await.map(tonic::Response::into_inner)
+    }
+
+    /// Asks for the names of the bindings whose events the application wants. Carries no token, as
+    /// in Dapr.
+    pub async fn list_input_bindings(&self) -> Result<pb::ListInputBindingsResponse, Status> {
+        self.client().list_input_bindings(()).await.map(tonic::Response::into_inner)
+    }
+
+    /// Asks whether it is well.
+    pub(super) async fn health_check(&self) -> Result<(), Status> {
+        let mut client = AppCallbackHealthCheckClient::new(self.channel.clone());
+        client.health_check(()).await.map(drop)
+    }
+
+    fn client(&self) -> AppCallbackClient<Channel> {
+        AppCallbackClient::new(self.channel.clone()).max_decoding_message_size(self.limit)
+    }
+
+    fn signed<T>(&self, mut request: Request<T>) -> Request<T> {
+        if let Some(token) = &self.token {
+            request.metadata_mut().insert(HEADER, token.clone());
+        }
+        request
+    }
+}
+
+impl fmt::Debug for Callbacks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Callbacks").finish_non_exhaustive()
+    }
+}
