@@ -10,8 +10,10 @@ mod hello;
 mod local;
 mod memory;
 mod query;
+mod redis;
 mod setting;
 mod sqlite;
+mod tls;
 mod ttl;
 
 use std::sync::Arc;
@@ -53,6 +55,7 @@ impl Builtin {
 pub fn types() -> Vec<Builtin> {
     vec![
         state("in-memory", memory::MemoryType),
+        state("redis", redis::RedisStateType),
         state("sqlite", sqlite::SqliteType),
         hello("helloworld", hello::HelloWorldType),
         pubsub("in-memory", memory::BusType),
@@ -83,7 +86,7 @@ fn pubsub(name: &str, of: impl PubSubType) -> Builtin {
     Builtin::PubSub(ComponentType::new(BuildingBlock::PubSub, name), Arc::new(of))
 }
 
-/// What both built-in stores can do, in the order that applications are told of it.
+/// What the stores that search can do, in the order that applications are told of it.
 fn store_features() -> Features {
     Features::new([Features::ETAG, Features::TRANSACTIONAL, Features::TTL, Features::QUERY_API])
 }
@@ -102,6 +105,6 @@ mod tests {
     fn a_builtin_is_found_by_its_type_in_any_case() {
         let found = find(&"state.SQLite".parse().unwrap()).unwrap();
         assert_eq!(found.component_type().as_str(), "state.sqlite");
-        assert!(find(&"state.redis".parse().unwrap()).is_none());
+        assert!(find(&"state.rediss".parse().unwrap()).is_none());
     }
 }

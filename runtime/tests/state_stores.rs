@@ -1,14 +1,22 @@
-//! The built-in state stores: what both do, against each other's model, and what is SQLite's own.
+//! The built-in state stores: what all do, and what is one's own.
 
 mod conformance;
 #[path = "state_stores/model.rs"]
 mod model;
+#[path = "state_stores/redis.rs"]
+mod redis;
+mod servers;
 #[path = "state_stores/sqlite.rs"]
 mod sqlite;
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use replug_component::state::StateStore;
+use conformance::{cx, get, set};
+use futures_util::{StreamExt as _, stream};
+
+use replug_component::state::{GetRequest, StateStore};
 use replug_component::{Error, Metadata};
 use replug_runtime::builtin::{Builtin, find};
 
@@ -55,7 +63,53 @@ async fn each_in_memory_store_has_entries_of_its_own() {
     {
         let one = open(kind.0, kind.1).await.unwrap();
         let other = open(kind.0, kind.1).await.unwrap();
-        one.set(&conformance::cx(), conformance::set("key", "value")).await.unwrap();
-        assert_eq!(conformance::get(&*other, "key").await.etag, None);
+        one.set(&cx(), set("key", "value")).await.unwrap();
+        assert_eq!(get(&*other, "key").await.etag, None);
+    }
+}
+
+/// Takes a store's server away in the middle of writes, and gives it back: meanwhile calls fail with
+/// the cause, afterwards they work, and every write that was answered is there.
+async fn assert_gone_and_back(store: &dyn StateStore, kill: impl Fn(), start: impl Fn()) {
+    let key = |number: u32| format!("gone-{number}");
+    let mut answered = 0;
+    for number in 0..50 {
+        store.set(&cx(), set(&key(number), number.to_string())).await.unwrap();
+        answered = number;
+    }
+    {
+        let cx = cx();
+        let writes = (50..5000).map(|number| {
+            let write = store.set(&cx, set(&key(number), number.to_string()));
+            async move { write.await.map(|()| number) }
+        });
+        // In the middle of these.
+        let mut writes = pin!(stream::iter(writes).buffered(8));
+        let mut killed = false;
+        while let Some(result) = writes.next().await {
+            match result {
+                Ok(number) => answered = number,
+                Err(_) => break,
+            }
+            if answered == 200 && !killed {
+                kill();
+                killed = true;
+            }
+        }
+        assert!(killed, "no write has failed");
+    }
+    let begun = Instant::now();
+    for _ in 0..3 {
+        let error = store.set(&cx(), set("gone", "value")).await.unwrap_err().to_string();
+        assert!(!error.is_empty());
+        let request = GetRequest { key: key(0), ..GetRequest::default() };
+        store.get(&cx(), request).await.unwrap_err();
+    }
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    start();
+    store.set(&cx(), set("back", "value")).await.unwrap();
+    assert_eq!(get(store, "back").await.data, "value");
+    for number in 0..=answered {
+        assert_eq!(get(store, &key(number)).await.data, number.to_string());
     }
 }

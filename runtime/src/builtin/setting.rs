@@ -20,6 +20,11 @@ pub(super) fn text<'m>(metadata: &'m Metadata, names: &[&str]) -> Result<Option<
     Ok(None)
 }
 
+/// As [`text`]; an empty one is none.
+pub(super) fn filled<'m>(metadata: &'m Metadata, names: &[&str]) -> Result<Option<&'m str>, Error> {
+    Ok(text(metadata, names)?.filter(|text| !text.is_empty()))
+}
+
 /// A duration in Go's form, under the first of these names that is there.
 pub(super) fn duration(
     metadata: &Metadata,
@@ -42,5 +47,43 @@ pub(super) fn truth(metadata: &Metadata, name: &str) -> Result<bool, Error> {
         "true" | "t" | "yes" | "y" | "on" | "1" => Ok(true),
         "" | "false" | "f" | "no" | "n" | "off" | "0" => Ok(false),
         _ => Err(Error::Invalid(format!("`{name}` is `{text}`; write true or false"))),
+    }
+}
+
+/// A whole number, under the first of these names that is there.
+pub(super) fn number(metadata: &Metadata, names: &[&str]) -> Result<Option<i64>, Error> {
+    let Some(text) = text(metadata, names)?.map(str::trim).filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let name = names[0];
+    let wrong = |_| Error::Invalid(format!("`{name}` is `{text}`; write a whole number"));
+    text.parse().map(Some).map_err(wrong)
+}
+
+/// A setting that nobody is shown.
+#[derive(Clone)]
+pub(super) struct Secret(String);
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl Secret {
+    /// What it is.
+    pub(super) fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// `text` without it, for whatever a server or a library may have put into an error.
+    pub(super) fn taken_out_of(&self, text: String) -> String {
+        if self.0.is_empty() { text } else { text.replace(&self.0, "***") }
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
     }
 }

@@ -22,25 +22,32 @@ pub(super) enum BelowMinusOne {
 /// How long a value lives that is written with this metadata; none: for ever, which is also what
 /// an empty text, 0 and -1 ask for.
 pub(super) fn parse(metadata: &Metadata, below: BelowMinusOne) -> Result<Option<Duration>, Error> {
-    let Some(text) = metadata.get(TTL_IN_SECONDS).filter(|text| !text.is_empty()) else {
-        return Ok(None);
-    };
-    let wrong = || {
-        let most = i32::MAX;
-        Error::Invalid(format!(
-            "metadata {TTL_IN_SECONDS} is `{text}`; write whole seconds from 1 to {most}, or -1 \
-             for a value that does not expire"
-        ))
-    };
-    match text.parse::<i32>() {
-        Ok(seconds) if seconds < -1 && below == BelowMinusOne::Refused => Err(wrong()),
+    match seconds(metadata)? {
+        Some(seconds) if seconds < -1 && below == BelowMinusOne::Refused => {
+            Err(wrong(&seconds.to_string()))
+        }
         // A negative number is no u32: it asks for none.
-        Ok(seconds) => Ok(u32::try_from(seconds)
-            .ok()
+        seconds => Ok(seconds
+            .and_then(|seconds| u32::try_from(seconds).ok())
             .filter(|seconds| *seconds > 0)
             .map(|seconds| Duration::from_secs(seconds.into()))),
-        Err(_) => Err(wrong()),
     }
+}
+
+/// The seconds that this metadata says, whatever they mean; none: it says nothing.
+pub(super) fn seconds(metadata: &Metadata) -> Result<Option<i32>, Error> {
+    match metadata.get(TTL_IN_SECONDS).filter(|text| !text.is_empty()) {
+        Some(text) => text.parse().map(Some).map_err(|_| wrong(text)),
+        None => Ok(None),
+    }
+}
+
+fn wrong(text: &str) -> Error {
+    let most = i32::MAX;
+    Error::Invalid(format!(
+        "metadata {TTL_IN_SECONDS} is `{text}`; write whole seconds from 1 to {most}, or -1 for a \
+         value that does not expire"
+    ))
 }
 
 #[cfg(test)]

@@ -1,0 +1,9 @@
+//! Components over a Redis server. All of them share the settings ([`settings`]) and the connection
+//! ([`server`]), and are a file each.
+
+mod change;
+mod server;
+mod settings;
+mod state;
+
+pub(super) use state::RedisStateType;

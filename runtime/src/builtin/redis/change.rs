@@ -1,0 +1,230 @@
+//! What requests change, carried out by one script: Redis runs it as a whole, so that either all
+//! changes happen or none.
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use redis::{Cmd, Pipeline, Script, Value, cmd};
+use replug_component::Error;
+use replug_component::state::{Concurrency, DeleteRequest, Operation, SetRequest};
+
+use super::server::{Doing, Server};
+use crate::builtin::{etag, ttl};
+
+/// The script. `KEYS` has the key of each change and `ARGV` five texts for each:
+///
+/// 1. `set` or `delete`;
+/// 2. the version that the value has to have; empty: any;
+/// 3. for a set, `first` where there must be no value, `guard` where moreover later writes have to
+///    name the version, else empty;
+/// 4. for a set, the seconds that it lives; empty: as before; 0: for ever;
+/// 5. for a set, the value.
+///
+/// It looks at everything before it changes anything, and keeps in mind what the earlier changes of
+/// the same request will have done. It answers 0, or the number of the change that cannot be made,
+/// below zero where there is a value in its way.
+const TEXT: &str = r"
+local known = {}
+local function look(key)
+    if not known[key] then
+        local version = redis.pcall('HGET', key, 'version')
+        if type(version) == 'table' then
+            known[key] = {there = true, other = true}
+        elseif not version or version == '' then
+            known[key] = {there = false}
+        else
+            local guarded = redis.call('HEXISTS', key, 'first-write') == 1
+            known[key] = {there = true, version = version, guarded = guarded}
+        end
+    end
+    return known[key]
+end
+
+for i, key in ipairs(KEYS) do
+    local at = 5 * (i - 1)
+    local what, asked, how = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+    local now = look(key)
+    if asked ~= '' and now.version ~= asked then
+        return i
+    end
+    if what == 'delete' then
+        known[key] = {there = false}
+    else
+        if asked == '' and now.there and (how ~= '' or now.guarded) then
+            return -i
+        end
+        known[key] = {
+            there = true,
+            version = string.format('%.0f', (tonumber(now.version) or 0) + 1),
+            guarded = now.guarded or how == 'guard',
+            other = now.other,
+        }
+    end
+end
+
+for i, key in ipairs(KEYS) do
+    local at = 5 * (i - 1)
+    local what, how, ttl = ARGV[at + 1], ARGV[at + 3], ARGV[at + 4]
+    if what == 'delete' then
+        redis.call('DEL', key)
+    else
+        if known[key].other then
+            redis.call('DEL', key)
+            known[key].other = false
+        end
+        redis.call('HSET', key, 'data', ARGV[at + 5])
+        if how == 'guard' then
+            redis.call('HSET', key, 'first-write', 0)
+        end
+        redis.call('HINCRBY', key, 'version', 1)
+        if ttl == '0' then
+            redis.call('PERSIST', key)
+        elseif ttl ~= '' then
+            redis.call('EXPIRE', key, ttl)
+        end
+    end
+end
+return 0";
+
+/// Its name at the server.
+static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(TEXT));
+
+/// What a request does to one key.
+pub(super) enum Change {
+    /// Stores a value.
+    Set { key: String, value: Bytes, version: Option<i64>, first: First, ttl: Option<u32> },
+    /// Removes a key.
+    Delete { key: String, version: Option<String> },
+}
+
+/// Whether a value may be there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum First {
+    /// It may.
+    No,
+    /// It must not.
+    Yes,
+    /// It must not, and later writes have to name the version.
+    Guarded,
+}
+
+impl Change {
+    /// Stores a value. It lives for `lifetime` seconds where the request does not say.
+    pub(super) fn set(request: SetRequest, lifetime: Option<i64>) -> Result<Self, Error> {
+        let ttl = ttl::seconds(&request.metadata)?.map(i64::from).or(lifetime);
+        let concurrency = request.options.concurrency;
+        // As in Dapr's store: who wants the last write to win has no version compared, and 0 is no
+        // version.
+        let asked = etag::asked(request.etag).filter(|_| concurrency != Concurrency::LastWrite);
+        let version = match asked {
+            Some(etag) => etag.parse().map(Some).map_err(|_| {
+                Error::EtagInvalid(format!(
+                    "`{etag}` is no whole number, as this store's etags are"
+                ))
+            })?,
+            None => None,
+        };
+        Ok(Self::Set {
+            key: request.key,
+            value: request.value,
+            version: version.filter(|version| *version != 0),
+            first: if concurrency == Concurrency::FirstWrite { First::Guarded } else { First::No },
+            // Below one: for ever.
+            ttl: ttl.map(|ttl| u32::try_from(ttl).unwrap_or(0)),
+        })
+    }
+
+    pub(super) fn delete(request: DeleteRequest) -> Self {
+        let version = etag::asked(request.etag).filter(|etag| etag != "0");
+        Self::Delete { key: request.key, version }
+    }
+
+    /// An operation of a transaction, where a first write guards nothing.
+    pub(super) fn part(operation: Operation, lifetime: Option<i64>) -> Result<Self, Error> {
+        let mut change = match operation {
+            Operation::Set(request) => Self::set(request, lifetime)?,
+            Operation::Delete(request) => Self::delete(request),
+        };
+        if let Self::Set { first: first @ First::Guarded, .. } = &mut change {
+            *first = First::Yes;
+        }
+        Ok(change)
+    }
+
+    fn key(&self) -> &str {
+        match self {
+            Self::Set { key, .. } | Self::Delete { key, .. } => key,
+        }
+    }
+
+    fn write_to(&self, command: &mut Cmd) {
+        match self {
+            Self::Set { value, version, first, ttl, .. } => {
+                let first = match first {
+                    First::No => "",
+                    First::Yes => "first",
+                    First::Guarded => "guard",
+                };
+                let version = version.map(|version| version.to_string()).unwrap_or_default();
+                let ttl = ttl.map(|ttl| ttl.to_string()).unwrap_or_default();
+                command.arg("set").arg(version).arg(first).arg(ttl).arg(value.as_ref());
+            }
+            Self::Delete { version, .. } => {
+                command.arg("delete").arg(version.as_deref().unwrap_or_default());
+                command.arg("").arg("").arg("");
+            }
+        }
+    }
+}
+
+/// Carries out all changes, in their order, or none; and waits until that many `replicas` have them,
+/// for a second at the most.
+pub(super) async fn make(
+    server: &Server,
+    changes: &[Change],
+    replicas: Option<usize>,
+) -> Result<(), Error> {
+    let answer = match run(server, "EVALSHA", SCRIPT.get_hash(), changes, replicas).await? {
+        // Not carried out: the server has not seen the script since its start.
+        Value::ServerError(error) if error.code() == "NOSCRIPT" => {
+            run(server, "EVAL", TEXT, changes, replicas).await?
+        }
+        answer => answer,
+    };
+    let number = match answer {
+        Value::Int(number) => number,
+        Value::ServerError(error) => return Err(server.told(format!("cannot write: {error}"))),
+        other => return Err(server.told(format!("cannot write: the answer is {other:?}"))),
+    };
+    let refused = usize::try_from(number.unsigned_abs()).ok().and_then(|n| n.checked_sub(1));
+    match refused.and_then(|index| changes.get(index)) {
+        None => Ok(()),
+        Some(change) if number < 0 => Err(etag::exists(change.key())),
+        Some(change) => Err(etag::mismatch(change.key())),
+    }
+}
+
+async fn run(
+    server: &Server,
+    how: &str,
+    script: &str,
+    changes: &[Change],
+    replicas: Option<usize>,
+) -> Result<Value, Error> {
+    let mut command = cmd(how);
+    command.arg(script).arg(changes.len());
+    changes.iter().for_each(|change| {
+        command.arg(change.key());
+    });
+    changes.iter().for_each(|change| change.write_to(&mut command));
+    let mut commands = Pipeline::with_capacity(2);
+    commands.add_command(command);
+    if let Some(replicas) = replicas {
+        commands.cmd("WAIT").arg(replicas).arg(MILLISECONDS_FOR_REPLICAS);
+    }
+    let answers = server.ask(Doing::Write, &commands).await?;
+    Ok(answers.into_iter().next().unwrap_or(Value::Nil))
+}
+
+/// How long a strong write waits for the replicas, as in Dapr's store.
+const MILLISECONDS_FOR_REPLICAS: u32 = 1000;

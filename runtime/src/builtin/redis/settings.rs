@@ -1,0 +1,280 @@
+//! What a Redis component is told in its metadata, by Dapr's names. Names count in any case; unknown
+//! ones are left alone, as are those of Dapr's pool of connections (`poolSize`, `idleTimeout` …):
+//! here all calls share one connection.
+
+use std::time::Duration;
+
+use replug_component::{Error, Metadata};
+
+use crate::builtin::setting::{Secret, filled, number, text, truth};
+use crate::go_duration;
+
+const DEFAULT_PORT: u16 = 6379;
+const DEFAULT_DIAL_TIMEOUT: Duration = Duration::from_secs(5);
+const DEFAULT_READ_TIMEOUT: Duration = Duration::from_secs(3);
+const DEFAULT_RETRIES: u32 = 3;
+const DEFAULT_MIN_PAUSE: Duration = Duration::from_millis(8);
+const DEFAULT_MAX_PAUSE: Duration = Duration::from_millis(512);
+
+/// What a connection is made with.
+#[derive(Debug)]
+pub(in crate::builtin) struct Settings {
+    /// Where the server is: `redisHost`, `redisPort`.
+    pub(super) address: Address,
+    /// `redisUsername`.
+    pub(super) username: Option<String>,
+    /// `redisPassword`.
+    pub(super) password: Option<Secret>,
+    /// `redisDB`.
+    pub(super) database: i64,
+    /// `enableTLS`; none: no TLS.
+    pub(super) tls: Option<Tls>,
+    /// How long a connection may take to be made: `dialTimeout`.
+    pub(super) dial_timeout: Option<Duration>,
+    /// How long an answer to a read may take: `readTimeout`.
+    pub(super) read_timeout: Option<Duration>,
+    /// How long an answer to a write may take: `writeTimeout`, else `readTimeout`.
+    pub(super) write_timeout: Option<Duration>,
+    /// How often a connection is tried again: `redisMaxRetries`.
+    pub(super) retries: u32,
+    /// The first pause between two tries: `redisMinRetryInterval`. Each is twice the one before.
+    pub(super) min_pause: Duration,
+    /// The longest pause: `redisMaxRetryInterval`.
+    pub(super) max_pause: Duration,
+}
+
+/// Where a server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::builtin) enum Address {
+    Tcp(String, u16),
+    /// A Unix socket, which Dapr does not have: `redisHost` that begins with a slash.
+    Unix(String),
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp(host, port) => write!(f, "{host}:{port}"),
+            Self::Unix(path) => f.write_str(path),
+        }
+    }
+}
+
+/// How TLS is spoken.
+#[derive(Debug)]
+pub(super) struct Tls {
+    /// `insecureSkipTLSVerify`.
+    pub(super) anybody: bool,
+    /// `clientCert` and `clientKey`, both PEM.
+    pub(super) client: Option<(String, Secret)>,
+}
+
+impl Settings {
+    pub(in crate::builtin) fn new(metadata: &Metadata) -> Result<Self, Error> {
+        refuse_what_is_not_there(metadata)?;
+        let read_timeout = timeout(metadata, "readTimeout")?.unwrap_or(Some(DEFAULT_READ_TIMEOUT));
+        let min_pause = pause(metadata, "redisMinRetryInterval", DEFAULT_MIN_PAUSE)?;
+        let max_pause = pause(metadata, "redisMaxRetryInterval", DEFAULT_MAX_PAUSE)?;
+        Ok(Self {
+            address: address(metadata)?,
+            username: filled(metadata, &["redisUsername"])?.map(str::to_owned),
+            password: filled(metadata, &["redisPassword"])?.map(Secret::from),
+            database: number(metadata, &["redisDB"])?.unwrap_or(0),
+            tls: tls(metadata)?,
+            dial_timeout: timeout(metadata, "dialTimeout")?.unwrap_or(Some(DEFAULT_DIAL_TIMEOUT)),
+            read_timeout,
+            write_timeout: timeout(metadata, "writeTimeout")?.unwrap_or(read_timeout),
+            // Below zero is none, as in Dapr.
+            retries: number(metadata, &["redisMaxRetries", "maxRetries"])?
+                .map_or(DEFAULT_RETRIES, |retries| u32::try_from(retries).unwrap_or(0)),
+            min_pause: min_pause.min(max_pause),
+            max_pause,
+        })
+    }
+}
+
+/// Says so where something is asked for that would change what calls mean.
+fn refuse_what_is_not_there(metadata: &Metadata) -> Result<(), Error> {
+    let kind = text(metadata, &["redisType"])?.unwrap_or("node");
+    if !kind.is_empty() && !kind.eq_ignore_ascii_case("node") {
+        return Err(Error::Invalid(format!(
+            "`redisType` is `{kind}`; replug speaks to a single server only: write node"
+        )));
+    }
+    for name in ["failover", "useEntraID", "useAzureAD", "useOIDC"] {
+        if truth(metadata, name)? {
+            return Err(Error::Invalid(format!("`{name}` is not there yet; leave it out")));
+        }
+    }
+    Ok(())
+}
+
+fn address(metadata: &Metadata) -> Result<Address, Error> {
+    let host = text(metadata, &["redisHost"])?.unwrap_or_default().trim();
+    if host.is_empty() {
+        return Err(Error::Invalid(
+            "`redisHost` is missing; write the server's address, such as localhost:6379".into(),
+        ));
+    }
+    if host.starts_with('/') {
+        return Ok(Address::Unix(host.to_owned()));
+    }
+    let wrong = || {
+        Error::Invalid(format!(
+            "`redisHost` is `{host}`; write one server's address, such as localhost:6379"
+        ))
+    };
+    if host.contains([',', '@', '/']) {
+        return Err(wrong());
+    }
+    let port = number(metadata, &["redisPort"])?.map(u16::try_from).transpose();
+    let port = port.map_err(|_| Error::Invalid("`redisPort` is no port".into()))?;
+    let (name, own_port) = match host.strip_prefix('[').map(|rest| rest.split_once(']')) {
+        Some(Some((name, ""))) => (name, None),
+        Some(Some((name, rest))) => (name, Some(rest.strip_prefix(':').ok_or_else(wrong)?)),
+        Some(None) => return Err(wrong()),
+        // More than one colon without brackets: an IPv6 address without a port.
+        None => match host.split_once(':') {
+            Some((name, port)) if !port.contains(':') => (name, Some(port)),
+            _ => (host, None),
+        },
+    };
+    let own_port: Option<u16> = own_port.map(str::parse).transpose().map_err(|_| wrong())?;
+    match (own_port, port) {
+        (Some(own), Some(port)) if own != port => Err(Error::Invalid(format!(
+            "`redisHost` is `{host}` and `redisPort` is {port}; write the port once"
+        ))),
+        (own, port) => Ok(Address::Tcp(name.to_owned(), own.or(port).unwrap_or(DEFAULT_PORT))),
+    }
+}
+
+fn tls(metadata: &Metadata) -> Result<Option<Tls>, Error> {
+    let anybody = truth(metadata, "insecureSkipTLSVerify")?;
+    if !truth(metadata, "enableTLS")? {
+        return Ok(None);
+    }
+    let client = match (filled(metadata, &["clientCert"])?, filled(metadata, &["clientKey"])?) {
+        (Some(certificate), Some(key)) => Some((certificate.to_owned(), Secret::from(key))),
+        (None, None) => None,
+        _ => {
+            return Err(Error::Invalid(
+                "of `clientCert` and `clientKey` there is one; write both or none".into(),
+            ));
+        }
+    };
+    Ok(Some(Tls { anybody, client }))
+}
+
+/// A duration as Dapr's Redis components read it: Go's form, or a number of milliseconds. Below zero:
+/// none, which is `Some(None)`.
+pub(in crate::builtin) fn timeout(
+    metadata: &Metadata,
+    name: &str,
+) -> Result<Option<Option<Duration>>, Error> {
+    let text = text(metadata, &[name])?.unwrap_or_default().trim();
+    // Zero is the default, as it is where nothing is said.
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if text.starts_with('-') {
+        return Ok(Some(None));
+    }
+    let parsed = match text.parse() {
+        Ok(milliseconds) => Some(Duration::from_millis(milliseconds)),
+        Err(_) => go_duration::parse(text),
+    };
+    match parsed {
+        Some(duration) if duration.is_zero() => Ok(None),
+        Some(duration) => Ok(Some(Some(duration))),
+        None => Err(Error::Invalid(format!(
+            "`{name}` is `{text}`; write a duration such as 3s, or a number of milliseconds"
+        ))),
+    }
+}
+
+fn pause(metadata: &Metadata, name: &str, default: Duration) -> Result<Duration, Error> {
+    Ok(timeout(metadata, name)?.map_or(default, Option::unwrap_or_default))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(pairs: &[(&str, &str)]) -> Result<Settings, Error> {
+        Settings::new(
+            &pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+        )
+    }
+
+    #[test]
+    fn an_address_has_its_port_from_either_setting() {
+        let tcp = |host: &str, port| Address::Tcp(host.into(), port);
+        for (host, port, expected) in [
+            ("localhost", "", tcp("localhost", 6379)),
+            ("localhost:7000", "", tcp("localhost", 7000)),
+            ("localhost:7000", "7000", tcp("localhost", 7000)),
+            ("redis.local", "7001", tcp("redis.local", 7001)),
+            ("::1", "", tcp("::1", 6379)),
+            ("[::1]:7000", "", tcp("::1", 7000)),
+            ("/run/redis.sock", "", Address::Unix("/run/redis.sock".into())),
+        ] {
+            let settings = settings(&[("redisHost", host), ("redisPort", port)]).unwrap();
+            assert_eq!(settings.address, expected, "{host} {port}");
+        }
+        for (host, port) in [
+            ("", ""),
+            ("a:1,b:2", ""),
+            ("localhost:x", ""),
+            ("localhost:1", "2"),
+            ("redis://localhost", ""),
+            ("localhost", "70000"),
+        ] {
+            let error = settings(&[("redisHost", host), ("redisPort", port)]).unwrap_err();
+            assert!(error.to_string().contains("`redis"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_dapr() {
+        let settings = settings(&[("redisHost", "localhost"), ("poolSize", "7")]).unwrap();
+        assert_eq!(settings.dial_timeout, Some(Duration::from_secs(5)));
+        assert_eq!(settings.read_timeout, Some(Duration::from_secs(3)));
+        assert_eq!(settings.write_timeout, Some(Duration::from_secs(3)));
+        assert_eq!((settings.database, settings.retries), (0, 3));
+        assert!(settings.tls.is_none() && settings.password.is_none());
+    }
+
+    #[test]
+    fn a_bare_number_is_milliseconds_and_one_below_zero_is_no_limit() {
+        let settings = settings(&[
+            ("redishost", "localhost"),
+            ("readTimeout", "250"),
+            ("writeTimeout", "-1"),
+            ("dialTimeout", "1m"),
+            ("redisMaxRetries", "-1"),
+        ])
+        .unwrap();
+        assert_eq!(settings.read_timeout, Some(Duration::from_millis(250)));
+        assert_eq!(settings.write_timeout, None);
+        assert_eq!(settings.dial_timeout, Some(Duration::from_secs(60)));
+        assert_eq!(settings.retries, 0);
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused_by_its_name_and_no_secret_is_shown() {
+        for (name, value) in [
+            ("redisType", "cluster"),
+            ("failover", "true"),
+            ("useEntraID", "true"),
+            ("readTimeout", "soon"),
+            ("redisDB", "first"),
+            ("enableTLS", "perhaps"),
+        ] {
+            let error = settings(&[("redisHost", "localhost"), (name, value)]).unwrap_err();
+            assert!(error.to_string().contains(&format!("`{name}`")), "{error}");
+        }
+        let settings = settings(&[("redisHost", "localhost"), ("redisPassword", "s3cret")]);
+        assert!(!format!("{settings:?}").contains("s3cret"));
+    }
+}

@@ -1,0 +1,185 @@
+//! `state.redis`: state in a Redis server.
+//!
+//! **Layout.** That of Dapr's store of this name, and what one has written the other reads: a hash
+//! under the key, with the value as `data` and the etag as `version`, which counts from 1. A
+//! `first-write` field says that later writes have to name the etag. A key that holds a text is read
+//! without an etag. The end of life is the key's own in Redis.
+//!
+//! **Behaviour** as Dapr's store has it: a write without `ttlInSeconds` leaves the end of life as it
+//! is (-1 takes it away), and a write that wants the last one to win has no etag compared. Unlike
+//! there, an etag that is given has to match also where there is no value, a first write fails also
+//! where the value there was no first write, and a transaction that fails has changed nothing.
+//! Values in RedisJSON and searches in them are not there.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use redis::{Pipeline, Value};
+use replug_component::state::{
+    Consistency, DeleteRequest, GetRequest, GetResponse, SetRequest, StateStore, StateStoreType,
+    TransactRequest,
+};
+use replug_component::{Context, Error, Features, Metadata};
+
+use super::change::{self, Change};
+use super::server::{Doing, Server};
+use super::settings::Settings;
+use crate::builtin::setting::{filled, number};
+use crate::builtin::ttl::TTL_EXPIRE_TIME;
+
+/// The type `state.redis`.
+pub(in crate::builtin) struct RedisStateType;
+
+#[async_trait]
+impl StateStoreType for RedisStateType {
+    async fn open(&self, metadata: Metadata) -> Result<Arc<dyn StateStore>, Error> {
+        if filled(&metadata, &["queryIndexes"])?.is_some() {
+            return Err(Error::Invalid(
+                "`queryIndexes` is for searches in RedisJSON, which are not there; leave it out"
+                    .into(),
+            ));
+        }
+        let lifetime = number(&metadata, &["ttlInSeconds"])?;
+        let server = Server::new(Settings::new(&metadata)?)?;
+        let replicas = replicas(&server).await?;
+        let strong = match replicas {
+            0 => None,
+            replicas => Some((replicas, Server::new(Settings::new(&metadata)?)?)),
+        };
+        Ok(Arc::new(RedisStore { server, strong, lifetime }))
+    }
+}
+
+struct RedisStore {
+    server: Server,
+    /// How many replicas there are, and the connection of writes that wait for them, since nothing
+    /// else moves on a connection that waits. None: there are no replicas.
+    strong: Option<(usize, Server)>,
+    /// How long values live that are written without an end: `ttlInSeconds`, in seconds.
+    lifetime: Option<i64>,
+}
+
+#[async_trait]
+impl StateStore for RedisStore {
+    fn features(&self) -> Features {
+        Features::new([Features::ETAG, Features::TRANSACTIONAL, Features::TTL])
+    }
+
+    async fn get(&self, _cx: &Context, request: GetRequest) -> Result<GetResponse, Error> {
+        let key = request.key.as_str();
+        let mut commands = Pipeline::with_capacity(2);
+        commands.cmd("HMGET").arg(key).arg("data").arg("version").cmd("PTTL").arg(key);
+        let mut answers = self.server.ask(Doing::Read, &commands).await?.into_iter();
+        let (data, version) = match answers.next() {
+            Some(Value::Array(fields)) => {
+                let mut fields = fields.into_iter();
+                (fields.next().unwrap_or(Value::Nil), fields.next().unwrap_or(Value::Nil))
+            }
+            Some(Value::ServerError(error)) if error.code() == "WRONGTYPE" => {
+                return self.get_text(key).await;
+            }
+            other => return Err(self.cannot_read(key, other)),
+        };
+        match (data, version) {
+            (Value::BulkString(data), Value::BulkString(version)) => Ok(GetResponse {
+                data: data.into(),
+                etag: Some(String::from_utf8_lossy(&version).into_owned()),
+                metadata: end_of_life(answers.next()),
+                content_type: String::new(),
+            }),
+            (Value::Nil, Value::Nil) => Ok(GetResponse::default()),
+            _ => Err(self.server.told(format!(
+                "key {key} is a hash without `data` or `version`, which no state store has written"
+            ))),
+        }
+    }
+
+    async fn set(&self, _cx: &Context, request: SetRequest) -> Result<(), Error> {
+        let (server, replicas) = match &self.strong {
+            Some((replicas, server)) if request.options.consistency == Consistency::Strong => {
+                (server, Some(*replicas))
+            }
+            _ => (&self.server, None),
+        };
+        change::make(server, &[Change::set(request, self.lifetime)?], replicas).await
+    }
+
+    async fn delete(&self, _cx: &Context, request: DeleteRequest) -> Result<(), Error> {
+        change::make(&self.server, &[Change::delete(request)], None).await
+    }
+
+    async fn transact(&self, _cx: &Context, request: TransactRequest) -> Result<(), Error> {
+        let changes = request.operations.into_iter();
+        let changes: Result<Vec<Change>, Error> =
+            changes.map(|operation| Change::part(operation, self.lifetime)).collect();
+        let changes = changes?;
+        if changes.is_empty() {
+            return Ok(());
+        }
+        change::make(&self.server, &changes, None).await
+    }
+
+    async fn ping(&self, _cx: &Context) -> Result<(), Error> {
+        let mut commands = Pipeline::with_capacity(1);
+        commands.cmd("PING");
+        match self.server.ask(Doing::Read, &commands).await?.into_iter().next() {
+            Some(Value::ServerError(error)) => Err(self.server.told(error.to_string())),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl RedisStore {
+    /// The value of a key that is no hash.
+    async fn get_text(&self, key: &str) -> Result<GetResponse, Error> {
+        let mut commands = Pipeline::with_capacity(1);
+        commands.cmd("GET").arg(key);
+        match self.server.ask(Doing::Read, &commands).await?.into_iter().next() {
+            Some(Value::BulkString(data)) => {
+                Ok(GetResponse { data: Bytes::from(data), ..GetResponse::default() })
+            }
+            Some(Value::Nil) => Ok(GetResponse::default()),
+            other => Err(self.cannot_read(key, other)),
+        }
+    }
+
+    fn cannot_read(&self, key: &str, answer: Option<Value>) -> Error {
+        self.server.told(match answer {
+            Some(Value::ServerError(error)) => format!("cannot read key {key}: {error}"),
+            _ => format!("cannot read key {key}: the answer is none that Redis gives"),
+        })
+    }
+}
+
+/// When a value ends that has this many milliseconds left.
+fn end_of_life(left: Option<Value>) -> Metadata {
+    let left = match left {
+        Some(Value::Int(left)) => u64::try_from(left).ok(),
+        _ => None,
+    };
+    let end = left.and_then(|left| SystemTime::now().checked_add(Duration::from_millis(left)));
+    let end = end.map(|end| {
+        (TTL_EXPIRE_TIME.to_owned(), humantime::format_rfc3339_seconds(end).to_string())
+    });
+    end.into_iter().collect()
+}
+
+/// How many replicas the server has at this moment.
+async fn replicas(server: &Server) -> Result<usize, Error> {
+    let mut commands = Pipeline::with_capacity(1);
+    commands.cmd("INFO").arg("replication");
+    let answer = server.ask(Doing::Read, &commands).await?.into_iter().next();
+    let info = match &answer {
+        Some(Value::BulkString(info)) => String::from_utf8_lossy(info),
+        Some(Value::VerbatimString { text, .. }) => text.into(),
+        // Who may not ask has none to wait for.
+        Some(Value::ServerError(error)) if error.code() != "NOPERM" => {
+            return Err(server.told(error.to_string()));
+        }
+        _ => return Ok(0),
+    };
+    let count = info.lines().find_map(|line| line.strip_prefix("connected_slaves:"));
+    Ok(count.and_then(|count| count.trim().parse().ok()).unwrap_or(0))
+}

@@ -1,0 +1,71 @@
+//! A Redis server.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::{Process, bound_to_this_thread, folder, require};
+
+const PROGRAM: &str = "redis-server";
+
+/// A Redis server that writes every command to the disk. It listens on a Unix socket, and on a port
+/// where its arguments say so.
+pub struct Redis {
+    process: Process,
+    arguments: Vec<String>,
+    folder: TempDir,
+}
+
+impl Redis {
+    /// None: there is no Redis here, and the test is to return.
+    pub fn start(arguments: &[&str]) -> Option<Self> {
+        if !require(PROGRAM) {
+            return None;
+        }
+        let folder = folder();
+        let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
+        let process = run(&folder, &arguments);
+        Some(Self { process, arguments, folder })
+    }
+
+    pub fn socket(&self) -> String {
+        self.path("redis.sock").display().to_string()
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What `redis-cli` prints.
+    pub fn cli(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new("redis-cli");
+        let output = command.arg("-s").arg(self.socket()).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// As `kill -9`.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Stops it where it stands, as a machine that hangs, or lets it go on.
+    pub fn freeze(&self, freeze: bool) {
+        self.process.signal(if freeze { Signal::STOP } else { Signal::CONT });
+    }
+
+    /// Starts it again, over the same data.
+    pub fn start_again(&mut self) {
+        self.process = run(&self.folder, &self.arguments);
+    }
+}
+
+fn run(folder: &TempDir, arguments: &[String]) -> Process {
+    let mut command = bound_to_this_thread(None, PROGRAM.as_ref());
+    command.current_dir(folder.path());
+    command.args(["--port", "0", "--unixsocket", "redis.sock", "--save", ""]);
+    command.args(["--appendonly", "yes", "--appendfsync", "always"]).args(arguments);
+    Process::start(command, "eady to accept connections")
+}
