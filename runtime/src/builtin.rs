@@ -9,6 +9,7 @@ mod etag;
 mod hello;
 mod local;
 mod memory;
+mod postgresql;
 mod query;
 mod redis;
 mod setting;
@@ -55,6 +56,8 @@ impl Builtin {
 pub fn types() -> Vec<Builtin> {
     vec![
         state("in-memory", memory::MemoryType),
+        state("postgresql", postgresql::PostgresType(postgresql::Layout::V1)),
+        state("postgresql.v2", postgresql::PostgresType(postgresql::Layout::V2)),
         state("redis", redis::RedisStateType),
         state("sqlite", sqlite::SqliteType),
         hello("helloworld", hello::HelloWorldType),
@@ -68,6 +71,17 @@ pub fn types() -> Vec<Builtin> {
 #[must_use]
 pub fn find(component_type: &ComponentType) -> Option<Builtin> {
     types().into_iter().find(|builtin| builtin.component_type() == component_type)
+}
+
+/// The built-in of this type in a version of it, such as `v2`. One that has no such version is the same
+/// in all of them. A later version is a type of its own too: `state.postgresql.v2`.
+#[must_use]
+pub fn find_version(component_type: &ComponentType, version: &str) -> Option<Builtin> {
+    let later = (!version.is_empty()).then(|| {
+        let name = format!("{}.{version}", component_type.name());
+        find(&ComponentType::new(component_type.block(), &name))
+    });
+    later.flatten().or_else(|| find(component_type))
 }
 
 fn state(name: &str, of: impl StateStoreType) -> Builtin {
@@ -106,5 +120,18 @@ mod tests {
         let found = find(&"state.SQLite".parse().unwrap()).unwrap();
         assert_eq!(found.component_type().as_str(), "state.sqlite");
         assert!(find(&"state.rediss".parse().unwrap()).is_none());
+    }
+
+    #[test]
+    fn a_later_version_is_found_by_its_number() {
+        let found = |name: &str, version| {
+            let found = find_version(&name.parse().unwrap(), version);
+            found.map(|builtin| builtin.component_type().to_string())
+        };
+        let v2 = Some("state.postgresql.v2".to_owned());
+        assert_eq!(found("state.postgresql", "v2"), v2);
+        assert_eq!(found("state.postgresql.v2", "v1"), v2);
+        assert_eq!(found("state.postgresql", "v1").as_deref(), Some("state.postgresql"));
+        assert_eq!(found("state.sqlite", "v2").as_deref(), Some("state.sqlite"));
     }
 }

@@ -3,6 +3,8 @@
 mod conformance;
 #[path = "state_stores/model.rs"]
 mod model;
+#[path = "state_stores/postgresql.rs"]
+mod postgresql;
 #[path = "state_stores/redis.rs"]
 mod redis;
 mod servers;

@@ -76,7 +76,7 @@ impl Record {
 
     /// Has the component made from the built-in of its type, if there is one.
     fn make(&mut self, turn: &mut u64) -> Option<Task> {
-        let builtin = builtin::find(&self.spec.component_type)?;
+        let builtin = builtin::find_version(&self.spec.component_type, &self.spec.version)?;
         *turn += 1;
         self.served = Served::Builtin { turn: *turn, failed: false };
         let (component, metadata) = (self.spec.name.clone(), self.spec.metadata.clone());
