@@ -6,6 +6,7 @@
 //! that is nearest to it, implement the trait, and add a line to [`types`].
 
 mod etag;
+mod etcd;
 mod hello;
 mod local;
 mod memory;
@@ -56,6 +57,8 @@ impl Builtin {
 pub fn types() -> Vec<Builtin> {
     vec![
         state("in-memory", memory::MemoryType),
+        state("etcd", etcd::EtcdType(etcd::Layout::V1)),
+        state("etcd.v2", etcd::EtcdType(etcd::Layout::V2)),
         state("postgresql", postgresql::PostgresType(postgresql::Layout::V1)),
         state("postgresql.v2", postgresql::PostgresType(postgresql::Layout::V2)),
         state("redis", redis::RedisStateType),

@@ -1,6 +1,8 @@
 //! The built-in state stores: what all do, and what is one's own.
 
 mod conformance;
+#[path = "state_stores/etcd.rs"]
+mod etcd;
 #[path = "state_stores/model.rs"]
 mod model;
 #[path = "state_stores/postgresql.rs"]
