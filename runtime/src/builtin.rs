@@ -65,6 +65,7 @@ pub fn types() -> Vec<Builtin> {
         state("sqlite", sqlite::SqliteType),
         hello("helloworld", hello::HelloWorldType),
         pubsub("in-memory", memory::BusType),
+        pubsub("redis", redis::RedisPubSubType),
         secrets("local.env", local::EnvironmentType),
         secrets("local.file", local::FileType),
     ]

@@ -2,8 +2,10 @@
 //! ([`server`]), and are a file each.
 
 mod change;
+mod pubsub;
 mod server;
 mod settings;
 mod state;
 
+pub(super) use pubsub::RedisPubSubType;
 pub(super) use state::RedisStateType;
