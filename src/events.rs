@@ -50,6 +50,7 @@ pub(crate) fn line(event: &pb::Event) -> String {
     let at = event.at.map(|at| time(&at)).unwrap_or_default();
     let who = match (event.component.as_str(), event.plugin.as_str()) {
         ("", "") => "replug".to_owned(),
+        ("", plugin) if event.instance > 0 => format!("{plugin}@{}", event.instance),
         ("", plugin) => plugin.to_owned(),
         (component, "") => format!("component {component}"),
         (component, plugin) => format!("component {component} of {plugin}"),
@@ -57,7 +58,8 @@ pub(crate) fn line(event: &pb::Event) -> String {
     format!("{at}  {who}: {}", what(event))
 }
 
-/// An event for eyes that know whose it is and what day: the time, and what has happened.
+/// An event for eyes that know whose it is and what day: the time, and what has happened. Which of a
+/// plugin's processes it is about is said.
 pub(crate) fn short_line(event: &pb::Event) -> String {
     /// Where the time of day begins and ends in `2026-11-25T03:12:58.318Z`.
     const TIME: std::ops::Range<usize> = 11..23;
@@ -66,7 +68,11 @@ pub(crate) fn short_line(event: &pb::Event) -> String {
         "" => String::new(),
         component => format!("component {component}: "),
     };
-    format!("{} {component}{}", at.get(TIME).unwrap_or(&at), what(event))
+    let process = match event.instance {
+        0 => String::new(),
+        instance => format!("@{instance} "),
+    };
+    format!("{} {process}{component}{}", at.get(TIME).unwrap_or(&at), what(event))
 }
 
 /// What has happened, in words.
@@ -109,6 +115,8 @@ struct Event<'a> {
     kind: String,
     #[serde(skip_serializing_if = "str::is_empty")]
     plugin: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<u32>,
     #[serde(skip_serializing_if = "str::is_empty")]
     component: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,6 +147,7 @@ fn json(event: &pb::Event, out: &mut impl Write) -> io::Result<()> {
         at: event.at.map(|at| time(&at)).unwrap_or_default(),
         kind: event.kind().as_str_name().to_ascii_lowercase(),
         plugin: &event.plugin,
+        instance: Some(event.instance).filter(|instance| *instance > 0),
         component: &event.component,
         state,
         previous,

@@ -9,7 +9,7 @@ use replug_supervisor::control::ClientError;
 use crate::block_on;
 use crate::cli::{PluginNamesArgs, RestartArgs, SignalArgs, WaitArgs, WaitState};
 use crate::exit::Failure;
-use crate::status::{connect, plugin_state, write_outcomes};
+use crate::status::{connect, plugin_state, state_of, write_outcomes};
 use crate::stdout;
 
 /// What came of one plugin, by its name.
@@ -101,9 +101,12 @@ fn tell(args: &PluginNamesArgs, outcomes: Vec<Outcome>) -> Result<(), Failure> {
         for (_, plugin) in &outcomes {
             let Ok(plugin) = plugin else { continue };
             let pid = plugin.pid.map(|pid| format!(", pid {pid}")).unwrap_or_default();
-            let state = plugin_state(plugin.state());
-            let line = format!("{}: {state}, generation {}{pid}\n", plugin.name, plugin.generation);
-            text.extend_from_slice(line.as_bytes());
+            let which = match plugin.instances.as_slice() {
+                [] => format!(", generation {}{pid}", plugin.generation),
+                _ => String::new(),
+            };
+            let told = format!("{}: {}{which}\n", plugin.name, state_of(plugin));
+            text.extend_from_slice(told.as_bytes());
         }
     }
     stdout::write(&text)?;

@@ -14,7 +14,7 @@ use crate::block_on;
 use crate::cli::LogsArgs;
 use crate::colour;
 use crate::exit::Failure;
-use crate::status::connect;
+use crate::status::{connect, processes};
 
 /// Asks and shows, for as long as there is something to show.
 pub(crate) fn logs(args: &LogsArgs) -> Result<(), Failure> {
@@ -74,11 +74,13 @@ async fn show(mut lines: LogLines, mut text: Option<Text>, follow: bool) -> Resu
 
 /// The plugins whose lines may come.
 fn names(status: &pb::StatusResponse, wanted: &[String]) -> Vec<String> {
-    let declared = status.plugins.iter().filter(|plugin| {
-        plugin.kind() == pb::plugin::Kind::Declared
-            && (wanted.is_empty() || wanted.contains(&plugin.name))
+    let declared = status.plugins.iter().filter(|it| it.kind() == pb::plugin::Kind::Declared);
+    let names = declared.flat_map(|plugin| {
+        let all = wanted.is_empty() || wanted.contains(&plugin.name);
+        let those = processes(plugin).iter().filter(move |it| all || wanted.contains(&it.name));
+        those.map(|process| process.name.clone())
     });
-    declared.map(|plugin| plugin.name.clone()).collect()
+    names.collect()
 }
 
 /// When the line was printed.

@@ -16,7 +16,7 @@ use crate::colour;
 use crate::exit::Failure;
 pub(crate) use details::{bytes, details};
 pub(crate) use json::write_outcomes;
-pub(crate) use table::{component_state, plugin_state};
+pub(crate) use table::{component_state, plugin_state, state_of};
 
 /// Writes components alone.
 pub(crate) fn write_components(
@@ -56,11 +56,22 @@ fn only(names: &[String], status: &mut pb::StatusResponse) -> Result<(), Failure
         return Ok(());
     }
     let known: Vec<&str> = status.plugins.iter().map(|plugin| plugin.name.as_str()).collect();
-    if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
+    let ones = status.plugins.iter().flat_map(|plugin| &plugin.instances);
+    let ones: Vec<&str> = ones.map(|one| one.name.as_str()).collect();
+    let is_known = |name: &str| known.contains(&name) || ones.contains(&name);
+    if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
         let known = known.join(", ");
         return Err(Failure::failed(format!("there is no plugin `{unknown}`; there are {known}")));
     }
-    status.plugins.retain(|plugin| names.contains(&plugin.name));
+    let plugins = std::mem::take(&mut status.plugins).into_iter().flat_map(|plugin| {
+        let mut one = |name: &String| plugin.instances.iter().find(|it| it.name == *name).cloned();
+        if names.contains(&plugin.name) {
+            vec![plugin]
+        } else {
+            names.iter().filter_map(&mut one).collect()
+        }
+    });
+    status.plugins = plugins.collect();
     status.components.retain(|component| names.contains(&component.served_by));
     Ok(())
 }
@@ -72,8 +83,17 @@ fn each(status: &pb::StatusResponse, out: &mut impl io::Write) -> io::Result<()>
             writeln!(out)?;
         }
         details::write(status, plugin, out)?;
+        for one in &plugin.instances {
+            writeln!(out)?;
+            details::write(status, one, out)?;
+        }
     }
     Ok(())
+}
+
+/// Each process of a plugin: the plugin itself, where it has one.
+pub(crate) fn processes(plugin: &pb::Plugin) -> &[pb::Plugin] {
+    if plugin.instances.is_empty() { std::slice::from_ref(plugin) } else { &plugin.instances }
 }
 
 /// Connects to the running replug that the arguments mean.

@@ -314,6 +314,14 @@ impl Registry {
         self.ring();
     }
 
+    /// Takes out what a seat offers that is about to go, at once: callers go to the plugin's other
+    /// seats. Calls that are under way go on, and can be waited for. Its types stay registered.
+    pub fn leave(&self, plugin: &str, seat: Seat, reason: &str) -> Draining {
+        let draining = self.desk.lock().leave(plugin, seat, reason);
+        self.ring();
+        draining
+    }
+
     /// Takes back everything that the plugin offered. Its components are served by the next plugin
     /// that offers their type, by the built-in of that name, or by nobody until somebody does.
     pub async fn retire(&self, plugin: &str, reason: &str) {

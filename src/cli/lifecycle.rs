@@ -9,7 +9,7 @@ use super::ControlArgs;
 /// Which plugins of a running replug.
 #[derive(Debug, Args)]
 pub(crate) struct PluginNamesArgs {
-    /// The plugins, as plugins.toml calls them
+    /// The plugins, as plugins.toml calls them; `NAME@2` is one process of a plugin that has several
     #[arg(value_name = "NAME", required = true)]
     pub(crate) plugins: Vec<String>,
 
@@ -23,8 +23,8 @@ pub(crate) struct PluginNamesArgs {
 
 /// Stop plugins and start their next generations.
 ///
-/// One plugin after the other, each when the one before it is ready again; fails with the reason
-/// when a plugin does not become ready. Applications that call its components wait meanwhile;
+/// One plugin after the other, each when the one before it is ready again, and in the same way the
+/// processes of a plugin that has several; fails with the reason when one does not become ready. Applications that call its components wait meanwhile;
 /// with --rolling they do not.
 #[derive(Debug, Args)]
 pub(crate) struct RestartArgs {
@@ -44,7 +44,7 @@ pub(crate) struct RestartArgs {
 /// every end; `replug stop` is what keeps it stopped.
 #[derive(Debug, Args)]
 pub(crate) struct SignalArgs {
-    /// The plugin, as plugins.toml calls it
+    /// The plugin, as plugins.toml calls it; `NAME@2` is one process of a plugin that has several
     #[arg(value_name = "NAME")]
     pub(crate) plugin: String,
 

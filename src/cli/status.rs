@@ -10,7 +10,7 @@ use super::ControlArgs;
 /// known of each of them.
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
-    /// Only these plugins, with everything that is known of them
+    /// Only these plugins, or processes of them (`NAME@2`), with everything that is known of them
     #[arg(value_name = "NAME")]
     pub(crate) plugins: Vec<String>,
 

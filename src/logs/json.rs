@@ -13,6 +13,8 @@ use super::at;
 struct Line<'a> {
     at: String,
     plugin: &'a str,
+    #[serde(skip_serializing_if = "is_zero")]
+    instance: u64,
     generation: u64,
     number: u64,
     stream: &'static str,
@@ -29,6 +31,7 @@ pub(super) fn write(line: &pb::LogLine, out: &mut impl io::Write) -> io::Result<
     let shown = Line {
         at: humantime::format_rfc3339_micros(at(line)).to_string(),
         plugin: &line.plugin,
+        instance: line.instance.into(),
         generation: line.generation,
         number: line.number,
         stream: if line.stream() == Stream::Stderr { "stderr" } else { "stdout" },

@@ -39,7 +39,11 @@ impl Text {
 
     /// Writes the line.
     pub(super) fn write(&mut self, line: &pb::LogLine, out: &mut impl io::Write) -> io::Result<()> {
-        let own = self.style_of(&line.plugin);
+        let name = match line.instance {
+            0 => line.plugin.clone(),
+            instance => format!("{}@{instance}", line.plugin),
+        };
+        let own = self.style_of(&name);
         let width = self.width;
         if line.missed > 0 {
             let note = format!("… {} lines are not kept any more …", line.missed);
@@ -48,7 +52,7 @@ impl Text {
         }
         let dim = self.style(Style::new().dimmed());
         let time = humantime::format_rfc3339_millis(at(line));
-        write!(out, "{dim}{time}{dim:#} {own}{:width$}{own:#} ", line.plugin)?;
+        write!(out, "{dim}{time}{dim:#} {own}{name:width$}{own:#} ")?;
         let red = self.style(AnsiColor::Red.on_default());
         if line.stream() == Stream::Stderr {
             write!(out, "{red}!{red:#} ")?;
@@ -115,6 +119,9 @@ mod tests {
                       … 3 lines are not kept any more …\n\
                       1970-01-01T00:00:01.500Z longer ! ERROR broken n=1\n";
         assert_eq!(written(false, &lines), wanted);
+        let mut of_one = line("a", Stream::Stdout, Level::Info, "hello");
+        of_one.instance = 2;
+        assert_eq!(written(false, &[of_one]), "1970-01-01T00:00:01.500Z a@2    | hello\n");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io;
 
 use replug_proto::replug::control::v1 as pb;
 
-use super::table::{lost, plugin_state, short};
+use super::table::{lost, short, state_of};
 
 /// The width of the words before the lines.
 const WORD: usize = 11;
@@ -58,7 +58,11 @@ pub(crate) fn details(plugin: &pb::Plugin) -> Vec<String> {
         1 => "1 restart".to_owned(),
         restarts => format!("{restarts} restarts"),
     };
-    say("generation", &format!("{}, {restarts}", plugin.generation));
+    if plugin.instances.is_empty() {
+        say("generation", &format!("{}, {restarts}", plugin.generation));
+    } else {
+        say("restarts", &format!("{restarts} of all processes"));
+    }
     if let Some(next) = plugin.successor {
         let pid = next.pid.map(|pid| format!(", pid {pid}")).unwrap_or_default();
         say("replacement", &format!("generation {}{pid} is started beside it", next.generation));
@@ -102,7 +106,7 @@ fn state(plugin: &pb::Plugin) -> String {
     let pid = plugin.pid.map(|pid| format!(", pid {pid}"));
     let up = plugin.uptime.map(|up| format!(", up {}", short(up)));
     let parts = [since, next, pid, up].into_iter().flatten();
-    format!("{}{looping}{}", plugin_state(plugin.state()), parts.collect::<String>())
+    format!("{}{looping}{}", state_of(plugin), parts.collect::<String>())
 }
 
 fn health(health: &pb::Health) -> String {

@@ -62,6 +62,12 @@ struct Plugin<'a> {
     calls: Calls,
     successor: Option<Successor>,
     departing: u32,
+    /// Which one of several processes this is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<u32>,
+    /// Each process of several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    instances: Vec<Plugin<'a>>,
 }
 
 #[derive(Serialize, Default)]
@@ -198,6 +204,8 @@ fn plugin(plugin: &pb::Plugin) -> Plugin<'_> {
         departing: plugin.departing,
         health: plugin.health.iter().map(health).collect(),
         says: filled(&plugin.says),
+        instance: Some(plugin.instance).filter(|instance| *instance > 0),
+        instances: plugin.instances.iter().map(self::plugin).collect(),
     }
 }
 

@@ -6,6 +6,8 @@ use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets};
 use prost_types::Duration;
 use replug_proto::replug::control::v1 as pb;
 
+use super::processes;
+
 /// Writes the status as tables.
 pub(super) fn write(
     status: &pb::StatusResponse,
@@ -47,7 +49,8 @@ pub(super) fn write(
 /// What plugins say of themselves.
 fn words(status: &pb::StatusResponse, out: &mut impl io::Write) -> io::Result<()> {
     let mut heading = Some("\nSay of themselves:");
-    for plugin in status.plugins.iter().filter(|plugin| !plugin.says.is_empty()) {
+    let processes = status.plugins.iter().flat_map(processes);
+    for plugin in processes.filter(|plugin| !plugin.says.is_empty()) {
         if let Some(heading) = heading.take() {
             writeln!(out, "{heading}")?;
         }
@@ -82,9 +85,9 @@ fn plugins(status: &pb::StatusResponse, colour: bool) -> Table {
         let found = if plugin.kind() == pb::plugin::Kind::Found { " (found)" } else { "" };
         let state = plugin.state();
         let state_cell = painted(
-            format!("{}{looping}", plugin_state(state)),
+            format!("{}{looping}", state_of(plugin)),
             match state {
-                pb::plugin::State::Ready => Color::Green,
+                pb::plugin::State::Ready if all_ready(plugin) => Color::Green,
                 pb::plugin::State::Backoff
                 | pb::plugin::State::Away
                 | pb::plugin::State::Failed => Color::Red,
@@ -97,8 +100,8 @@ fn plugins(status: &pb::StatusResponse, colour: bool) -> Table {
             state_cell,
             Cell::new(plugin.in_state.map(short).unwrap_or_default()),
             Cell::new(generations(plugin)),
-            Cell::new(plugin.pid.map_or_else(|| "-".into(), |pid| pid.to_string())),
-            Cell::new(plugin.uptime.map_or_else(|| "-".into(), short)),
+            Cell::new(pids(plugin)),
+            Cell::new(uptime(plugin).map_or_else(|| "-".into(), short)),
             Cell::new(plugin.restarts),
             Cell::new(or_dash(&plugin.last_exit)),
             Cell::new(or_dash(&plugin.serves.join(", "))),
@@ -115,6 +118,26 @@ fn generations(plugin: &pb::Plugin) -> String {
         departing => format!(" (-{departing})"),
     };
     format!("{}{}{departing}", plugin.generation, next.unwrap_or_default())
+}
+
+fn all_ready(plugin: &pb::Plugin) -> bool {
+    processes(plugin).iter().all(|one| one.state() == pb::plugin::State::Ready)
+}
+
+/// The process's id; of several, the first one's and how many there are besides.
+fn pids(plugin: &pb::Plugin) -> String {
+    let mut pids = processes(plugin).iter().filter_map(|it| it.pid);
+    let Some(first) = pids.next() else { return "-".to_owned() };
+    match pids.count() {
+        0 => first.to_string(),
+        more => format!("{first} +{more}"),
+    }
+}
+
+/// For how long the process runs; of several, the youngest.
+fn uptime(plugin: &pb::Plugin) -> Option<Duration> {
+    let all = processes(plugin).iter().filter_map(|it| it.uptime);
+    all.min_by_key(|up| (up.seconds, up.nanos))
 }
 
 /// Writes components alone, and below them what is wrong.
@@ -163,7 +186,7 @@ fn troubles(status: &pb::StatusResponse, out: &mut impl io::Write) -> io::Result
     if !status.upgrade_failure.is_empty() {
         say(format!("no upgrade: {}", status.upgrade_failure))?;
     }
-    for plugin in &status.plugins {
+    for plugin in status.plugins.iter().flat_map(processes) {
         if !plugin.reason.is_empty() {
             let next = plugin
                 .next_start_in
@@ -250,6 +273,17 @@ pub(super) fn kind(kind: pb::plugin::Kind) -> &'static str {
         pb::plugin::Kind::Declared => "declared",
         pb::plugin::Kind::Found => "found",
         pb::plugin::Kind::Unspecified => "unknown",
+    }
+}
+
+/// A plugin's state as status shows it: of several processes, how many are ready.
+pub(crate) fn state_of(plugin: &pb::Plugin) -> String {
+    use pb::plugin::State;
+    let all = plugin.instances.len();
+    let ready = plugin.instances.iter().filter(|one| one.state() == State::Ready).count();
+    match ready {
+        0 => plugin_state(plugin.state()).to_owned(),
+        ready => format!("{ready}/{all} ready"),
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use replug_proto::replug::control::v1 as pb;
 
+use crate::status::processes;
+
 /// What one plugin does in a second.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Rates {
@@ -28,10 +30,15 @@ pub(super) fn between(before: &Look, after: &Look) -> HashMap<String, Rates> {
         return HashMap::new();
     }
     let earlier: HashMap<&str, &pb::Plugin> =
-        before.status.plugins.iter().map(|plugin| (plugin.name.as_str(), plugin)).collect();
-    let both = after.status.plugins.iter();
+        lines(before).map(|plugin| (plugin.name.as_str(), plugin)).collect();
+    let both = lines(after);
     let both = both.filter_map(|now| Some((earlier.get(now.name.as_str())?, now)));
     both.map(|(before, now)| (now.name.clone(), rates(before, now, seconds))).collect()
+}
+
+/// The plugins, and the processes of those that have several.
+fn lines(look: &Look) -> impl Iterator<Item = &pb::Plugin> {
+    look.status.plugins.iter().flat_map(|it| std::iter::once(it).chain(&it.instances))
 }
 
 fn rates(before: &pb::Plugin, now: &pb::Plugin, seconds: f64) -> Rates {
@@ -39,11 +46,14 @@ fn rates(before: &pb::Plugin, now: &pb::Plugin, seconds: f64) -> Rates {
         let cpu = Duration::try_from(plugin.usage?.cpu?).ok()?;
         Some(cpu.as_secs_f64())
     };
-    let same = now.pid.is_some() && before.pid == now.pid;
+    let pids = |plugin: &pb::Plugin| -> Vec<u32> {
+        processes(plugin).iter().filter_map(|process| process.pid).collect()
+    };
+    let same = !pids(now).is_empty() && pids(before) == pids(now);
     let used = cpu(now).zip(cpu(before)).filter(|_| same);
     let ended = |plugin: &pb::Plugin| plugin.calls.unwrap_or_default().ended;
-    // Fewer than before: its components were made anew.
-    let calls = ended(now).checked_sub(ended(before));
+    // Fewer than before: its components were made anew. Of one process of several none are known.
+    let calls = ended(now).checked_sub(ended(before)).filter(|_| now.instance == 0);
     #[allow(clippy::cast_precision_loss, reason = "a rate for eyes")]
     Rates {
         cpu: used.map(|(now, before)| ((now - before) * 100.0 / seconds).max(0.0)),

@@ -119,7 +119,7 @@ impl Screen {
         (self.pane == Pane::Log).then_some(&declared.name)
     }
 
-    /// The plugins in the order of their lines.
+    /// The plugins in the order of their lines, each followed by its processes where it has several.
     pub(super) fn plugins(&self) -> Vec<&pb::Plugin> {
         let Some(look) = &self.look else { return Vec::new() };
         let mut plugins: Vec<&pb::Plugin> = look.status.plugins.iter().collect();
@@ -136,13 +136,13 @@ impl Screen {
             }),
             Sort::Calls => plugins.sort_by(|a, b| descending(rates(a).calls, rates(b).calls)),
         }
-        plugins
+        plugins.into_iter().flat_map(|it| std::iter::once(it).chain(&it.instances)).collect()
     }
 
-    /// The selected plugin, if it is there still.
+    /// The selected plugin, or process of one, if it is there still.
     pub(super) fn selected(&self) -> Option<&pb::Plugin> {
         let name = self.selected.as_deref()?;
-        self.look.as_ref()?.status.plugins.iter().find(|plugin| plugin.name == name)
+        self.plugins().into_iter().find(|plugin| plugin.name == name)
     }
 
     /// What a key does.

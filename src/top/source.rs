@@ -147,7 +147,7 @@ pub(super) async fn give(order: Order, control: PathBuf, news: mpsc::Sender<News
     };
     let said = match done.await {
         Ok(plugin) => {
-            let state = crate::status::plugin_state(plugin.state());
+            let state = crate::status::state_of(&plugin);
             format!("{}: {state}, generation {}", plugin.name, plugin.generation)
         }
         Err(error) => error.to_string(),

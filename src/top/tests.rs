@@ -69,6 +69,25 @@ fn a_plugin_is_restarted_only_after_a_yes() {
 }
 
 #[test]
+fn each_process_of_a_plugin_has_a_line_below_it() {
+    let mut several = plugin("kv", State::Ready);
+    several.instances = vec![plugin("kv@1", State::Ready), plugin("kv@2", State::Backoff)];
+    for (number, one) in (1..).zip(&mut several.instances) {
+        one.instance = number;
+    }
+    let mut screen = screen(vec![several, plugin("a", State::Ready)]);
+    press(&mut screen, KeyCode::Char('n'));
+    let names: Vec<_> = screen.plugins().iter().map(|plugin| plugin.name.clone()).collect();
+    assert_eq!(names, ["a", "kv", "kv@1", "kv@2"]);
+    let text = drawn(&screen, 80, 24).unwrap();
+    assert!(text.contains("2 plugins: 2 ready") && text.contains("1/2 ready"), "{text}");
+    press(&mut screen, KeyCode::End);
+    press(&mut screen, KeyCode::Char('r'));
+    let order = Order { what: Verb::Restart, plugin: "kv@2".into() };
+    assert_eq!(press(&mut screen, KeyCode::Char('y')), Wish::Do(order));
+}
+
+#[test]
 fn a_found_plugin_is_not_replugs_to_restart() {
     let mut found = plugin("found", State::Ready);
     found.kind = Kind::Found.into();

@@ -10,7 +10,7 @@ use replug_proto::replug::control::v1::plugin::{Kind, State};
 
 use super::screen::{Pane, Screen};
 use crate::events;
-use crate::status::{bytes, details, plugin_state};
+use crate::status::{bytes, details, plugin_state, state_of};
 
 /// Lines of the pane, its border included, where the screen is high enough.
 const PANE: u16 = 9;
@@ -102,19 +102,20 @@ fn row<'a>(screen: &Screen, plugin: &'a pb::Plugin) -> Row<'a> {
     let rates = screen.rates.get(&plugin.name).copied().unwrap_or_default();
     let calls = plugin.calls.unwrap_or_default();
     let found = if plugin.kind() == Kind::Found { " (found)" } else { "" };
-    let state = if plugin.crash_looping { "crash-looping" } else { plugin_state(plugin.state()) };
+    let state = if plugin.crash_looping { "crash-looping".to_owned() } else { state_of(plugin) };
+    let within = if plugin.instance > 0 { "  " } else { "" };
     let number = |text: String| Cell::from(Line::from(text).right_aligned());
     let tenths = |rate: Option<f64>| rate.map_or_else(|| "-".into(), |rate| format!("{rate:.1}"));
     let memory = plugin.usage.map_or_else(|| "-".into(), |usage| bytes(usage.resident));
     Row::new([
-        Cell::from(format!("{}{found}", plugin.name)),
+        Cell::from(format!("{within}{}{found}", plugin.name)),
         Cell::from(state).style(Style::new().fg(colour(plugin))),
         number(plugin.generation.to_string()),
         number(plugin.restarts.to_string()),
         number(tenths(rates.cpu)),
         number(memory),
         number(tenths(rates.calls)),
-        number(calls.held.to_string()),
+        number(if plugin.instance > 0 { "-".to_owned() } else { calls.held.to_string() }),
     ])
 }
 
@@ -136,7 +137,10 @@ fn pane(screen: &Screen, frame: &mut Frame<'_>, area: Rect) {
             (format!(" {name}: printed last "), lines.map(|line| line.message.clone()).collect())
         }
         Pane::Events => {
-            let of_it = screen.events.iter().filter(|event| event.plugin == *name);
+            let of_it = screen.events.iter().filter(|event| {
+                let one = || format!("{}@{}", event.plugin, event.instance);
+                event.plugin == *name || (plugin.instance > 0 && one() == *name)
+            });
             (format!(" {name}: events "), of_it.map(events::short_line).collect())
         }
         Pane::Help => (" keys ".to_owned(), HELP.lines().map(str::to_owned).collect()),

@@ -13,6 +13,7 @@ pub mod files;
 mod found;
 pub mod health;
 mod inherit;
+mod instance;
 pub mod notify;
 pub mod output;
 pub mod plan;

@@ -84,6 +84,8 @@ impl fmt::Display for Stream {
 pub struct Source {
     /// The plugin's name.
     pub plugin: Arc<str>,
+    /// Which of its processes.
+    pub instance: u32,
     /// Which life of it.
     pub generation: u64,
 }
@@ -120,7 +122,7 @@ impl Output {
         for unread in handed.pipes {
             let stream = unread.stream;
             let (printout, tail) = (printout.clone(), tail.clone());
-            match Reader::new(unread, printout, source.generation, log, tail) {
+            match Reader::new(unread, printout, source, log, tail) {
                 Ok(reader) => {
                     readers.spawn(reader.run(leaving.clone()));
                 }

@@ -17,6 +17,7 @@ mod diff;
 mod env_file;
 mod health;
 mod include;
+mod instances;
 mod log;
 mod nearest;
 mod order;
@@ -49,6 +50,7 @@ use replug_runtime::component::ComponentSpec;
 use crate::files::Watching;
 use crate::health::HealthPolicy;
 use crate::health::probe::Probing;
+use crate::instance;
 use crate::output::LogPolicy;
 use crate::process::{Confinement, Limits};
 use crate::restart::RestartPolicy;
@@ -123,6 +125,8 @@ pub enum Listen {
 pub struct PluginSpec {
     /// What it is called in status, logs and folders. Fit for a file name.
     pub name: String,
+    /// How many processes of it there are: at least one.
+    pub instances: u32,
     /// What is started.
     pub launch: Launch,
     /// Plugins that have to be ready before it is started, and that are stopped after it; those
@@ -224,6 +228,22 @@ impl Plan {
     #[must_use]
     pub fn plugin(&self, name: &str) -> Option<&PluginSpec> {
         self.plugins.iter().find(|plugin| plugin.name == name)
+    }
+}
+
+// === impl PluginSpec ===
+
+impl PluginSpec {
+    /// What its process of this number is called in status, logs and folders: by the plugin's name
+    /// where it is the only one.
+    #[must_use]
+    pub fn instance_name(&self, number: u32) -> String {
+        instance::name(&self.name, self.instance(number))
+    }
+
+    /// The number by which one of its processes is told from the others, where there are several.
+    pub(crate) fn instance(&self, number: u32) -> Option<u32> {
+        (self.instances > 1).then_some(number)
     }
 }
 

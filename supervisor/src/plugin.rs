@@ -13,6 +13,7 @@
 //! Pure: a state and an event give the next state and what is to be done. [`task`] does it.
 
 mod departure;
+mod family;
 mod handed;
 mod heir;
 mod life;
@@ -24,6 +25,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::family::Family;
+pub(crate) use self::family::WeakFamily;
 pub use self::handed::Handed;
 pub(crate) use self::life::nameless;
 pub use self::succession::{Happening, Step, Succession};

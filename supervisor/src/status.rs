@@ -1,6 +1,7 @@
 //! How a plugin stands, for everybody who asks: written by the plugin's task alone, read by all.
 
 mod board;
+mod whole;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,8 +12,9 @@ use replug_runtime::registry::Attached;
 use tokio::time::Instant;
 
 use crate::health::{News, Verdict};
+use crate::instance;
 use crate::output::Printout;
-pub(crate) use board::Board;
+pub(crate) use board::{Board, Panel, Seeing};
 
 /// Whether replug runs a plugin, or somebody else does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,11 @@ impl Phase {
 pub struct PluginStatus {
     /// Its name.
     pub name: String,
+    /// Which of the plugin's processes this is about; none where it is about all of them, or about
+    /// the only one.
+    pub instance: Option<u32>,
+    /// Each of its processes, where this is about several.
+    pub instances: Vec<Arc<PluginStatus>>,
     /// Who runs it.
     pub kind: Kind,
     /// Where it is in its life.
@@ -128,6 +135,8 @@ impl PluginStatus {
     pub fn new(name: &str, kind: Kind) -> Self {
         Self {
             name: name.to_owned(),
+            instance: None,
+            instances: Vec::new(),
             kind,
             phase: match kind {
                 Kind::Declared => Phase::Stopped,
@@ -157,6 +166,25 @@ impl PluginStatus {
         }
     }
 
+    /// How it is named: `NAME`, or `NAME@2` for one process of several.
+    #[must_use]
+    pub fn label(&self) -> String {
+        instance::name(&self.name, self.instance)
+    }
+
+    /// Each of its processes: itself, where there are not several.
+    pub fn processes(&self) -> impl Iterator<Item = &PluginStatus> {
+        let alone = self.instances.is_empty().then_some(self);
+        alone.into_iter().chain(self.instances.iter().map(|one| &**one))
+    }
+
+    /// How many of its processes are ready, and how many there are to be.
+    #[must_use]
+    pub fn ready_instances(&self) -> (usize, usize) {
+        let ready = self.processes().filter(|one| one.phase == Phase::Ready).count();
+        (ready, self.instances.len().max(1))
+    }
+
     /// Enters a phase, if it is another than the present one.
     pub(crate) fn enter(&mut self, phase: Phase) {
         if self.phase != phase {
@@ -176,14 +204,14 @@ impl PluginStatus {
         match (before, news.verdict) {
             (_, Verdict::Hung) => {
                 self.reason = news.to_string();
-                tracing::warn!(plugin = self.name, "{news}");
+                tracing::warn!(plugin = self.label(), "{news}");
             }
             (Some(before), _) if before.news.verdict != news.verdict => {
                 if self.reason == before.news.to_string() {
                     self.reason.clear();
                 }
                 if was == Some(Verdict::Hung) {
-                    tracing::info!(plugin = self.name, "answers again");
+                    tracing::info!(plugin = self.label(), "answers again");
                 }
             }
             _ => {}

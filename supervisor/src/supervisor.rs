@@ -2,11 +2,14 @@
 //! removed while it runs; all that are there are stopped together.
 
 mod handing;
+mod handle;
+mod lifecycle;
 mod members;
 mod order;
 mod pulse;
 mod replacing;
 mod retrying;
+mod scaling;
 
 use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
@@ -16,14 +19,15 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use self::members::{Handle, Plugins};
+use self::handle::Handle;
+use self::members::Plugins;
 use crate::events::{Journal, tell_of_components};
 use crate::found::FoundTask;
 use crate::plan::Plan;
 use crate::plugin::Handed;
 use crate::plugin::task::{Command, Surroundings};
-use crate::process::{Signal, Spawner};
-use crate::status::{Phase, PluginStatus};
+use crate::process::Spawner;
+use crate::status::PluginStatus;
 
 pub use self::pulse::{Changes, Silent};
 pub use self::replacing::Replacement;
@@ -57,8 +61,8 @@ struct Tasks {
     followers: JoinSet<()>,
     /// The plugins that are stopped so.
     bound: HashSet<String>,
-    /// Each plugin runs while its own is held.
-    commanders: HashMap<String, mpsc::Sender<Command>>,
+    /// Each process of a plugin runs while its own is held; by their numbers from 1 on.
+    commanders: HashMap<String, Vec<mpsc::Sender<Command>>>,
     /// Found plugins are connected while this is held.
     finding: mpsc::Sender<oneshot::Sender<()>>,
 }
@@ -73,6 +77,16 @@ pub enum PluginError {
         name: String,
         /// The declared plugin whose name is most like it.
         nearest: Option<String>,
+    },
+    /// It has no process of that number.
+    #[error("plugin `{name}` has no process {number}: {}", counted(*count))]
+    NoInstance {
+        /// The plugin.
+        name: String,
+        /// The number that was asked for.
+        number: u32,
+        /// How many it has.
+        count: usize,
     },
     /// It is found: somebody else runs it.
     #[error("plugin `{0}` is found, not declared: replug does not run it")]
@@ -118,6 +132,11 @@ pub enum PluginError {
     /// replug is being stopped.
     #[error("replug is being stopped")]
     Stopping,
+}
+
+/// How many processes there are.
+fn counted(count: usize) -> String {
+    if count == 1 { "there is one".to_owned() } else { format!("there are {count}") }
 }
 
 /// Lines that a process printed, below an error.
@@ -175,71 +194,10 @@ impl Supervisor {
         all
     }
 
-    /// Stops a declared plugin and starts its next generation; returns when that is ready, or has
-    /// failed to become so. What the plugin requires is started before.
-    pub async fn restart(&self, name: &str) -> Result<PluginStatus, PluginError> {
-        self.start_what_it_requires(name).await?;
-        self.launch(name, Command::Restart).await
-    }
-
-    /// Starts a declared plugin that is stopped or waits for its next try; returns when it is ready,
-    /// or has failed to become so. What the plugin requires is started before.
-    pub async fn start_plugin(&self, name: &str) -> Result<PluginStatus, PluginError> {
-        let plugin = self.declared(name)?;
-        if plugin.status.borrow().phase == Phase::Ready {
-            return Ok(plugin.status.borrow().clone());
-        }
-        self.start_what_it_requires(name).await?;
-        self.launch(name, Command::Start).await
-    }
-
-    async fn start_what_it_requires(&self, name: &str) -> Result<(), PluginError> {
-        let plugins = self.plugins.borrow().clone();
-        for required in order::required_by(&plugins, name) {
-            if required.status.borrow().phase != Phase::Ready {
-                self.launch(required.name(), Command::Start).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Stops a declared plugin, and returns when its process is gone. Its components wait for
-    /// somebody to serve them. Those that require it are stopped before.
-    pub async fn stop_plugin(&self, name: &str) -> Result<PluginStatus, PluginError> {
-        let plugin = self.declared(name)?;
-        let plugins = self.plugins.borrow().clone();
-        for dependent in order::that_require(&plugins, name) {
-            if !order::is_down(dependent.status.borrow().phase) {
-                let reason = format!("requires {name}, which is stopped");
-                dependent.command(Command::StopBecause(reason)).await?;
-                let mut status = dependent.status.clone();
-                let stopped = status.wait_for(|status| order::is_down(status.phase)).await;
-                stopped.map_err(|_| PluginError::Stopping)?;
-            }
-        }
-        plugin.command(Command::Stop).await?;
-        let mut status = plugin.status.clone();
-        let stopped = status.wait_for(|status| status.phase == Phase::Stopped).await;
-        Ok(stopped.map_err(|_| PluginError::Stopping)?.clone())
-    }
-
-    /// Sends a signal to a declared plugin's process group, and gives the plugin's status of before.
-    pub async fn signal(&self, name: &str, signal: Signal) -> Result<PluginStatus, PluginError> {
-        let plugin = self.declared(name)?;
-        let status = plugin.status.borrow().clone();
-        let (done, sent) = oneshot::channel();
-        plugin.command(Command::Signal { signal, done }).await?;
-        match sent.await {
-            Ok(true) => Ok(status),
-            Ok(false) => Err(PluginError::NoProcess(name.to_owned())),
-            Err(_) => Err(PluginError::Stopping),
-        }
-    }
-
     /// Whether there is a plugin of that name, declared or found, or may come to be one: an error
     /// says that there is none and that none is looked for.
     pub fn knows(&self, name: &str) -> Result<(), PluginError> {
-        match self.declared(name) {
+        match self.aim(name) {
             Err(error @ PluginError::Unknown { .. }) if self.found.is_none() => Err(error),
             _ => Ok(()),
         }
@@ -249,54 +207,6 @@ impl Supervisor {
     #[must_use]
     pub fn journal(&self) -> &Journal {
         &self.journal
-    }
-
-    /// Waits until a plugin, declared or found, is in this phase, and gives its status then. One
-    /// that is to be found may not be there yet.
-    ///
-    /// A plugin that has failed counts as stopped, and does not become ready: whoever waits for
-    /// that is told so.
-    pub async fn reaches(&self, name: &str, phase: Phase) -> Result<PluginStatus, PluginError> {
-        let is_it = |status: &PluginStatus| status.name == name && status.phase == phase;
-        match (self.declared(name), &self.found) {
-            (Ok(plugin), _) => {
-                let mut status = plugin.status.clone();
-                let reached = status.wait_for(|now| is_it(now) || now.phase == Phase::Failed).await;
-                let reached = reached.map_err(|_| PluginError::Stopping)?.clone();
-                if reached.phase != phase && phase != Phase::Stopped {
-                    let (name, reason) = (reached.name, reached.reason);
-                    return Err(PluginError::Failed { name, reason });
-                }
-                Ok(reached)
-            }
-            (Err(_), Some(found)) => {
-                let mut all = found.status.clone();
-                let reached = all.wait_for(|all| all.iter().any(is_it)).await;
-                let all = reached.map_err(|_| PluginError::Stopping)?;
-                all.iter().find(|status| is_it(status)).cloned().ok_or(PluginError::Stopping)
-            }
-            (Err(error), None) => Err(error),
-        }
-    }
-
-    /// Gives a command that leads to a start, and waits for what comes of that.
-    async fn launch(&self, name: &str, command: Command) -> Result<PluginStatus, PluginError> {
-        let plugin = self.declared(name)?;
-        let mut status = plugin.status.clone();
-        let before = {
-            let status = status.borrow_and_update();
-            // A start that is under way is the one that was asked for.
-            let under_way = matches!(command, Command::Start) && status.phase == Phase::Starting;
-            status.generation - u64::from(under_way)
-        };
-        plugin.command(command).await?;
-        let settled =
-            |status: &PluginStatus| status.generation > before && status.phase.is_settled();
-        let status = status.wait_for(settled).await.map_err(|_| PluginError::Stopping)?;
-        if status.phase == Phase::Ready {
-            return Ok(status.clone());
-        }
-        Err(PluginError::NotReady { name: name.to_owned(), reason: status.reason.clone() })
     }
 
     fn declared(&self, name: &str) -> Result<Handle, PluginError> {

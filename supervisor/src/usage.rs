@@ -21,6 +21,19 @@ pub struct Usage {
     pub threads: u32,
 }
 
+impl Usage {
+    /// What two groups use together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            cpu: self.cpu + other.cpu,
+            resident: self.resident + other.resident,
+            processes: self.processes + other.processes,
+            threads: self.threads + other.threads,
+        }
+    }
+}
+
 /// What every process group of the machine uses, by the group's number. Blocks for some ten
 /// microseconds a process.
 #[must_use]

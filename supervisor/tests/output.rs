@@ -102,7 +102,7 @@ impl Gatherer {
 async fn run(spawner: &Spawner, log: &PluginLog, plugin: &str, script: &str) -> (Process, Output) {
     Gatherer::get();
     let mut process = spawner.spawn(shell(script)).await.unwrap();
-    let source = Source { plugin: plugin.into(), generation: 3 };
+    let source = Source { plugin: plugin.into(), instance: 1, generation: 3 };
     let output = Output::read(&source, process.take_output().unwrap(), log);
     (process, output)
 }

@@ -20,7 +20,7 @@ struct Life {
 impl Life {
     fn begin(log: &PluginLog, plugin: &str, generation: u64) -> Self {
         let ((out, stdout), (err, stderr)) = (std::io::pipe().unwrap(), std::io::pipe().unwrap());
-        let source = Source { plugin: plugin.into(), generation };
+        let source = Source { plugin: plugin.into(), instance: 1, generation };
         let output = Output::read(&source, (out.into(), err.into()), log);
         Self { stdout, stderr, output }
     }

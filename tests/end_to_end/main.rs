@@ -22,6 +22,7 @@ mod found;
 mod go_plugin;
 mod health;
 mod inotify;
+mod instances;
 mod logs;
 mod notify;
 mod order;

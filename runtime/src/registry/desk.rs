@@ -285,12 +285,7 @@ impl Desk {
         seat: Seat,
         reason: &str,
     ) -> (Vec<ComponentType>, Vec<Task>, Draining) {
-        let offers = self.types.values().flat_map(|claims| &claims.list);
-        let offers = offers.filter(|claim| *claim.plugin == *plugin);
-        let offers = offers.flat_map(|claim| &claim.offers).filter(|offer| offer.seat == seat);
-        let mut connections: Vec<_> = offers.map(|offer| offer.connection.clone()).collect();
-        connections.sort_by_key(Connection::id);
-        connections.dedup_by_key(|connection| connection.id());
+        let connections = self.connections(plugin, seat);
         for record in &self.records {
             if let Some(wrapper) = record.served_by(plugin, None) {
                 wrapper.link().remove(Some(seat), reason);
@@ -301,6 +296,24 @@ impl Desk {
         };
         let (gone, tasks) = self.withdraw(given_up, |_| reason.to_owned());
         (gone, tasks, Draining::begin(connections))
+    }
+
+    /// Takes the seat's ends out, as [`Desk::suspend`] does. Calls that are under way go on.
+    pub(super) fn leave(&mut self, plugin: &str, seat: Seat, reason: &str) -> Draining {
+        let connections = self.connections(plugin, seat);
+        self.suspend(plugin, seat, None, reason);
+        Draining::begin(connections)
+    }
+
+    /// The ways to one seat of a plugin, each once.
+    fn connections(&self, plugin: &str, seat: Seat) -> Vec<Connection> {
+        let offers = self.types.values().flat_map(|claims| &claims.list);
+        let offers = offers.filter(|claim| *claim.plugin == *plugin);
+        let offers = offers.flat_map(|claim| &claim.offers).filter(|offer| offer.seat == seat);
+        let mut connections: Vec<_> = offers.map(|offer| offer.connection.clone()).collect();
+        connections.sort_by_key(Connection::id);
+        connections.dedup_by_key(|connection| connection.id());
+        connections
     }
 
     /// What can be used over the seat `present` of a plugin, and not over `seat`.

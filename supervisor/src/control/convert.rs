@@ -29,7 +29,7 @@ pub(super) fn application(application: &Application) -> pb::Application {
 pub(super) fn plugin(status: &PluginStatus) -> pb::Plugin {
     use pb::plugin::Kind as WireKind;
     pb::Plugin {
-        name: status.name.clone(),
+        name: status.label(),
         kind: match status.kind {
             Kind::Declared => WireKind::Declared,
             Kind::Found => WireKind::Found,
@@ -56,7 +56,11 @@ pub(super) fn plugin(status: &PluginStatus) -> pb::Plugin {
         socket: status.socket.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
         command: status.command.clone(),
         last_lines: status.last_lines.clone(),
-        printed: status.printed.as_ref().map(|printed| tally(printed.tally())),
+        // Those of one plugin print into one place.
+        printed: match (&status.printed, status.instance) {
+            (Some(printed), None) => Some(tally(printed.tally())),
+            _ => None,
+        },
         usage: None,
         calls: None,
         limits: status.limits.clone(),
@@ -69,6 +73,8 @@ pub(super) fn plugin(status: &PluginStatus) -> pb::Plugin {
         departing: status.departing,
         health: status.health.iter().map(health).collect(),
         says: status.says.clone(),
+        instances: status.instances.iter().map(|one| plugin(one)).collect(),
+        instance: status.instance.unwrap_or_default(),
     }
 }
 
@@ -105,6 +111,7 @@ pub(super) fn line(shown: Shown) -> pb::LogLine {
     use pb::log_line::{Level, Stream as WireStream};
     pb::LogLine {
         plugin: shown.plugin.to_string(),
+        instance: shown.instance.unwrap_or_default(),
         generation: shown.generation,
         number: shown.number,
         at: Some(shown.at.into()),

@@ -23,6 +23,7 @@ use tonic::{Request, Response, Status};
 pub use self::upgrade::UpgradeDesk;
 use super::peer::Peer;
 use crate::events::{Journal, Kind, about};
+use crate::instance;
 use crate::output::PluginLog;
 use crate::reload::Reload;
 use crate::supervisor::{PluginError, Supervisor};
@@ -62,7 +63,9 @@ impl Desk {
     fn asked<T>(&self, request: &Request<T>, what: &str, plugin: &str) {
         let by = request.extensions().get::<Peer>();
         let by = by.map(|peer| format!(", asked by {peer}")).unwrap_or_default();
-        self.journal.record(about(plugin, Kind::Asked, format!("{what}{by}")));
+        let (plugin, instance) = instance::split(plugin).unwrap_or((plugin, 0));
+        let event = about(plugin, Kind::Asked, format!("{what}{by}"));
+        self.journal.record(pb::Event { instance, ..event });
     }
 }
 
@@ -141,7 +144,9 @@ impl Control for Desk {
 /// What is said of a plugin that could not be done as asked.
 fn refusal(error: PluginError) -> Status {
     match error {
-        PluginError::Unknown { .. } => Status::not_found(error.to_string()),
+        PluginError::Unknown { .. } | PluginError::NoInstance { .. } => {
+            Status::not_found(error.to_string())
+        }
         PluginError::Found(_) | PluginError::Taken(_) => {
             Status::invalid_argument(error.to_string())
         }

@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::{Access, access, statfs};
 
 use super::Finding;
-use crate::plan::{Plan, SOCKET_PATH_LIMIT};
+use crate::plan::{Plan, PluginSpec, SOCKET_PATH_LIMIT};
 use crate::sockets::RunFolder;
 
 /// File systems that are in memory: tmpfs and ramfs.
@@ -79,8 +79,11 @@ fn folder(topic: &str, path: &Path) -> Finding {
 fn longest_path(plan: &Plan) -> Option<Finding> {
     let folder = plan.runtime.plugins_dir();
     let told = plan.plugins.iter().filter(|plugin| plugin.socket.is_none());
-    let plugin = told.max_by_key(|plugin| plugin.name.len())?;
-    let length = RunFolder::socket_length(&folder, &plugin.name, GENERATIONS);
+    let longest =
+        |plugin: &&PluginSpec| plugin.name.len() + plugin.instance_name(plugin.instances).len();
+    let plugin = told.max_by_key(longest)?;
+    let life = format!("{}.{GENERATIONS}", plugin.instance_name(plugin.instances));
+    let length = RunFolder::socket_length(&folder, &plugin.name, &life);
     let found = format!("at most {length} bytes (`{}`), of {SOCKET_PATH_LIMIT}", plugin.name);
     Some(Finding::ok("socket paths", found))
 }

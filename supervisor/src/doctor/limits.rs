@@ -31,7 +31,8 @@ struct Inotify {
 }
 
 pub(super) fn examine(machine: &Machine, plan: Option<&Plan>) -> Vec<Finding> {
-    let plugins = plan.map_or(0, |plan| plan.plugins.len() as u64);
+    let plugins =
+        plan.map_or(0, |plan| plan.plugins.iter().map(|plugin| u64::from(plugin.instances)).sum());
     let folders = plugins + plan.map_or(0, |plan| u64::from(plan.runtime.socket_dir.is_some()));
     let inotify = Inotify {
         instances: machine.number("proc/sys/fs/inotify/max_user_instances"),

@@ -38,11 +38,11 @@ impl Seen {
         let goes = before.is_some() && before != after && !departs;
         if goes {
             let how = now.last_exit.clone().unwrap_or_default();
-            let event = about(&now.name, Kind::Exited, how);
+            let event = about_process(now, Kind::Exited, how);
             journal.record(pb::Event { generation: self.generation, pid: before, ..event });
         }
         if after.is_some() && before != after {
-            let event = about(&now.name, Kind::Started, "");
+            let event = about_process(now, Kind::Started, "");
             journal.record(pb::Event { generation: now.generation, pid: after, ..event });
         }
         if self.phase != now.phase || self.crash_looping != now.crash_looping {
@@ -51,7 +51,7 @@ impl Seen {
             } else {
                 ""
             };
-            let event = about(&now.name, Kind::State, format!("{looping}{}", now.reason));
+            let event = about_process(now, Kind::State, format!("{looping}{}", now.reason));
             journal.record(pb::Event {
                 state: wire_state(now.phase).into(),
                 previous: wire_state(self.phase).into(),
@@ -62,8 +62,14 @@ impl Seen {
         } else if self.reason != now.reason && now.phase == Phase::Ready {
             // In every other state the reason is told with the state that it leads to.
             let kind = if now.reason.is_empty() { Kind::Recovered } else { Kind::Trouble };
-            let event = about(&now.name, kind, now.reason.clone());
+            let event = about_process(now, kind, now.reason.clone());
             journal.record(pb::Event { generation: now.generation, pid: after, ..event });
         }
     }
+}
+
+/// An event of this moment that is about one of a plugin's processes.
+fn about_process(now: &PluginStatus, kind: Kind, text: impl Into<String>) -> pb::Event {
+    let instance = now.instance.unwrap_or_default();
+    pb::Event { instance, ..about(&now.name, kind, text) }
 }

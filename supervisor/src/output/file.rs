@@ -103,7 +103,10 @@ impl PluginFile {
         if self.policy.stamps {
             let at = humantime::format_rfc3339_micros(record.at);
             // Writing to memory does not fail.
-            let _ = write!(writing.batch, "{at} {} ", record.stream);
+            let _ = match record.instance {
+                None => write!(writing.batch, "{at} {} ", record.stream),
+                Some(instance) => write!(writing.batch, "{at} @{instance} {} ", record.stream),
+            };
         }
         writing.batch.extend_from_slice(record.line.bytes());
         if record.line.is_cut() {
@@ -268,7 +271,8 @@ mod tests {
     fn print(file: &PluginFile, text: &str) -> Outcome {
         let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1500);
         let line = Line::new(text.as_bytes(), false);
-        file.append(&Record { order: 0, at, generation: 1, stream: Stream::Stderr, line });
+        let (instance, stream) = (None, Stream::Stderr);
+        file.append(&Record { order: 0, at, instance, generation: 1, stream, line });
         file.flush()
     }
 

@@ -26,6 +26,8 @@ pub struct Printout {
     /// Told of every line.
     news: Notify,
     to_log: AtomicBool,
+    /// The plugin has several processes.
+    several: AtomicBool,
     file: Mutex<Option<Arc<PluginFile>>>,
     /// Lines that the log did not take.
     unlogged: AtomicU64,
@@ -39,6 +41,8 @@ pub(super) struct Record {
     /// Its place among the lines of all plugins.
     pub(super) order: u64,
     pub(super) at: SystemTime,
+    /// By which of the plugin's processes, where there were several.
+    pub(super) instance: Option<u32>,
     pub(super) generation: u64,
     pub(super) stream: Stream,
     pub(super) line: Line,
@@ -80,6 +84,7 @@ impl Printout {
             ring: Mutex::default(),
             news: Notify::new(),
             to_log: AtomicBool::new(true),
+            several: AtomicBool::new(false),
             file: Mutex::new(None),
             unlogged: AtomicU64::new(0),
             unfiled: AtomicU64::new(0),
@@ -100,6 +105,16 @@ impl Printout {
         if file.as_ref().map(|file| file.policy()) != policy.file.as_ref() {
             *file = policy.file.clone().map(|policy| Arc::new(PluginFile::new(policy)));
         }
+    }
+
+    /// Whether the lines of the plugin's processes are to be told apart: there are several.
+    pub(crate) fn tell_apart(&self, several: bool) {
+        self.several.store(several, Ordering::Relaxed);
+    }
+
+    /// The number of this process, where it is to be told from others.
+    pub(super) fn told_apart(&self, instance: u32) -> Option<u32> {
+        self.several.load(Ordering::Relaxed).then_some(instance)
     }
 
     /// Whose lines they are.
@@ -167,12 +182,24 @@ impl Printout {
         }
     }
 
-    /// The first line kept whose number is at least this, with its number. None where none is.
-    pub(super) fn from(&self, number: u64) -> Option<(u64, Record)> {
+    /// The first line kept whose number is at least this and that `wanted` is true of, with its
+    /// number. None where none is.
+    pub(super) fn from(
+        &self,
+        number: u64,
+        wanted: impl Fn(&Record) -> bool,
+    ) -> Option<(u64, Record)> {
         let ring = self.ring.lock();
         let first = ring.first();
-        let at = usize::try_from(number.saturating_sub(first)).ok()?;
-        ring.records.get(at).map(|record| (first + at as u64, record.clone()))
+        let skipped = usize::try_from(number.saturating_sub(first)).ok()?;
+        let mut rest = ring.records.iter().enumerate().skip(skipped);
+        rest.find(|(_, record)| wanted(record))
+            .map(|(at, record)| (first + at as u64, record.clone()))
+    }
+
+    /// The number of the first line that is kept, or of the next one to come.
+    pub(super) fn oldest(&self) -> u64 {
+        self.ring.lock().first()
     }
 
     /// The number of the first line kept that `wanted` is true of, or of the next one to come.
@@ -182,11 +209,18 @@ impl Printout {
         ring.first() + at as u64
     }
 
-    /// The places of all lines kept from this number on, among those of all plugins.
-    pub(super) fn orders(&self, number: u64, into: &mut Vec<u64>) {
+    /// The places, among the lines of all plugins, of those kept from this number on that `wanted`
+    /// is true of.
+    pub(super) fn orders(
+        &self,
+        number: u64,
+        wanted: impl Fn(&Record) -> bool,
+        into: &mut Vec<u64>,
+    ) {
         let ring = self.ring.lock();
         let skipped = usize::try_from(number.saturating_sub(ring.first())).unwrap_or(usize::MAX);
-        into.extend(ring.records.iter().skip(skipped).map(|record| record.order));
+        let rest = ring.records.iter().skip(skipped).filter(|record| wanted(record));
+        into.extend(rest.map(|record| record.order));
     }
 }
 
@@ -231,20 +265,21 @@ mod tests {
 
     fn record(order: u64, text: &[u8]) -> Record {
         let (at, stream) = (SystemTime::UNIX_EPOCH, Stream::Stdout);
-        Record { order, at, generation: 1, stream, line: Line::new(text, false) }
+        let line = Line::new(text, false);
+        Record { order, at, instance: None, generation: 1, stream, line }
     }
 
     #[test]
     fn lines_keep_their_numbers_when_older_ones_go() {
         let printout = printout(3 * (OVERHEAD + 1));
-        assert!(printout.from(0).is_none());
+        assert!(printout.from(0, |_| true).is_none());
         for order in 1..=5 {
             printout.push(record(order, b"x"));
         }
-        let (number, oldest) = printout.from(1).unwrap();
+        let (number, oldest) = printout.from(1, |_| true).unwrap();
         assert_eq!((number, oldest.order), (3, 3));
-        assert_eq!(printout.from(5).unwrap().0, 5);
-        assert!(printout.from(6).is_none());
+        assert_eq!(printout.from(5, |_| true).unwrap().0, 5);
+        assert!(printout.from(6, |_| true).is_none());
         assert_eq!(printout.first(|record| record.order >= 4), 4);
         assert_eq!(printout.first(|_| false), 6);
         let tally = printout.tally();

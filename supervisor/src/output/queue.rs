@@ -29,6 +29,8 @@ pub(super) struct Queue(mpsc::Sender<Printed>);
 #[derive(Debug)]
 pub(super) struct Printed {
     pub(super) printout: Arc<Printout>,
+    /// Which of the plugin's processes, where there are several.
+    pub(super) instance: Option<u32>,
     pub(super) generation: u64,
     pub(super) stream: Stream,
     pub(super) what: What,

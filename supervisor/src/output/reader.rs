@@ -16,7 +16,7 @@ use super::line::{Line, Lines};
 use super::pace::Pace;
 use super::printout::{Printout, Record};
 use super::queue::{Printed, Queue, What};
-use super::{PATIENCE, PluginLog, Stream, Tail};
+use super::{PATIENCE, PluginLog, Source, Stream, Tail};
 
 /// How much is read at once, in bytes. The room for it is on the stack, and only while there is
 /// something to read: a plugin that prints nothing takes none.
@@ -28,6 +28,7 @@ pub(super) struct Reader {
     lines: Lines,
     pace: Pace,
     printout: Arc<Printout>,
+    instance: u32,
     generation: u64,
     stream: Stream,
     order: PluginLog,
@@ -58,7 +59,7 @@ impl Reader {
     pub(super) fn new(
         unread: Unread<OwnedFd>,
         printout: Arc<Printout>,
-        generation: u64,
+        source: &Source,
         log: &PluginLog,
         tail: Tail,
     ) -> io::Result<Self> {
@@ -68,7 +69,8 @@ impl Reader {
             lines: Lines::go_on(begun, cut),
             pace: Pace::new(Instant::now()),
             printout,
-            generation,
+            instance: source.instance,
+            generation: source.generation,
             stream,
             order: log.clone(),
             tail,
@@ -149,6 +151,7 @@ impl Reader {
         let record = Record {
             order: self.order.next_order(),
             at: SystemTime::now(),
+            instance: self.printout.told_apart(self.instance),
             generation: self.generation,
             stream: self.stream,
             line,
@@ -168,7 +171,8 @@ impl Reader {
 
     fn printed(&self, what: What) -> Printed {
         let (generation, stream) = (self.generation, self.stream);
-        Printed { printout: self.printout.clone(), generation, stream, what }
+        let instance = self.printout.told_apart(self.instance);
+        Printed { printout: self.printout.clone(), instance, generation, stream, what }
     }
 }
 

@@ -18,11 +18,13 @@ use super::printout::{Printout, Record};
 use super::said::Said;
 use super::writer::Printouts;
 use super::{PluginLog, Stream};
+use crate::instance;
 
 /// What is to be read.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
-    /// Of these plugins; of all, those to come included, where none is named.
+    /// Of these plugins, or of one process of one (`NAME@2`); of all, those to come included, where
+    /// none is named.
     pub plugins: Vec<String>,
     /// Goes on with what is printed next.
     pub follow: bool,
@@ -37,6 +39,8 @@ pub struct Wanted {
 pub struct Shown {
     /// Who printed it.
     pub plugin: Arc<str>,
+    /// Which of its processes, where there were several.
+    pub instance: Option<u32>,
     /// Which life of it.
     pub generation: u64,
     /// Which line of the plugin it is, from 1 on, through all its lives.
@@ -66,6 +70,8 @@ pub struct Reading {
 /// How far the reading has come in one printout.
 struct Source {
     printout: Arc<Printout>,
+    /// The process whose lines alone are wanted.
+    only: Option<u32>,
     /// The number of the next line.
     next: u64,
     /// The number of the last one that is wanted.
@@ -80,11 +86,10 @@ impl Reading {
         let printouts: Vec<_> = known
             .borrow_and_update()
             .values()
-            .filter(|printout| {
-                let named = |name: &String| **name == **printout.plugin();
-                wanted.plugins.is_empty() || wanted.plugins.iter().any(named)
+            .flat_map(|printout| {
+                let wanted = wanted_of(printout.plugin(), &wanted.plugins);
+                wanted.into_iter().map(|only| (printout.clone(), only))
             })
-            .cloned()
             .collect();
         let mut reading = Self {
             follow: wanted.follow,
@@ -94,10 +99,10 @@ impl Reading {
             waiting: FuturesUnordered::new(),
         };
         let since = wanted.since.unwrap_or(SystemTime::UNIX_EPOCH);
-        for printout in printouts {
+        for (printout, only) in printouts {
             let next = printout.first(|record| record.at >= since);
             let until = if wanted.follow { u64::MAX } else { printout.printed() };
-            reading.sources.push(Source { printout, next, until });
+            reading.sources.push(Source { printout, only, next, until });
         }
         if let Some(last) = wanted.last {
             reading.skip_to_last(last);
@@ -139,7 +144,7 @@ impl Reading {
     fn skip_to_last(&mut self, last: usize) {
         let mut orders = Vec::new();
         for source in &self.sources {
-            source.printout.orders(source.next, &mut orders);
+            source.printout.orders(source.next, |record| source.wants(record), &mut orders);
         }
         let Some(skipped) = orders.len().checked_sub(last).filter(|skipped| *skipped > 0) else {
             return;
@@ -155,10 +160,12 @@ impl Reading {
     /// Finds the source a place: among those that have a line, or among those that wait.
     fn look(&mut self, index: usize) {
         let source = &self.sources[index];
+        // Before it is looked at: what comes meanwhile is no reason to wait.
+        let printed = source.printout.printed();
         if let Some((_, record)) = source.peek() {
             self.heads.push(Reverse((record.order, index)));
         } else if self.follow {
-            let (printout, before) = (source.printout.clone(), source.next - 1);
+            let (printout, before) = (source.printout.clone(), printed.max(source.next - 1));
             self.waiting.push(
                 async move {
                     printout.printed_after(before).await;
@@ -172,10 +179,11 @@ impl Reading {
     fn take(&mut self, index: usize) -> Option<Shown> {
         let source = &mut self.sources[index];
         let (number, record) = source.peek()?;
-        let missed = number - source.next;
+        let missed = source.printout.oldest().min(number).saturating_sub(source.next);
         source.next = number + 1;
         Some(Shown {
             plugin: source.printout.plugin().clone(),
+            instance: record.instance,
             generation: record.generation,
             number,
             at: record.at,
@@ -196,7 +204,7 @@ impl Reading {
             .cloned()
             .collect();
         for printout in new {
-            self.sources.push(Source { printout, next: 1, until: u64::MAX });
+            self.sources.push(Source { printout, only: None, next: 1, until: u64::MAX });
             self.look(self.sources.len() - 1);
         }
     }
@@ -205,8 +213,27 @@ impl Reading {
 impl Source {
     /// The next line that is there, with its number.
     fn peek(&self) -> Option<(u64, Record)> {
-        self.printout.from(self.next).filter(|(number, _)| *number <= self.until)
+        let next = self.printout.from(self.next, |record| self.wants(record));
+        next.filter(|(number, _)| *number <= self.until)
     }
+
+    /// Whether it is a line of the process that is asked for. The first was alone once.
+    fn wants(&self, record: &Record) -> bool {
+        self.only.is_none_or(|only| record.instance.unwrap_or(1) == only)
+    }
+}
+
+/// Which lines of a plugin are wanted: all (none), or those of some of its processes.
+fn wanted_of(plugin: &str, names: &[String]) -> Vec<Option<u32>> {
+    if names.is_empty() || names.iter().any(|name| name == plugin) {
+        return vec![None];
+    }
+    let of_it = names.iter().filter_map(|name| instance::split(name));
+    let mut some: Vec<_> =
+        of_it.filter(|(name, _)| *name == plugin).map(|(_, number)| Some(number)).collect();
+    some.sort_unstable();
+    some.dedup();
+    some
 }
 
 /// Waits until there are plugins that were not there; for ever, where none are wanted. None when

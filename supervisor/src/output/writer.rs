@@ -119,8 +119,9 @@ impl PluginLogEnd {
 
 /// Makes an event of a line.
 fn to_event(printed: Printed) {
-    let Printed { printout, generation, stream, what } = printed;
-    let plugin = &**printout.plugin();
+    let Printed { printout, instance, generation, stream, what } = printed;
+    let label = instance.map(|_| crate::instance::name(printout.plugin(), instance));
+    let plugin = label.as_deref().unwrap_or(printout.plugin());
     // An event's level is part of its place in the code.
     macro_rules! event {
         ($level:ident, $said:expr) => {

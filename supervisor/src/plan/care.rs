@@ -10,7 +10,7 @@ use toml::de::DeValue;
 use super::place::{Fault, Findings};
 use super::plugin::one_of;
 use super::reader::{Entry, Section};
-use super::{health, value};
+use super::{health, instances, value};
 use crate::health::HealthPolicy;
 use crate::health::probe::Probing;
 use crate::restart::{Exits, GiveUp, Restart, RestartPolicy, SUCCESS};
@@ -26,6 +26,8 @@ const RESTARTS: [(&str, Restart); 3] =
 /// How a plugin is looked after.
 #[derive(Debug, Clone)]
 pub(super) struct Care {
+    /// How many processes of it there are.
+    pub(super) instances: u32,
     pub(super) restart: RestartPolicy,
     pub(super) start_timeout: Duration,
     pub(super) stop_timeout: Duration,
@@ -38,6 +40,7 @@ pub(super) struct Care {
 impl Default for Care {
     fn default() -> Self {
         Self {
+            instances: 1,
             restart: RestartPolicy::default(),
             start_timeout: DEFAULT_START_TIMEOUT,
             stop_timeout: DEFAULT_STOP_TIMEOUT,
@@ -56,6 +59,8 @@ impl Care {
         base: &Self,
         findings: &mut Findings<'_>,
     ) -> Self {
+        let instances =
+            section.get("instances").and_then(|entry| instances::read(&entry, findings));
         let restart = section
             .get("restart")
             .map_or(base.restart, |entry| restart(&entry, base.restart, findings));
@@ -83,6 +88,7 @@ impl Care {
             entry.parsed("a signal's name, such as \"SIGTERM\"", findings, value::signal)
         });
         Self {
+            instances: instances.unwrap_or(base.instances),
             restart: RestartPolicy { give_up: give_up.or(base.restart.give_up), ..delays },
             start_timeout: start_timeout.unwrap_or(base.start_timeout),
             stop_timeout: stop_timeout.unwrap_or(base.stop_timeout),

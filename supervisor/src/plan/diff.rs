@@ -286,6 +286,7 @@ impl PluginChange {
         // Taken apart, so that whoever adds a setting says here what its change means.
         let PluginSpec {
             name: _,
+            instances,
             launch,
             after,
             requires,
@@ -323,6 +324,8 @@ impl PluginChange {
             ..new.confinement.clone()
         };
         found.deep("sandbox", *confinement != rest);
+        let scaled = format!("instances {instances} → {}", new.instances);
+        found.shallow(&scaled, *instances != new.instances);
         found.shallow("after", *after != new.after);
         found.shallow("requires", *requires != new.requires);
         found.shallow("start", *start != new.start);

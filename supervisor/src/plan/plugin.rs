@@ -17,14 +17,12 @@ use super::place::{Fault, Findings, Place};
 use super::reader::{Context, Entry, Section};
 use super::secret::Referred;
 use super::{
-    EnvValue, Launch, PluginSpec, Secret, Source, Start, env_file, program, secret, value, watch,
+    EnvValue, Launch, PluginSpec, Secret, Source, Start, env_file, instances, program, secret,
+    value, watch,
 };
 
 /// How long a plugin's name may be, in bytes.
 pub(super) const NAME_LIMIT: usize = 64;
-
-/// Keys that later versions of replug know.
-const LATER: [&str; 1] = ["instances"];
 
 const STARTS: [(&str, Start); 2] = [("auto", Start::Auto), ("manual", Start::Manual)];
 
@@ -116,6 +114,7 @@ pub(super) fn read(
     }
     let spec = PluginSpec {
         name: section.name.to_owned(),
+        instances: care.instances,
         launch,
         after: after.iter().map(|(name, _)| name.clone()).collect(),
         requires: requires.iter().map(|(name, _)| name.clone()).collect(),
@@ -137,8 +136,9 @@ pub(super) fn read(
         watch: watch.unwrap_or_default(),
         socket,
     };
+    instances::check(&section, &spec, findings);
     let socket = section.place_of("socket");
-    section.finish(&LATER, findings);
+    section.finish(&[], findings);
     let enabled = enabled.unwrap_or(true);
     Declared { spec, socket, log_file, after, requires, secrets, enabled }
 }

@@ -114,7 +114,7 @@ fn private_sockets_fit(
     if spec.socket.is_some() || spec.name.len() > plugin::NAME_LIMIT {
         return;
     }
-    let folder = settings.values.plugins_dir().join(&spec.name);
+    let folder = settings.values.plugins_dir().join(spec.instance_name(spec.instances));
     let room = SOCKET_NAME_ROOM.max(spec.name.len() + ".sock".len());
     let length = bytes(&folder) + OWN_FOLDER + ".".len() + GENERATION_DIGITS + "/".len() + room;
     if length > SOCKET_PATH_LIMIT {

@@ -38,7 +38,7 @@ pub(super) async fn depart(
         match draining.calls() {
             0 => {}
             calls => tracing::warn!(
-                plugin = life.plugin(),
+                plugin = life.label(),
                 generation = life.generation(),
                 "is stopped with {calls} calls under way"
             ),
@@ -50,7 +50,7 @@ pub(super) async fn depart(
         exit
     } else {
         tracing::warn!(
-            plugin = life.plugin(),
+            plugin = life.label(),
             generation = life.generation(),
             "has not ended {} after the stop signal: killed",
             humantime::format_duration(notice.stop_timeout)

@@ -12,12 +12,14 @@ use crate::plan::{self, PluginSpec};
 use crate::process::Bounds;
 use crate::restart::Memory;
 
-/// A declared plugin on its way from one program of replug to the next; `D` is a descriptor, or what
+/// One process of a declared plugin on its way from one program of replug to the next; `D` is a descriptor, or what
 /// stands for one.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Handed<D> {
     /// The plugin's name.
     pub name: String,
+    /// Which of its processes this is about.
+    pub(crate) instance: u32,
     pub(crate) state: HandedState,
     pub(crate) generation: u64,
     pub(crate) backoff: Memory,
@@ -92,6 +94,11 @@ impl<D> Handed<D> {
         self.generation > 0
     }
 
+    /// Whether it runs, or is to run again by itself.
+    pub(crate) fn is_up(&self) -> bool {
+        !matches!(self.state, HandedState::Stopped | HandedState::Stopping(Then::Stay))
+    }
+
     /// Its process, where there is one.
     pub(crate) fn process(&self) -> Option<u32> {
         self.life.as_ref().map(|life| life.pid)
@@ -102,10 +109,19 @@ impl<D> Handed<D> {
         self,
         change: impl FnMut(D) -> Result<E, Error>,
     ) -> Result<Handed<E>, Error> {
-        let Self { name, state, generation, backoff, last_exit, reason, last_lines, says, life } =
-            self;
-        let life = life.map(|life| life.with(change)).transpose()?;
-        Ok(Handed { name, state, generation, backoff, last_exit, reason, last_lines, says, life })
+        let life = self.life.map(|life| life.with(change)).transpose()?;
+        Ok(Handed {
+            name: self.name,
+            instance: self.instance,
+            state: self.state,
+            generation: self.generation,
+            backoff: self.backoff,
+            last_exit: self.last_exit,
+            reason: self.reason,
+            last_lines: self.last_lines,
+            says: self.says,
+            life,
+        })
     }
 }
 

@@ -156,12 +156,12 @@ async fn gone(
     surroundings: &Surroundings,
 ) -> NotRaised {
     let Heir { seat, .. } = heir;
-    let plugin = heir.life.plugin().to_owned();
+    let (plugin, label) = (heir.life.plugin().to_owned(), heir.life.label().to_owned());
     heir.life.disconnect().await;
-    let reason = format!("the next generation of plugin {plugin} is gone");
+    let reason = format!("the next generation of plugin {label} is gone");
     surroundings.registry.dismiss(&plugin, seat, &reason).await;
     let (exit, ended) = depart(heir.life, None, notice, patience).await;
-    tracing::info!(plugin, generation = seat.generation, "ended: {exit}");
+    tracing::info!(plugin = label, generation = seat.generation, "ended: {exit}");
     let lines = tokio::time::timeout(LAST_LINES, ended.output.finish()).await;
     NotRaised { seat, reason: exit.to_string(), last_lines: lines.unwrap_or_default() }
 }

@@ -30,6 +30,8 @@ use crate::sockets::{Folder, FolderEvent, PrivateFolder, type_name};
 /// One generation of a declared plugin, from its start until [`Life::end`].
 pub(super) struct Life {
     plugin: Arc<str>,
+    /// How the process is called that it is a life of.
+    label: String,
     seat: Seat,
     process: Process,
     output: Output,
@@ -108,18 +110,18 @@ impl Life {
         surroundings: &Surroundings,
         secrets: &Secrets,
     ) -> Result<Birth, String> {
-        let generation = seat.generation;
+        let life_name = spec.life_name(seat);
         let identity = identity(spec).await?;
         let user = identity.as_ref().map(|identity| identity.uid);
         let Surroundings { run, watch, .. } = surroundings;
         // Watched before the process starts: no socket appears unseen.
         let (private, folder) = match &spec.socket {
             None => {
-                let made = run.watched_folder(&spec.name, generation, user, watch).await;
+                let made = run.watched_folder(&spec.name, &life_name, user, watch).await;
                 made.map_err(|error| error.to_string())?
             }
             Some(socket) => {
-                let private = run.private_folder(&spec.name, generation).await;
+                let private = run.private_folder(&spec.name, &life_name).await;
                 let private = private.map_err(|error| error.to_string())?;
                 if let Some(user) = user {
                     private.give_to(user).await.map_err(|error| error.to_string())?;
@@ -138,11 +140,12 @@ impl Life {
         let pid = process.pid();
         let bounds = process.bounds().clone();
         vitals.begin(spec, surroundings, pid, probe_launch);
-        let source = Source { plugin: spec.name.as_str().into(), generation };
+        let source = source(spec, seat);
         let pipes = process.take_output().expect("nobody has taken them from a new process");
         let output = Output::read(&source, pipes, &surroundings.log);
         let life = Self {
             plugin: spec.name.as_str().into(),
+            label: spec.instance_name(seat.instance),
             seat,
             process,
             output,
@@ -184,9 +187,10 @@ impl Life {
         let probe_launch =
             spec.process_as_read(seat, &surroundings.replug, &private, identity(spec).await?);
         vitals.begin(spec, surroundings, handed.pid, probe_launch);
-        let source = Source { plugin: spec.name.as_str().into(), generation: seat.generation };
+        let source = source(spec, seat);
         let life = Self {
             plugin: spec.name.as_str().into(),
+            label: spec.instance_name(seat.instance),
             seat,
             user: handed.user,
             bounds: handed.bounds.clone(),
@@ -328,6 +332,11 @@ impl Life {
         &self.plugin
     }
 
+    /// How the process is called that it is a life of.
+    pub(super) fn label(&self) -> &str {
+        &self.label
+    }
+
     /// The process's id.
     pub(super) fn pid(&self) -> u32 {
         self.process.pid()
@@ -364,6 +373,12 @@ impl Life {
             left: Left { _watched: self.folder, _private: self.private },
         }
     }
+}
+
+/// Who prints what a life prints.
+fn source(spec: &PluginSpec, seat: Seat) -> Source {
+    let Seat { instance, generation } = seat;
+    Source { plugin: spec.name.as_str().into(), instance, generation }
 }
 
 /// Whom the plugin runs as, looked up anew for each life: users come and go.

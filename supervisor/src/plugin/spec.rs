@@ -50,6 +50,11 @@ impl PluginSpec {
         }
     }
 
+    /// What one life of one of its processes is called, in folders and cgroups: `NAME@2.5`.
+    pub(super) fn life_name(&self, seat: Seat) -> String {
+        format!("{}.{}", self.instance_name(seat.instance), seat.generation)
+    }
+
     /// What is run, for people.
     pub(super) fn command_line(&self, replug: &Path) -> Vec<String> {
         let (program, args) = self.program(replug);

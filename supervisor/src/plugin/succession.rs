@@ -31,6 +31,8 @@ pub enum Happening {
     HeirReady,
     /// The heir has ended, or does not become ready.
     HeirLost,
+    /// Somebody wants the plugin not to run, and its calls to end before.
+    Leave,
 }
 
 /// What is to be done, in this order.
@@ -46,6 +48,8 @@ pub enum Step {
     Inherit,
     /// End the heir.
     Dismiss,
+    /// The present generation ends its calls and departs; there is none after it.
+    Depart,
 }
 
 impl Succession {
@@ -75,6 +79,14 @@ impl Succession {
                 steps.insert(0, Step::Dismiss);
                 (next, steps)
             }
+            (Happening::Leave, State::Ready, heir) => {
+                let next = Self { state: State::Stopped, heir: false };
+                let dismiss = heir.then_some(Step::Dismiss);
+                let depart = [Step::Depart, Step::Do(Effect::Retire)];
+                (next, dismiss.into_iter().chain(depart).collect())
+            }
+            // There are no calls that could end.
+            (Happening::Leave, _, _) => self.on(Happening::To(Event::Stop)),
             (Happening::To(event), _, _) => self.own(event),
         }
     }
@@ -100,6 +112,7 @@ mod tests {
             2 => Just(Happening::Replace),
             2 => Just(Happening::HeirReady),
             1 => Just(Happening::HeirLost),
+            1 => Just(Happening::Leave),
             1 => Just(Happening::To(Event::Start)),
             1 => Just(Happening::To(Event::Stop)),
             1 => Just(Happening::To(Event::Restart)),
@@ -129,7 +142,7 @@ mod tests {
                 Happening::To(Event::Ended(_) | Event::Usable | Event::Unusable | Event::Hung) => {
                     self.present
                 }
-                Happening::To(_) | Happening::Replace => true,
+                Happening::To(_) | Happening::Replace | Happening::Leave => true,
             }
         }
 
@@ -140,7 +153,7 @@ mod tests {
                 Happening::To(Event::Start | Event::Restart) | Happening::Replace => {
                     self.wanted = true;
                 }
-                Happening::To(Event::Stop) => self.wanted = false,
+                Happening::To(Event::Stop) | Happening::Leave => self.wanted = false,
                 _ => {}
             }
         }
@@ -166,6 +179,10 @@ mod tests {
                     assert!(!self.present && self.heir, "nothing to inherit");
                     self.heir = false;
                     self.present = true;
+                }
+                Step::Depart => {
+                    assert!(self.present && !self.heir, "nobody to depart, or an heir to nobody");
+                    self.present = false;
                 }
                 Step::Dismiss => {
                     assert!(self.heir, "no heir to dismiss");

@@ -133,37 +133,37 @@ impl RunFolder {
         &self.own
     }
 
-    /// How long, in bytes, the path of a socket is that a plugin makes in one of its lives and calls
-    /// after itself, where `run_dir` is what [`RunFolder::open`] is told.
+    /// How long, in bytes, the path of a socket is that a plugin makes in the life of this name and
+    /// calls after itself, where `run_dir` is what [`RunFolder::open`] is told.
     #[must_use]
-    pub fn socket_length(run_dir: &Path, plugin: &str, generation: u64) -> usize {
+    pub fn socket_length(run_dir: &Path, plugin: &str, life: &str) -> usize {
         let own = run_dir.join(format!("{OWN}{:LETTERS$}", ""));
-        socket_path(&own, plugin, generation).as_os_str().len()
+        socket_path(&own, plugin, life).as_os_str().len()
     }
 
-    /// Makes the private folder of one generation of a plugin.
+    /// Makes the private folder of one generation of a plugin, `life` by name.
     pub async fn private_folder(
         &self,
         plugin: &str,
-        generation: u64,
+        life: &str,
     ) -> Result<PrivateFolder, RunFolderError> {
-        let fresh = self.fresh(plugin, generation)?;
+        let fresh = self.fresh(plugin, life)?;
         let path = fresh.path.clone();
         let made = spawn_blocking(move || fresh.make()).await;
         made.unwrap_or_else(|_| Err(interrupted(path)))
     }
 
-    /// Makes the private folder of one generation of a plugin, `user`'s own where one is named, and
+    /// Makes the private folder of one generation of a plugin, `life` by name, `user`'s own where one is named, and
     /// watches it before anybody can have put a socket into it. As [`PrivateFolder::give_to`] and
     /// [`SocketWatch::watch_private`], in one go.
     pub async fn watched_folder(
         &self,
         plugin: &str,
-        generation: u64,
+        life: &str,
         user: Option<u32>,
         watch: &SocketWatch,
     ) -> Result<(PrivateFolder, Folder), RunFolderError> {
-        let fresh = self.fresh(plugin, generation)?;
+        let fresh = self.fresh(plugin, life)?;
         let path = fresh.path.clone();
         let watch = watch.clone();
         // A start waits for this, so it is handed to another thread once, not for each part of it.
@@ -178,12 +178,14 @@ impl RunFolder {
         made.await.unwrap_or_else(|_| Err(interrupted(path)))
     }
 
-    fn fresh(&self, plugin: &str, generation: u64) -> Result<Fresh, RunFolderError> {
-        if plugin.is_empty() || plugin.starts_with('.') || plugin.contains(['/', '\0']) {
-            return Err(RunFolderError::BadName(plugin.to_owned()));
+    fn fresh(&self, plugin: &str, life: &str) -> Result<Fresh, RunFolderError> {
+        for name in [plugin, life] {
+            if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
+                return Err(RunFolderError::BadName(name.to_owned()));
+            }
         }
-        let socket = socket_path(&self.own, plugin, generation);
-        let path = folder_path(&self.own, plugin, generation);
+        let socket = socket_path(&self.own, plugin, life);
+        let path = self.own.join(life);
         if socket.as_os_str().len() > LONGEST_SOCKET {
             return Err(RunFolderError::TooLong { socket });
         }
@@ -211,12 +213,8 @@ fn interrupted(folder: PathBuf) -> RunFolderError {
     RunFolderError::Make { folder, cause: io::ErrorKind::Interrupted.into() }
 }
 
-fn folder_path(own: &Path, plugin: &str, generation: u64) -> PathBuf {
-    own.join(format!("{plugin}.{generation}"))
-}
-
-fn socket_path(own: &Path, plugin: &str, generation: u64) -> PathBuf {
-    folder_path(own, plugin, generation).join(format!("{plugin}.sock"))
+fn socket_path(own: &Path, plugin: &str, life: &str) -> PathBuf {
+    own.join(life).join(format!("{plugin}.sock"))
 }
 
 impl Drop for RunFolder {

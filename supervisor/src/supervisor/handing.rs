@@ -23,7 +23,7 @@ impl Supervisor {
         let Tasks { mut tasks, mut followers, mut aside, commanders, finding, .. } = running;
         followers.shutdown().await;
         drop(finding);
-        let handed = join_all(commanders.into_values().map(async |commander| {
+        let handed = join_all(commanders.into_values().flatten().map(async |commander| {
             let (answer, handed) = oneshot::channel();
             commander.send(Command::HandOver(answer)).await.ok()?;
             handed.await.ok()

@@ -12,23 +12,16 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::handing::stop_undeclared;
+use super::handle::{Handle, Instance};
+use super::replacing::NotReplaced;
 use super::{PluginError, Supervisor, Tasks, order};
 use crate::plan::{Launch, PluginSpec, Start};
-use crate::plugin::Handed;
-use crate::plugin::task::{Command, PluginTask, Surroundings};
-use crate::status::{Phase, PluginStatus};
+use crate::plugin::task::{Command, Surroundings};
+use crate::plugin::{Family, Handed, WeakFamily};
+use crate::status::{Phase, PluginStatus, Seeing};
 
 /// The declared plugins by name, in the order of the plan. Clones are snapshots.
 pub(super) type Plugins = Arc<IndexMap<Arc<str>, Handle>>;
-
-/// How a declared plugin is spoken to and seen.
-#[derive(Debug, Clone)]
-pub(super) struct Handle {
-    /// What the plan says of it.
-    pub(super) spec: Arc<PluginSpec>,
-    pub(super) commands: mpsc::WeakSender<Command>,
-    pub(super) status: watch::Receiver<PluginStatus>,
-}
 
 // === impl Supervisor ===
 
@@ -71,7 +64,7 @@ impl Supervisor {
             let draining = self.registry()?.drain(name, &reason);
             // What is under way after that time ends with the process.
             let _ = timeout(plugin.spec.drain_timeout, draining.done()).await;
-            plugin.command(Command::Stop).await?;
+            plugin.command(|| Command::Stop).await?;
             is_stopped(plugin.status.clone()).await;
             Ok(())
         });
@@ -97,15 +90,24 @@ impl Supervisor {
     }
 
     /// Gives plugins other settings, which count from now on; what says how a process is started
-    /// counts from its next generation on. What is no plugin is passed over.
+    /// counts from its next generation on. Waits for processes that are too many to go. What is no
+    /// plugin is passed over.
     pub async fn adjust(&self, specs: Vec<PluginSpec>) -> Result<(), PluginError> {
+        let scaled: Vec<_> = specs
+            .iter()
+            .filter(|spec| self.spec(&spec.name).is_some_and(|it| it.instances != spec.instances))
+            .map(|spec| (spec.name.clone(), spec.instances))
+            .collect();
         let told: Vec<(Handle, Arc<PluginSpec>)> = {
             let mut running = self.running.lock();
             let tasks = running.as_mut().ok_or(PluginError::Stopping)?;
             tasks.adjust(&self.plugins, specs)
         };
-        for (plugin, spec) in told {
-            plugin.command(Command::Adjust(spec)).await?;
+        for (plugin, spec) in &told {
+            plugin.command(|| Command::Adjust(spec.clone())).await?;
+        }
+        for (name, instances) in scaled {
+            self.scale(&name, instances).await?;
         }
         Ok(())
     }
@@ -114,25 +116,40 @@ impl Supervisor {
     /// that can be: see [`Supervisor::replace`]. One that cannot be replaced runs on as it was, and
     /// shows that.
     pub async fn renew(&self, spec: PluginSpec) -> Result<PluginStatus, PluginError> {
-        let name = spec.name.clone();
-        let before = self.declared(&name)?;
-        let replaced = match self.replace(&name, Some(spec.clone())).await {
-            Ok(replaced) => replaced,
-            Err(error) => {
-                if let PluginError::NotReplaced { reason, .. } = &error {
-                    let note = format!("runs with what plugins.toml said before: {reason}");
-                    before.command(Command::Note(note)).await?;
+        let spec = Arc::new(spec);
+        let name = &spec.name;
+        let mut before = self.declared(name)?;
+        if spec.instances < before.spec.instances {
+            self.scale(name, spec.instances).await?;
+            before = self.declared(name)?;
+        }
+        if let Err(NotReplaced { replaced, error }) = self.replace_with(&spec).await {
+            if let PluginError::NotReplaced { reason, .. } = &error {
+                let note = format!("runs with what plugins.toml said before: {reason}");
+                for instance in before.instances.iter().skip(replaced) {
+                    instance.command(Command::Note(note.clone())).await?;
                 }
                 return Err(error);
             }
-        };
-        self.rebind(&spec)?;
+            self.settle_in(&before, &spec).await?;
+            return Err(error);
+        }
+        self.settle_in(&before, &spec).await?;
+        Ok(self.declared(name)?.status.borrow().clone())
+    }
+
+    /// What follows once the processes that were there follow `spec`.
+    async fn settle_in(&self, before: &Handle, spec: &PluginSpec) -> Result<(), PluginError> {
+        if spec.instances > before.spec.instances {
+            self.scale(&spec.name, spec.instances).await?;
+        }
+        self.rebind(spec)?;
         if let Launch::Builtin { component_type: old, .. } = &before.spec.launch
             && !matches!(&spec.launch, Launch::Builtin { component_type, .. } if component_type == old)
         {
-            self.registry()?.unreserve(old, &name).await;
+            self.registry()?.unreserve(old, &spec.name).await;
         }
-        Ok(replaced.status)
+        Ok(())
     }
 
     fn rebind(&self, spec: &PluginSpec) -> Result<(), PluginError> {
@@ -206,22 +223,14 @@ impl Tasks {
                 if let Launch::Builtin { component_type, .. } = &spec.launch {
                     self.surroundings.registry.reserve(component_type.clone(), &spec.name);
                 }
-                let left = handed.iter().position(|handed| handed.name == spec.name);
-                let left = left.map(|place| handed.swap_remove(place));
-                // One that has been started before is as it is: running, stopped, or waiting.
-                let first = left.as_ref().is_none_or(|left| !left.has_been_started());
-                let (task, commander, status) =
-                    PluginTask::new(spec.clone(), self.surroundings.clone(), left);
-                self.tasks.spawn(task.run());
+                let (instances, family, status, first) = self.come(&spec, &mut handed);
                 if first {
                     coming.push(spec.clone());
                 } else {
                     going_on.push(spec.clone());
                 }
                 let name: Arc<str> = spec.name.as_str().into();
-                let commands = commander.downgrade();
-                self.commanders.insert(spec.name.clone(), commander);
-                plugins.insert(name, Handle { spec, commands, status });
+                plugins.insert(name, Handle { spec, instances, status, family });
             }
         });
         // Only now: one may be started after another that stands below it.
@@ -240,6 +249,38 @@ impl Tasks {
         for spec in coming.into_iter().chain(going_on) {
             self.bind(&spec, plugins);
         }
+    }
+
+    /// Starts the tasks of a plugin, with what the program before has left of it. Says, too, whether
+    /// it has never been started.
+    fn come(
+        &mut self,
+        spec: &Arc<PluginSpec>,
+        handed: &mut Vec<Handed<OwnedFd>>,
+    ) -> (Vec<Instance>, WeakFamily, Seeing, bool) {
+        let (family, status) = Family::new(spec, self.surroundings.journal.clone());
+        let is_of_it =
+            |left: &Handed<OwnedFd>| left.name == spec.name && left.instance <= spec.instances;
+        let mut left: Vec<_> = handed.extract_if(.., |left| is_of_it(left)).collect();
+        // One that has been started before is as it is: running, stopped, or waiting.
+        let first = !left.iter().any(Handed::has_been_started);
+        let is_up = left.iter().any(Handed::is_up);
+        let instances = (1..=spec.instances).map(|number| {
+            let at = left.iter().position(|left| left.instance == number);
+            let left = at.map(|at| left.swap_remove(at));
+            let is_new = left.is_none();
+            let instance = self.add_instance(spec, number, &family, left);
+            if is_new
+                && is_up
+                && let Some(commands) = instance.commands.upgrade()
+            {
+                // There is room for the first, and the task is there.
+                let _ = commands.try_send(Command::Start);
+            }
+            instance
+        });
+        let instances = instances.collect();
+        (instances, family.downgrade(), status, first)
     }
 
     /// Has the plugin stop when one that it requires does.
@@ -262,8 +303,10 @@ impl Tasks {
         let mut told = Vec::new();
         plugins.send_modify(|plugins| {
             let plugins = Arc::make_mut(plugins);
-            for spec in specs.into_iter().map(Arc::new) {
+            for spec in specs {
                 if let Some(plugin) = plugins.get_mut(spec.name.as_str()) {
+                    // Processes come and go after that.
+                    let spec = Arc::new(PluginSpec { instances: plugin.spec.instances, ..spec });
                     plugin.spec = spec.clone();
                     told.push((plugin.clone(), spec));
                 }
@@ -310,17 +353,4 @@ pub(super) fn with_what_they_require<'n>(
         }
     }
     all
-}
-
-// === impl Handle ===
-
-impl Handle {
-    pub(super) fn name(&self) -> &str {
-        &self.spec.name
-    }
-
-    pub(super) async fn command(&self, command: Command) -> Result<(), PluginError> {
-        let commands = self.commands.upgrade().ok_or(PluginError::Stopping)?;
-        commands.send(command).await.map_err(|_| PluginError::Stopping)
-    }
 }

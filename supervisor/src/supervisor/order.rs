@@ -3,11 +3,13 @@
 use futures_util::future::{join_all, select_all};
 use tokio::sync::{mpsc, watch};
 
-use super::members::{Handle, Plugins};
+use super::handle::Handle;
+use super::members::Plugins;
 use crate::plugin::task::Command;
 use crate::status::{Phase, PluginStatus};
 
-/// Has a plugin started once those before it are ready. Which these are is looked up again whenever
+/// Has a plugin started once those before it are ready: each with one of its processes, since it can
+/// be used then. Which these are is looked up again whenever
 /// plugins come and go; one that is gone is not waited for. Ends without a start when the plugin
 /// itself has gone.
 pub(super) async fn start_in_turn(name: String, mut plugins: watch::Receiver<Plugins>) {
@@ -21,11 +23,13 @@ pub(super) async fn start_in_turn(name: String, mut plugins: watch::Receiver<Plu
                 .iter()
                 .filter_map(|before| Some(plugins.get(&**before)?.status.clone()))
                 .collect();
-            (plugin.commands.clone(), before)
+            let commands: Vec<_> =
+                plugin.instances.iter().map(|instance| instance.commands.clone()).collect();
+            (commands, before)
         };
         let ready = async {
             join_all(before.into_iter().map(is_ready)).await;
-            if let Some(commands) = commands.upgrade() {
+            for commands in commands.iter().filter_map(mpsc::WeakSender::upgrade) {
                 // An error means that its task has ended.
                 let _ = commands.send(Command::Start).await;
             }
@@ -78,7 +82,7 @@ async fn follow(plugin: &Handle, required: &[Handle]) {
         (name, ..) = select_all(downs) => {
             let reason = format!("requires {name}, which does not run");
             // An error means that its task has ended.
-            let _ = plugin.command(Command::StopBecause(reason)).await;
+            let _ = plugin.command(|| Command::StopBecause(reason.clone())).await;
             until(&mut own, is_down).await;
         }
     }
@@ -151,14 +155,14 @@ async fn is_ready(mut status: watch::Receiver<PluginStatus>) {
 pub(super) fn last_of_those_after<'p>(
     plugin: &'p Handle,
     others: impl Iterator<Item = &'p Handle>,
-    commander: Option<mpsc::Sender<Command>>,
+    commanders: Option<Vec<mpsc::Sender<Command>>>,
 ) -> impl Future<Output = ()> {
     let name = plugin.name();
     let later = others.filter(|later| later.spec.after.iter().any(|before| before == name));
     let gone: Vec<_> = later.map(|later| is_gone(later.status.clone())).collect();
     async move {
         join_all(gone).await;
-        drop(commander);
+        drop(commanders);
     }
 }
 

@@ -9,7 +9,8 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
-use super::members::{Handle, Plugins};
+use super::handle::Instance;
+use super::members::Plugins;
 use super::{Finding, Supervisor};
 use crate::plugin::task::Command;
 use crate::status::PluginStatus;
@@ -53,13 +54,14 @@ impl Supervisor {
             answered.ok_or_else(|| "what watches the socket folder".to_owned())
         };
         let plugins = self.plugins.borrow().clone();
-        let plugins = join_all(plugins.values().map(async |plugin| {
-            let answered = timeout(within, plugin.answers()).await.ok().flatten();
+        let instances = plugins.values().flat_map(|plugin| &plugin.instances);
+        let plugins = join_all(instances.map(async |instance| {
+            let answered = timeout(within, instance.answers()).await.ok().flatten();
             // One that was removed meanwhile owes no answer.
-            let gone = || !self.plugins.borrow().contains_key(plugin.name());
+            let gone = || instance.commands.upgrade().is_none();
             answered
                 .or_else(|| gone().then_some(()))
-                .ok_or_else(|| format!("the task of plugin `{}`", plugin.name()))
+                .ok_or_else(|| format!("the task of plugin `{}`", instance.label()))
         }));
         let (spawner, finding, plugins) = tokio::join!(spawner, finding, plugins);
         [spawner, finding].into_iter().chain(plugins).collect::<Result<(), _>>().map_err(Silent)
@@ -75,9 +77,9 @@ impl Supervisor {
     }
 }
 
-// === impl Handle ===
+// === impl Instance ===
 
-impl Handle {
+impl Instance {
     /// None where the task has ended.
     async fn answers(&self) -> Option<()> {
         let (asked, answered) = oneshot::channel();

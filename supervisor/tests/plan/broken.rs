@@ -149,15 +149,13 @@ fn keys_of_later_versions_are_told_to_be_so() {
 resources = ["components/"]
 [plugins.a]
 command = ["sh"]
-instances = 2
 [components.c]
 type = "state.sqlite"
 scopes = []
 "#,
         &[
             "2:1: error: `runtime.resources` is not supported by this version of replug; take it out until a version that knows it is installed",
-            "5:1: error: `plugins.a.instances` is not supported by this version of replug; take it out until a version that knows it is installed",
-            "8:1: error: `components.c.scopes` is not supported by this version of replug; take it out until a version that knows it is installed",
+            "7:1: error: `components.c.scopes` is not supported by this version of replug; take it out until a version that knows it is installed",
         ],
     );
 }

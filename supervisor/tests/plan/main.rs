@@ -7,6 +7,7 @@ mod diff;
 mod files;
 mod good;
 mod include;
+mod instances;
 mod secrets;
 mod shown;
 mod syntax;

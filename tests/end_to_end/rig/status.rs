@@ -42,6 +42,7 @@ pub(crate) struct PluginStatus {
     pub(crate) printed: Option<Printed>,
     pub(crate) health: Vec<Health>,
     pub(crate) says: Option<String>,
+    pub(crate) instances: Vec<PluginStatus>,
 }
 
 /// The application that is called.

@@ -2,7 +2,8 @@
 //!
 //! usage: `misbehave MODE [SOCKET]`. It makes its socket in `DAPR_COMPONENTS_SOCKETS_FOLDER`, named
 //! `misbehave.sock` or SOCKET (an absolute path is taken as it is), so that its component type is
-//! `state.misbehave`. Well-behaved modes keep their state in memory.
+//! `state.misbehave`. Well-behaved modes keep their state in memory. What is asked for `who-serves` is
+//! told which of the plugin's processes answers.
 
 mod mode;
 mod noise;

@@ -17,6 +17,8 @@ use crate::tally;
 /// More than the 4 MiB that gRPC takes by default, and than anyone should have to take.
 const HUGE_BYTES: usize = 64 * 1024 * 1024;
 const INSTANCE: &str = "x-component-instance";
+/// The key whose value is the number of the process that answers, and its id.
+const WHO: &str = "who-serves";
 
 /// Keys to values, with the instance that they belong to.
 type Values = HashMap<(String, String), Bytes>;
@@ -76,6 +78,11 @@ impl StateStore for Store {
             Bytes::from(vec![0; HUGE_BYTES])
         } else {
             let key = (instance(&request), request.into_inner().key);
+            if key.1.ends_with(WHO) {
+                let number = std::env::var("REPLUG_INSTANCE").unwrap_or_default();
+                let data = format!("{number} {}", std::process::id()).into();
+                return Ok(Response::new(pb::GetResponse { data, ..Default::default() }));
+            }
             let known = self.values.lock().await.get(&key).cloned();
             match (self.mode, known) {
                 (_, Some(value)) => value,

@@ -13,7 +13,7 @@ pub(super) async fn restart(
     request: pb::RestartRequest,
 ) -> Result<pb::RestartResponse, Status> {
     if request.rolling {
-        let replaced = desk.supervisor.replace(&request.plugin, None).await.map_err(refusal)?;
+        let replaced = desk.supervisor.replace(&request.plugin).await.map_err(refusal)?;
         let plugin = Some(convert::plugin(&replaced.status));
         let plainly = replaced.plainly.unwrap_or_default().to_owned();
         return Ok(pb::RestartResponse { plugin, plainly });

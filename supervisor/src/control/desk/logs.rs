@@ -9,6 +9,7 @@ use tonic::codegen::BoxStream;
 
 use super::{Desk, refusal};
 use crate::control::convert;
+use crate::instance;
 use crate::output::{Reading, Wanted};
 use crate::status::Kind;
 use crate::supervisor::PluginError;
@@ -44,8 +45,9 @@ pub(super) fn logs(
 
 /// That replug runs a plugin of that name, or has run one whose output it keeps.
 fn is_declared(desk: &Desk, name: &str) -> Result<(), PluginError> {
-    if desk.log.printout(name).is_some() {
-        return Ok(());
+    let plugin = instance::split(name).map_or(name, |(plugin, _)| plugin);
+    if desk.log.printout(plugin).is_some() {
+        return if plugin == name { Ok(()) } else { desk.supervisor.knows(name) };
     }
     let all = desk.supervisor.status();
     if all.iter().any(|plugin| plugin.name == name && plugin.kind == Kind::Found) {

@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 
 use super::Desk;
 use crate::control::convert;
-use crate::usage;
+use crate::usage::{self, Usage};
 
 pub(super) async fn status(desk: &Desk, request: pb::StatusRequest) -> pb::StatusResponse {
     let mut status = status_at(desk, desk.journal.last());
@@ -16,8 +16,12 @@ pub(super) async fn status(desk: &Desk, request: pb::StatusRequest) -> pb::Statu
         // Without an answer it has panicked, and nothing is known.
         let groups = spawn_blocking(usage::by_group).await.unwrap_or_default();
         for plugin in &mut status.plugins {
-            let used = plugin.pid.and_then(|pid| groups.get(&pid));
-            plugin.usage = used.copied().map(convert::usage);
+            let used = |pid: Option<u32>| groups.get(&pid?).copied();
+            for one in &mut plugin.instances {
+                one.usage = used(one.pid).map(convert::usage);
+            }
+            let several = plugin.instances.iter().filter_map(|one| used(one.pid));
+            plugin.usage = several.chain(used(plugin.pid)).reduce(Usage::and).map(convert::usage);
         }
     }
     status

@@ -11,6 +11,7 @@ use tonic::codegen::BoxStream;
 
 use super::{Desk, refusal, status};
 use crate::events::{Read, Reader};
+use crate::instance;
 
 /// Asked for the next message only when the client has room for it; so a client that does not read
 /// makes nothing pile up here, and falls behind in the journal instead.
@@ -68,6 +69,9 @@ impl Watching {
     }
 
     fn is_wanted(&self, event: &pb::Event) -> bool {
-        self.plugins.is_empty() || self.plugins.contains(&event.plugin)
+        let one = || instance::name(&event.plugin, Some(event.instance));
+        self.plugins.is_empty()
+            || self.plugins.contains(&event.plugin)
+            || (event.instance > 0 && self.plugins.contains(&one()))
     }
 }

@@ -22,7 +22,7 @@ pub(super) async fn happens(files: &mut Option<FileWatch>) -> FileEvent {
 
 impl PluginTask {
     pub(super) async fn files(&mut self, event: FileEvent) {
-        let plugin = &self.spec.name;
+        let plugin = &self.label;
         let (path, others) = match event {
             FileEvent::Changed { path, others } => (path, others),
             FileEvent::Trouble(reason) => {

@@ -37,6 +37,7 @@ impl PluginTask {
         let left_for = |until: Instant| until.saturating_duration_since(Instant::now());
         Handed {
             name: self.spec.name.clone(),
+            instance: self.instance,
             state: match self.state() {
                 State::Stopped => HandedState::Stopped,
                 // Its start has come no further than to a secret store.
@@ -62,6 +63,9 @@ impl PluginTask {
         let Handed {
             state, generation, backoff, last_exit, reason, last_lines, says, life, ..
         } = handed;
+        if life.is_some() || matches!(state, HandedState::Backoff(_)) {
+            self.family.claimants().join(self.instance);
+        }
         self.generation = generation;
         self.generations = generation;
         self.backoff = Backoff::remembering(self.spec.restart, backoff);
@@ -103,17 +107,17 @@ impl PluginTask {
                 };
                 self.arm();
                 self.show();
-                tracing::info!(plugin = self.spec.name, generation, pid, "runs on");
+                tracing::info!(plugin = self.label, generation, pid, "runs on");
                 if has_changed && self.state() == State::Starting {
                     tracing::info!(
-                        plugin = self.spec.name,
+                        plugin = self.label,
                         "is started with something else now: restarted"
                     );
                     self.happened(Event::Restart).await;
                 }
             }
             Err(reason) => {
-                tracing::error!(plugin = self.spec.name, generation, "is lost: {reason}");
+                tracing::error!(plugin = self.label, generation, "is lost: {reason}");
                 self.status.send_modify(|status| status.reason = reason);
                 self.now.state = State::Starting;
                 let decision = self.backoff.ended(ready_for, Ending::Failure);

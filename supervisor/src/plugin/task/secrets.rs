@@ -26,7 +26,7 @@ impl PluginTask {
         let stores = self.spec.secret_stores().join(" and ");
         let waits = format!("waits for the secret store {stores}");
         self.status.send_modify(|status| status.reason.clone_from(&waits));
-        tracing::info!(plugin = self.spec.name, generation = self.generation, "{waits}");
+        tracing::info!(plugin = self.label, generation = self.generation, "{waits}");
         self.asked = Some(asked);
         None
     }

@@ -46,7 +46,7 @@ impl PluginTask {
 
     /// What callers are told while they wait.
     pub(super) fn absence(&self) -> String {
-        let name = &self.spec.name;
+        let name = &self.label;
         let status = self.status.borrow();
         let doing = match self.state() {
             State::Starting => "is starting again",
@@ -123,7 +123,7 @@ impl PluginTask {
     fn tell(&self) {
         if self.state() == State::Ready {
             tracing::info!(
-                plugin = self.spec.name,
+                plugin = self.label,
                 generation = self.generation,
                 "plugin ready, serves {}",
                 listed(&self.status.borrow().serves)
@@ -134,10 +134,10 @@ impl PluginTask {
                 u64::try_from(delay.as_millis()).unwrap_or(u64::MAX),
             ));
             let note = if self.backoff.crash_looping() { " (crash-looping)" } else { "" };
-            tracing::warn!(plugin = self.spec.name, "is started again in {delay}{note}");
+            tracing::warn!(plugin = self.label, "is started again in {delay}{note}");
         }
         if self.failed() {
-            tracing::error!(plugin = self.spec.name, "{}", self.status.borrow().reason);
+            tracing::error!(plugin = self.label, "{}", self.status.borrow().reason);
         }
     }
 }

@@ -64,6 +64,6 @@ impl PluginTask {
         }
         self.status.send_modify(|status| status.says = says);
         // As often as the plugin likes, so it is no news of replug's.
-        tracing::debug!(plugin = self.spec.name, "says: {}", self.status.borrow().says);
+        tracing::debug!(plugin = self.label, "says: {}", self.status.borrow().says);
     }
 }

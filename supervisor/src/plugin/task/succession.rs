@@ -110,7 +110,7 @@ impl PluginTask {
         self.raising.spawn(raising);
         self.heir = Some(Expected { seat, spec, orders, told });
         tracing::info!(
-            plugin = self.spec.name,
+            plugin = self.label,
             generation = seat.generation,
             "is started beside generation {}",
             self.generation
@@ -150,7 +150,7 @@ impl PluginTask {
         let NotRaised { reason, last_lines, seat } = lost;
         self.status.send_modify(|status| status.successor = None);
         tracing::warn!(
-            plugin = self.spec.name,
+            plugin = self.label,
             generation = seat.generation,
             "does not take the place of generation {}: {reason}",
             self.generation
@@ -184,6 +184,16 @@ impl PluginTask {
             status.serves.retain(|known| !retired.contains(known));
         });
         let _ = expected.told.send(Replaced::Rolled);
+    }
+
+    /// The present generation ends its calls and goes, and nobody takes its place.
+    pub(super) fn leave(&mut self) {
+        let Some(life) = self.life.take() else { return };
+        let reason = format!("{} is not wanted any more", self.label);
+        let registry = &self.surroundings.registry;
+        let draining = registry.leave(&self.spec.name, self.seat(), &reason);
+        self.status.send_modify(|status| status.process = None);
+        self.depart(life, Some(draining), self.spec.notice());
     }
 
     /// The present generation has ended: the heir is the plugin from now on, ready or not.
@@ -246,7 +256,7 @@ impl PluginTask {
         let Heir { life, seat, process, bounds, attached, trouble, says } = heir;
         let departing = self.departing();
         for attached in &attached {
-            warn_of(&self.spec.name, attached);
+            warn_of(&self.label, attached);
         }
         self.life = Some(life);
         self.generation = seat.generation;
@@ -274,6 +284,7 @@ impl PluginTask {
     pub(super) fn follow(&mut self, spec: Arc<PluginSpec>) {
         self.backoff.follow(spec.restart);
         let printed = self.surroundings.log.keep(&spec.name, &spec.log);
+        printed.tell_apart(spec.instances > 1);
         if let Launch::Builtin { component_type, .. } = &spec.launch {
             self.surroundings.registry.reserve(component_type.clone(), &spec.name);
         }
@@ -281,7 +292,9 @@ impl PluginTask {
             self.files = watched(&spec, &self.surroundings);
         }
         let command = spec.command_line(&self.surroundings.replug);
+        self.label = spec.instance_name(self.instance);
         self.status.send_modify(|status| {
+            status.instance = spec.instance(self.instance);
             status.command = command;
             status.socket.clone_from(&spec.socket);
             status.printed = Some(printed);
@@ -292,7 +305,8 @@ impl PluginTask {
     /// Has a generation go that is the plugin no more.
     fn depart(&mut self, life: Life, draining: Option<Draining>, notice: Notice) {
         let patience = self.patience.subscribe();
-        let (name, generation) = (self.spec.name.clone(), life.generation());
+        let (label, generation) = (self.label.clone(), life.generation());
+        let (name, instance) = (self.spec.name.clone(), self.spec.instance(self.instance));
         let (status, journal) = (self.status.clone(), self.surroundings.journal.clone());
         let pid = life.pid();
         self.departing.spawn(async move {
@@ -303,10 +317,11 @@ impl PluginTask {
                 status.last_lines = lines.unwrap_or_default();
             });
             let event = about(&name, Kind::Exited, exit.to_string());
-            journal.record(pb::Event { generation, pid: Some(pid), ..event });
+            let instance = instance.unwrap_or_default();
+            journal.record(pb::Event { instance, generation, pid: Some(pid), ..event });
             // Where its sockets were is removed here, and a task may not block.
             let _ = tokio::task::spawn_blocking(move || drop(ended.left)).await;
-            tracing::info!(plugin = name, generation, "ended: {exit}");
+            tracing::info!(plugin = label, generation, "ended: {exit}");
         });
     }
 
