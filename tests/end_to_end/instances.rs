@@ -313,11 +313,11 @@ async fn an_upgrade_takes_every_process_along() {
     let application = Application::new(&after, "kv");
     assert_eq!(who_serve(&application).await, BTreeSet::from([1, 2, 3]));
     // And fewer: the highest is stopped.
+    let too_many = [process(&after, "p@2"), process(&after, "p@3")];
     home.write_plan(&plan(1, ""));
     let run = replug.command(&["upgrade", "--binary", BINARY]).await;
     assert_eq!(run.code, Some(0), "{}", run.stderr);
-    let gone = [process(&after, "p@2"), process(&after, "p@3")];
-    for process in gone {
+    for process in too_many {
         process.gone().await;
     }
     let alone = replug.until_ready("p").await;
