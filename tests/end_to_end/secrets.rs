@@ -65,13 +65,14 @@ fn referring(home: &Home) -> String {
          start = \"manual\"\n\
          [components.vault]\n\
          type = \"secretstores.local.file\"\n\
-         metadata = {{ secretsFile = {secrets:?} }}\n\
+         metadata = {{ secretsFile = \"{}\" }}\n\
          [plugins.settings]\n\
          builtin = \"state.sqlite\"\n\
          env = {{ TOKEN = {{ secret = \"vault/token\" }} }}\n\
          [components.kv]\n\
          type = \"state.sqlite\"\n\
-         metadata = {{ connectionString = {{ secret = \"vault/dsn\" }} }}\n"
+         metadata = {{ connectionString = {{ secret = \"vault/dsn\" }} }}\n",
+        secrets.display()
     )
 }
 
