@@ -129,7 +129,7 @@ impl From<KitError> for Error {
 
 /// A status code as Go's gRPC prints it, which is what clients of Dapr see inside error texts.
 #[must_use]
-pub(crate) fn code_name(code: Code) -> &'static str {
+pub fn code_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "Canceled",

@@ -11,6 +11,7 @@ pub mod layotto;
 mod link;
 mod probe;
 mod seat;
+mod stream;
 mod tally;
 mod wrapper;
 

@@ -1,6 +1,6 @@
 //! One HTTP/2 connection to a plugin's socket.
 //!
-//! It carries unary calls only as far as they can be told apart: whether a call was never sent, was
+//! It carries calls only as far as they can be told apart: whether a call was never sent, was
 //! refused unprocessed, or was lost on its way decides what may be sent again. It knows nothing of
 //! components, gRPC messages or what comes after the connection's end.
 
@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use h2::client::SendRequest;
+use h2::SendStream;
+use h2::client::{ResponseFuture, SendRequest};
 use http::{HeaderMap, Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, watch};
@@ -39,6 +40,8 @@ struct Life {
     ended: watch::Sender<bool>,
     /// Calls under way.
     calls: AtomicUsize,
+    /// Calls that last, which nobody waits for the answer of.
+    lasting: AtomicUsize,
     /// Calls that were answered so far.
     answers: AtomicU64,
     /// Rung by the first of the calls that are under way.
@@ -54,6 +57,16 @@ struct Life {
 impl Drop for Life {
     fn drop(&mut self) {
         self.driver.abort();
+    }
+}
+
+impl Life {
+    /// A call has ended, of those that this counts.
+    fn one_less(&self, calls: &AtomicUsize) {
+        let last = calls.fetch_sub(1, Ordering::SeqCst) == 1;
+        if last && self.draining.load(Ordering::SeqCst) {
+            self.idle.notify_waiters();
+        }
     }
 }
 
@@ -133,6 +146,7 @@ impl Connection {
             id,
             ended,
             calls: AtomicUsize::new(0),
+            lasting: AtomicUsize::new(0),
             answers: AtomicU64::new(0),
             used: Notify::new(),
             draining: AtomicBool::new(false),
@@ -208,14 +222,27 @@ impl Connection {
         self.life.draining.store(true, Ordering::SeqCst);
     }
 
-    /// Waits until no call is under way. Dropping the future leaves the connection as it is.
+    /// Begins a call that lasts, for which the connection is not in use; none while it is drained.
+    pub(crate) fn last(&self) -> Result<Lasting, ConnectionError> {
+        // As in `admit`.
+        self.life.lasting.fetch_add(1, Ordering::SeqCst);
+        let lasting = Lasting(self.clone());
+        if self.life.draining.load(Ordering::SeqCst) {
+            return Err(ConnectionError::Refused);
+        }
+        Ok(lasting)
+    }
+
+    /// Waits until no call is under way, nor one that lasts. Dropping the future leaves the connection as it is.
     pub(crate) async fn drained(&self) {
         loop {
             // Enlisted before the look: a call that ends in between is not missed.
             let idle = self.life.idle.notified();
             tokio::pin!(idle);
             idle.as_mut().enable();
-            if self.life.calls.load(Ordering::SeqCst) == 0 {
+            let under_way = &self.life.calls;
+            let lasting = &self.life.lasting;
+            if under_way.load(Ordering::SeqCst) + lasting.load(Ordering::SeqCst) == 0 {
                 return;
             }
             idle.await;
@@ -296,10 +323,42 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let life = &self.0.life;
-        let last = life.calls.fetch_sub(1, Ordering::SeqCst) == 1;
-        if last && life.draining.load(Ordering::SeqCst) {
-            life.idle.notify_waiters();
-        }
+        self.0.life.one_less(&self.0.life.calls);
+    }
+}
+
+/// A call that lasts, until this is dropped. The connection can be drained when it has ended, and
+/// whoever made it has to see to that.
+#[derive(Debug)]
+pub(crate) struct Lasting(Connection);
+
+// === impl Lasting ===
+
+impl Lasting {
+    /// Makes the call, whose messages are yet to be sent and received.
+    pub(crate) async fn open(
+        &mut self,
+        head: Request<()>,
+    ) -> Result<(ResponseFuture, SendStream<Bytes>), ConnectionError> {
+        let Connection { sender, .. } = &mut self.0;
+        let ready = poll_fn(|cx| sender.poll_ready(cx)).await;
+        let sent = ready.and_then(|()| sender.send_request(head, false));
+        sent.map_err(|error| self.0.unsent(error))
+    }
+
+    /// Something came from the plugin.
+    pub(crate) fn answered(&self) {
+        self.0.life.answers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What an error says of it.
+    pub(crate) fn failed(&self, error: h2::Error) -> ConnectionError {
+        self.0.failed(error)
+    }
+}
+
+impl Drop for Lasting {
+    fn drop(&mut self) {
+        self.0.life.one_less(&self.0.life.lasting);
     }
 }

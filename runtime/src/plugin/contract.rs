@@ -17,6 +17,8 @@ pub enum Contract {
     DaprStateTransactionSize,
     /// Dapr's secret store.
     DaprSecrets,
+    /// Dapr's pubsub.
+    DaprPubSub,
     /// Layotto's greeting.
     LayottoHello,
     /// gRPC's own health service, beside any other contract.
@@ -25,12 +27,13 @@ pub enum Contract {
 
 impl Contract {
     /// Every contract that replug knows.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::DaprState,
         Self::DaprStateTransactions,
         Self::DaprStateQuery,
         Self::DaprStateTransactionSize,
         Self::DaprSecrets,
+        Self::DaprPubSub,
         Self::LayottoHello,
         Self::GrpcHealth,
     ];
@@ -46,6 +49,7 @@ impl Contract {
                 "dapr.proto.components.v1.TransactionalStoreMultiMaxSize"
             }
             Self::DaprSecrets => "dapr.proto.components.v1.SecretStore",
+            Self::DaprPubSub => "dapr.proto.components.v1.PubSub",
             Self::LayottoHello => "spec.proto.pluggable.v1.hello.Hello",
             Self::GrpcHealth => "grpc.health.v1.Health",
         }
@@ -57,6 +61,7 @@ impl Contract {
         match self {
             Self::DaprState => Some(BuildingBlock::State),
             Self::DaprSecrets => Some(BuildingBlock::SecretStores),
+            Self::DaprPubSub => Some(BuildingBlock::PubSub),
             Self::LayottoHello => Some(BuildingBlock::Hello),
             Self::DaprStateTransactions
             | Self::DaprStateQuery

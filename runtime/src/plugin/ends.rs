@@ -25,6 +25,18 @@ pub(super) struct Roll {
     closed: Option<Arc<str>>,
     /// Why nobody is to wait for one any more.
     parting: Option<Arc<str>>,
+    /// How many initialisations there were after which something could last.
+    begun: u64,
+}
+
+/// An end over which the component is initialised: where what lasts is open. Each initialisation
+/// makes another one.
+#[derive(Debug, Clone)]
+pub(crate) struct Stage {
+    /// Tells it from every other of the link.
+    pub(crate) number: u64,
+    /// The way to it.
+    pub(crate) connection: Connection,
 }
 
 #[derive(Debug)]
@@ -34,6 +46,8 @@ struct Entry {
     /// It takes no calls before it is admitted.
     standby: bool,
     standing: Standing,
+    /// Which stage it is, once the component is initialised.
+    stage: Option<u64>,
 }
 
 /// How far the component is initialised over one end.
@@ -69,7 +83,7 @@ impl Ends {
 
 impl Roll {
     pub(super) fn new(absence: &str) -> Self {
-        Self { entries: Vec::new(), absence: absence.into(), closed: None, parting: None }
+        Self { entries: Vec::new(), absence: absence.into(), closed: None, parting: None, begun: 0 }
     }
 
     /// What the roll means for callers.
@@ -118,7 +132,7 @@ impl Roll {
         }
         self.entries.retain(|entry| entry.seat != seat);
         let (connection, standing) = (connection.clone(), Standing::Awaited);
-        self.entries.push(Entry { seat, connection, standby, standing });
+        self.entries.push(Entry { seat, connection, standby, standing, stage: None });
         true
     }
 
@@ -136,6 +150,27 @@ impl Roll {
         }
         entry.standing = standing;
         entry.counts()
+    }
+
+    /// The component is initialised over this connection, once more perhaps.
+    pub(super) fn begin(&mut self, connection: &Connection) {
+        let mut entries = self.entries.iter_mut();
+        if let Some(entry) = entries.find(|entry| entry.connection.id() == connection.id()) {
+            self.begun += 1;
+            entry.stage = Some(self.begun);
+        }
+    }
+
+    /// Where what lasts is to be open: at ends that take calls, or are about to. None once the link
+    /// is closed.
+    pub(super) fn stages(&self) -> Option<Vec<Stage>> {
+        let stage = |entry: &Entry| {
+            let connection = entry.connection.clone();
+            let usable = !entry.standby && !matches!(entry.standing, Standing::Failed(_));
+            usable.then_some(Stage { number: entry.stage?, connection })
+        };
+        let there = self.entries.iter();
+        self.closed.is_none().then(|| there.filter_map(stage).collect())
     }
 
     /// Lets the seat's end take calls.

@@ -20,12 +20,14 @@ use http::{HeaderMap, HeaderName, Request, Response, Uri};
 use http_body_util::BodyExt as _;
 use parking_lot::Mutex;
 use replug_component::{Context, Error, RemoteError, Unavailable};
+use tokio::sync::watch;
 use tonic::Status;
 use tonic::body::Body;
 use tower_service::Service;
 
 use super::connection::{Answer, Connection, ConnectionError, UnderWay};
-use super::ends::{Ends, Roll, Standing};
+use super::ends::{Ends, Roll, Stage, Standing};
+use super::stream::Streams;
 use super::tally::{Calls, Tally};
 use super::{Learned, Seat};
 use crate::component::{ComponentSpec, HoldPolicy, Replay};
@@ -34,7 +36,7 @@ use crate::registry::Unmade;
 use crate::slot::{RETRY_AFTER, unavailable};
 
 /// Dapr names the component in this header of every call to a plugin.
-static INSTANCE: HeaderName = HeaderName::from_static("x-component-instance");
+pub(super) static INSTANCE: HeaderName = HeaderName::from_static("x-component-instance");
 
 /// How long the caller still waits, in gRPC's own header.
 static TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
@@ -51,6 +53,8 @@ const MAX_REFUSALS: u32 = 8;
 pub enum CallKind {
     /// It changes nothing.
     Read,
+    /// It may change something, and may happen twice: publishing promises no less.
+    Repeatable,
     /// It may change something.
     Write,
 }
@@ -71,6 +75,8 @@ struct Shared {
     tally: Tally,
     /// Changed by those who bring connections and by calls that lose one; never on a call's way.
     roll: Mutex<Roll>,
+    /// How often the roll was changed, for those who follow it.
+    changes: watch::Sender<u64>,
 }
 
 /// How a link stands.
@@ -98,6 +104,7 @@ impl Link {
             turn: AtomicUsize::new(0),
             tally: Tally::default(),
             roll: Mutex::new(Roll::new(reason)),
+            changes: watch::Sender::new(0),
         }))
     }
 
@@ -172,6 +179,11 @@ impl Link {
         self.0.roll.lock().has_failed()
     }
 
+    /// The component that it is for.
+    pub(crate) fn component(&self) -> &str {
+        &self.0.component
+    }
+
     /// How the link stands.
     #[must_use]
     pub fn state(&self) -> LinkState {
@@ -186,6 +198,28 @@ impl Link {
     #[must_use]
     pub fn calls(&self) -> Calls {
         self.0.tally.calls(self.0.gate.waiting())
+    }
+
+    /// The component is initialised over `connection`, and what lasts can be opened there, before
+    /// callers are let through. Gives the number of the change.
+    pub(crate) fn begin(&self, connection: &Connection) -> u64 {
+        self.0.change(|roll| roll.begin(connection));
+        *self.0.changes.borrow()
+    }
+
+    /// Tells of every change, by numbers that grow.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    /// Where what lasts is to be open at this moment; none once something else serves the component.
+    pub(crate) fn stages(&self) -> Option<Vec<Stage>> {
+        self.0.roll.lock().stages()
+    }
+
+    /// Calls that last, over `connection`.
+    pub(crate) fn streams(&self, connection: &Connection) -> Streams {
+        Streams::new(connection, &self.0.instance)
     }
 
     /// Calls over `connection` as this component, past the gate and without sending anything
@@ -256,6 +290,7 @@ impl Shared {
         let mut roll = self.roll.lock();
         if roll.lose(connection, reason) {
             self.gate.set(roll.state());
+            self.changes.send_modify(|changes| *changes += 1);
         }
     }
 
@@ -264,6 +299,7 @@ impl Shared {
         let mut roll = self.roll.lock();
         let done = change(&mut roll);
         self.gate.set(roll.state());
+        self.changes.send_modify(|changes| *changes += 1);
         done
     }
 
@@ -396,10 +432,7 @@ impl Call {
         if let Some(instance) = instance {
             headers.insert(INSTANCE.clone(), instance.clone());
         }
-        let mut uri = parts.uri.into_parts();
-        uri.scheme = Some(http::uri::Scheme::HTTP);
-        uri.authority = Some(http::uri::Authority::from_static("localhost"));
-        let uri = Uri::from_parts(uri).map_err(|error| Status::internal(error.to_string()))?;
+        let uri = localhost(parts.uri)?;
         // One frame for a unary call, so this moves the bytes and copies none.
         let body = body.collect().await?.to_bytes();
         Ok(Self { uri, headers, body })
@@ -421,6 +454,14 @@ impl Call {
         let answer = connection.unary(head, self.body.clone(), MAX_ANSWER).await?;
         Ok(AnswerBody::of(answer))
     }
+}
+
+/// The uri of a request to a plugin, which stands on a socket without a name.
+pub(super) fn localhost(uri: Uri) -> Result<Uri, Status> {
+    let mut uri = uri.into_parts();
+    uri.scheme = Some(http::uri::Scheme::HTTP);
+    uri.authority = Some(http::uri::Authority::from_static("localhost"));
+    Uri::from_parts(uri).map_err(|error| Status::internal(error.to_string()))
 }
 
 /// A duration in gRPC's form: at most eight digits and a unit.

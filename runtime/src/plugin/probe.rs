@@ -1,6 +1,7 @@
 //! From a connection to what the plugin behind it serves: reflection, then Ping.
 
 use replug_proto::dapr::components::v1::PingRequest;
+use replug_proto::dapr::components::v1::pub_sub_client::PubSubClient;
 use replug_proto::dapr::components::v1::secret_store_client::SecretStoreClient;
 use replug_proto::dapr::components::v1::state_store_client::StateStoreClient;
 use tonic::{Code, Status};
@@ -67,12 +68,15 @@ pub async fn ping(connection: &Connection, contracts: &Contracts) -> Result<(), 
     ping_contracts(connection, contracts).await?;
     if contracts.has(Contract::GrpcHealth) {
         check_health(connection).await
-    } else if contracts.has(Contract::DaprState) || contracts.has(Contract::DaprSecrets) {
+    } else if PINGED.into_iter().any(|contract| contracts.has(contract)) {
         Ok(())
     } else {
         services(connection).await.map(drop)
     }
 }
+
+/// The contracts that have a Ping.
+const PINGED: [Contract; 3] = [Contract::DaprState, Contract::DaprSecrets, Contract::DaprPubSub];
 
 /// The Ping of each of Dapr's contracts. Dapr itself never calls it, so it may be unimplemented.
 async fn ping_contracts(connection: &Connection, contracts: &Contracts) -> Result<(), ProbeError> {
@@ -84,6 +88,10 @@ async fn ping_contracts(connection: &Connection, contracts: &Contracts) -> Resul
     if contracts.has(Contract::DaprSecrets) {
         let answer = SecretStoreClient::new(direct()).ping(PingRequest {}).await;
         answered(Contract::DaprSecrets, answer)?;
+    }
+    if contracts.has(Contract::DaprPubSub) {
+        let answer = PubSubClient::new(direct()).ping(PingRequest {}).await;
+        answered(Contract::DaprPubSub, answer)?;
     }
     Ok(())
 }

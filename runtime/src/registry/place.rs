@@ -16,7 +16,7 @@ use crate::component::ComponentSpec;
 use crate::gate::GateState;
 use crate::key_prefix::KeyPrefix;
 use crate::plugin::Wrapper;
-use crate::plugin::dapr::{DaprSecretStore, DaprStateStore};
+use crate::plugin::dapr::{DaprPubSub, DaprSecretStore, DaprStateStore};
 use crate::plugin::layotto::LayottoHello;
 use crate::topics::Topics;
 
@@ -143,7 +143,11 @@ impl Place {
                 secrets.gate().open(wrapper.clone());
                 wrapper
             }
-            Self::PubSub(_) => unreachable!("no contract of plugins makes this block yet"),
+            Self::PubSub(pubsub) => {
+                let wrapper = Arc::new(DaprPubSub::new(spec, &reason));
+                pubsub.slot.gate().open(wrapper.clone());
+                wrapper
+            }
         }
     }
 

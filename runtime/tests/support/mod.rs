@@ -2,6 +2,7 @@
 #![allow(dead_code)] // Each test file uses a part of it.
 
 pub mod application;
+pub mod broker;
 pub mod life;
 
 use std::sync::Arc;

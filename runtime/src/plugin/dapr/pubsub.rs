@@ -1,0 +1,155 @@
+//! `dapr.proto.components.v1.PubSub` as a pubsub component.
+//!
+//! A subscription outlives the plugin's lives: see [`follow`].
+
+mod follow;
+mod pull;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use replug_component::pubsub::{
+    BulkPublishRequest, FailedEntry, PubSub, PublishRequest, SubscribeRequest, Subscription,
+};
+use replug_component::{Context, Error, Features};
+use replug_proto::dapr::components::v1 as pb;
+use replug_proto::dapr::components::v1::pub_sub_client::PubSubClient;
+use tokio::sync::watch;
+use tonic::Code;
+
+use self::follow::Followers;
+use crate::component::ComponentSpec;
+use crate::plugin::link::{CallKind, Direct, Link, MAX_ANSWER, failure, request};
+use crate::plugin::{Connection, Contracts, Learned, Wrapper};
+
+/// A pubsub component whose plugin serves Dapr's contract.
+#[derive(Debug)]
+pub struct DaprPubSub {
+    spec: ArcSwap<ComponentSpec>,
+    features: ArcSwap<Features>,
+    link: Link,
+    client: PubSubClient<Link>,
+    /// Subscriptions, each of which has a stream at every stage of the link.
+    followers: Followers,
+    /// Nothing is to be delivered.
+    paused: watch::Sender<bool>,
+}
+
+impl DaprPubSub {
+    /// The wrapper of one component; its link is held until it is opened.
+    #[must_use]
+    pub fn new(spec: &ComponentSpec, reason: &str) -> Self {
+        let link = Link::new(spec, reason);
+        Self {
+            spec: ArcSwap::from_pointee(spec.clone()),
+            features: ArcSwap::default(),
+            client: PubSubClient::new(link.clone()).max_decoding_message_size(MAX_ANSWER),
+            link,
+            followers: Followers::default(),
+            paused: watch::Sender::new(false),
+        }
+    }
+
+    /// Clients of the plugin's processes.
+    fn everywhere(&self) -> impl Iterator<Item = PubSubClient<Direct>> {
+        let stages = self.link.stages().unwrap_or_default().into_iter();
+        stages.map(|stage| PubSubClient::new(self.link.directly(&stage.connection)))
+    }
+}
+
+#[async_trait]
+impl Wrapper for DaprPubSub {
+    fn link(&self) -> &Link {
+        &self.link
+    }
+
+    fn set_spec(&self, spec: &ComponentSpec) {
+        self.spec.store(Arc::new(spec.clone()));
+    }
+
+    /// Callers are let through when subscriptions have their streams again, so that what is
+    /// published then reaches them.
+    async fn init(&self, connection: &Connection, contracts: &Contracts) -> Result<Learned, Error> {
+        let mut client = PubSubClient::new(self.link.directly(connection));
+        let properties = self.spec.load().metadata.clone();
+        let metadata = Some(pb::MetadataRequest { properties });
+        client.init(pb::PubSubInitRequest { metadata }).await.map_err(failure)?;
+        let features = client.features(pb::FeaturesRequest {}).await.map_err(failure)?;
+        let features = Features::new(features.into_inner().features);
+        self.followers.at(self.link.begin(connection)).await;
+        Ok(Learned { contracts: contracts.clone(), features })
+    }
+
+    fn adopt(&self, learned: &Learned) {
+        self.features.store(Arc::new(learned.features.clone()));
+    }
+
+    fn capabilities(&self) -> Vec<String> {
+        self.features.load().iter().map(str::to_owned).collect()
+    }
+}
+
+#[async_trait]
+impl PubSub for DaprPubSub {
+    fn features(&self) -> Features {
+        Features::clone(&self.features.load())
+    }
+
+    async fn publish(&self, cx: &Context, publish: PublishRequest) -> Result<(), Error> {
+        let request = request(cx, CallKind::Repeatable, pb::PublishRequest::from(publish));
+        self.client.clone().publish(request).await.map_err(failure)?;
+        Ok(())
+    }
+
+    async fn bulk_publish(
+        &self,
+        cx: &Context,
+        publish: BulkPublishRequest,
+    ) -> Result<Vec<FailedEntry>, Error> {
+        let request = request(cx, CallKind::Repeatable, pb::BulkPublishRequest::from(publish));
+        let answer = self.client.clone().bulk_publish(request).await.map_err(failure)?;
+        Ok(answer.into_inner().failed_entries.into_iter().map(Into::into).collect())
+    }
+
+    /// Waits for no plugin: the subscription has its streams as soon as there is one.
+    async fn subscribe(
+        &self,
+        _cx: &Context,
+        request: SubscribeRequest,
+    ) -> Result<Subscription, Error> {
+        Ok(self.followers.follow(&self.link, request, self.paused.subscribe()).await)
+    }
+
+    /// Plugins may be without this call, which changes nothing: they are not read from.
+    async fn pause(&self) -> Result<(), Error> {
+        self.paused.send_replace(true);
+        let told = self
+            .everywhere()
+            .map(|mut client| async move { client.pause(pb::PauseRequest {}).await.map(drop) });
+        unless_missing(join_all(told).await)
+    }
+
+    async fn resume(&self) -> Result<(), Error> {
+        let told = self
+            .everywhere()
+            .map(|mut client| async move { client.resume(pb::ResumeRequest {}).await.map(drop) });
+        let told = unless_missing(join_all(told).await);
+        self.paused.send_replace(false);
+        told
+    }
+
+    async fn ping(&self, cx: &Context) -> Result<(), Error> {
+        let request = request(cx, CallKind::Read, pb::PingRequest {});
+        self.client.clone().ping(request).await.map_err(failure)?;
+        Ok(())
+    }
+}
+
+/// The first error of calls that a plugin need not have.
+fn unless_missing(answers: Vec<Result<(), tonic::Status>>) -> Result<(), Error> {
+    let mut errors = answers.into_iter().filter_map(Result::err);
+    let error = errors.find(|status| status.code() != Code::Unimplemented);
+    error.map_or(Ok(()), |status| Err(failure(status)))
+}

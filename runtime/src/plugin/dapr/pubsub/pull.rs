@@ -1,0 +1,155 @@
+//! One stream of messages from a plugin: `PullMessages`.
+//!
+//! Messages are handled one after the other, as in Dapr: the next is read when the last is answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use replug_component::pubsub::{Acker, Delivery, Message, SubscribeRequest};
+use replug_proto::dapr::components::v1 as pb;
+use replug_proto::dapr::components::v1::pub_sub_client::PubSubClient;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tonic::{Status, Streaming};
+
+use crate::plugin::link::MAX_ANSWER;
+use crate::plugin::{Connection, Link};
+
+/// How long whoever waits for a stream to be open waits for the plugin's word on it. Many plugins
+/// give it with the first message only; for them the stream counts as open then.
+const WORD: Duration = Duration::from_millis(100);
+
+/// How long a plugin has to end a stream after the runtime has ended its side.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// A subscription to be pulled over one stream or another.
+#[derive(Debug, Clone)]
+pub(super) struct Pull {
+    pub(super) request: Arc<SubscribeRequest>,
+    /// Closed when nobody reads any more.
+    pub(super) deliveries: mpsc::Sender<Delivery>,
+    pub(super) paused: watch::Receiver<bool>,
+}
+
+/// Why a stream is over.
+pub(super) enum Left {
+    /// It was to be.
+    AsTold,
+    /// The plugin, or the connection to it, has ended it.
+    Ended(String),
+}
+
+// === impl Pull ===
+
+impl Pull {
+    /// Pulls over this connection until `leaving` changes or its sender is gone, nobody reads, or
+    /// the plugin ends the stream. Who leaves waits for the answer to what is handed out, and passes
+    /// it on. `opened` is dropped when the stream is open.
+    pub(super) async fn over(
+        &self,
+        link: &Link,
+        connection: &Connection,
+        leaving: &mut watch::Receiver<()>,
+        opened: &mut Option<oneshot::Sender<()>>,
+    ) -> Left {
+        let mut paused = self.paused.clone();
+        if *paused.borrow() {
+            opened.take();
+        }
+        tokio::select! {
+            _ = leaving.changed() => return Left::AsTold,
+            () = self.deliveries.closed() => return Left::AsTold,
+            // A wrapper that is gone pauses nothing any more.
+            _ = paused.wait_for(|paused| !paused) => {}
+        }
+        let (acks, requests) = mpsc::unbounded_channel();
+        let topic = Some(pb::Topic::from(SubscribeRequest::clone(&self.request)));
+        acks.send(pb::PullMessagesRequest { topic, ..Default::default() }).ok();
+        let client = PubSubClient::new(link.streams(connection));
+        let mut client = client.max_decoding_message_size(MAX_ANSWER);
+        let opening = client.pull_messages(UnboundedReceiverStream::new(requests));
+        tokio::pin!(opening);
+        let word = timeout(WORD, &mut opening);
+        let answered = tokio::select! {
+            _ = leaving.changed() => return Left::AsTold,
+            () = self.deliveries.closed() => return Left::AsTold,
+            answered = word => answered,
+        };
+        opened.take();
+        let answered = if let Ok(answered) = answered {
+            answered
+        } else {
+            tokio::select! {
+                _ = leaving.changed() => return Left::AsTold,
+                () = self.deliveries.closed() => return Left::AsTold,
+                answered = opening => answered,
+            }
+        };
+        let mut messages = match answered {
+            Ok(answer) => answer.into_inner(),
+            Err(status) => return ended(&status),
+        };
+        loop {
+            let next = async {
+                paused.wait_for(|paused| !paused).await.ok();
+                messages.message().await
+            };
+            let message = tokio::select! {
+                _ = leaving.changed() => break,
+                () = self.deliveries.closed() => break,
+                message = next => message,
+            };
+            match message {
+                Ok(Some(message)) => {
+                    if !self.handle(message, &acks, leaving).await {
+                        break;
+                    }
+                }
+                Ok(None) => return Left::Ended("it has no more messages to send".into()),
+                Err(status) => return ended(&status),
+            }
+        }
+        drop(acks);
+        // So that the last answer is read before the stream is reset.
+        timeout(FAREWELL, drained(&mut messages)).await.ok();
+        Left::AsTold
+    }
+
+    /// Hands a message out, and sends what became of it; nothing where it was torn down. Says
+    /// whether anybody took it.
+    async fn handle(
+        &self,
+        message: pb::PullMessagesResponse,
+        acks: &mpsc::UnboundedSender<pb::PullMessagesRequest>,
+        leaving: &mut watch::Receiver<()>,
+    ) -> bool {
+        let (message, id) = Message::and_id(message);
+        let (answer, answered) = oneshot::channel();
+        let acker = Acker::new(|handled| drop(answer.send(handled)));
+        let taken = tokio::select! {
+            // Delivered again elsewhere.
+            _ = leaving.changed() => false,
+            sent = self.deliveries.send(Delivery { message, acker }) => sent.is_ok(),
+        };
+        if !taken {
+            return false;
+        }
+        if let Ok(handled) = answered.await {
+            let ack_error = handled.err().map(|message| pb::AckMessageError { message });
+            let ack = pb::PullMessagesRequest { topic: None, ack_message_id: id, ack_error };
+            // A stream that has ended takes it, and it is lost with it.
+            acks.send(ack).ok();
+        }
+        true
+    }
+}
+
+fn ended(status: &Status) -> Left {
+    Left::Ended(format!("{:?}: {}", status.code(), status.message()))
+}
+
+/// Reads until the plugin has ended the stream. What still comes is delivered again elsewhere.
+async fn drained(messages: &mut Streaming<pb::PullMessagesResponse>) {
+    while let Ok(Some(_)) = messages.message().await {}
+}

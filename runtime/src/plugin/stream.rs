@@ -1,0 +1,154 @@
+//! Calls in which both sides send messages for as long as they like, over one connection.
+//!
+//! Such a call belongs to its connection and ends with it: nothing is sent again, and nobody waits
+//! at a gate for it. What is sent goes out while the answer is awaited or read, so the caller has to
+//! do either.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use bytes::Bytes;
+use h2::client::ResponseFuture;
+use h2::{RecvStream, SendStream};
+use http::header::HeaderValue;
+use http::{Request, Response};
+use http_body::{Body as _, Frame};
+use tonic::Status;
+use tonic::body::Body;
+use tower_service::Service;
+
+use super::connection::{Connection, Lasting};
+use super::link::{CallError, INSTANCE, localhost};
+
+/// What a generated client makes such calls through, over one connection. Clones are the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Streams {
+    connection: Connection,
+    instance: HeaderValue,
+}
+
+impl Streams {
+    pub(super) fn new(connection: &Connection, instance: &HeaderValue) -> Self {
+        Self { connection: connection.clone(), instance: instance.clone() }
+    }
+}
+
+impl Service<Request<Body>> for Streams {
+    type Response = Response<Incoming>;
+    type Error = CallError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Incoming>, CallError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), CallError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let Self { connection, instance } = self.clone();
+        Box::pin(open(connection, instance, request))
+    }
+}
+
+/// The answer's messages, and what is still being sent. Dropped before its end, the call is
+/// cancelled at the plugin.
+pub(crate) struct Incoming {
+    outgoing: Outgoing,
+    incoming: RecvStream,
+    lasting: Lasting,
+    ended: bool,
+}
+
+/// What the caller sends, on its way.
+struct Outgoing {
+    body: Body,
+    stream: SendStream<Bytes>,
+    /// What there is no room for yet.
+    rest: Bytes,
+    done: bool,
+}
+
+async fn open(
+    connection: Connection,
+    instance: HeaderValue,
+    request: Request<Body>,
+) -> Result<Response<Incoming>, CallError> {
+    let mut lasting = connection.last()?;
+    let (parts, body) = request.into_parts();
+    let mut head = Request::new(());
+    *head.method_mut() = http::Method::POST;
+    *head.version_mut() = http::Version::HTTP_2;
+    *head.uri_mut() = localhost(parts.uri)?;
+    *head.headers_mut() = parts.headers;
+    head.headers_mut().insert(INSTANCE.clone(), instance);
+
+    let (mut answer, stream): (ResponseFuture, _) = lasting.open(head).await?;
+    let mut outgoing = Outgoing { body, stream, rest: Bytes::new(), done: false };
+    let answered = poll_fn(|cx| {
+        let _ = outgoing.poll_send(cx);
+        Pin::new(&mut answer).poll(cx)
+    });
+    let answered = answered.await.map_err(|error| lasting.failed(error))?;
+    lasting.answered();
+    Ok(answered.map(|incoming| Incoming { outgoing, incoming, lasting, ended: false }))
+}
+
+impl http_body::Body for Incoming {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = &mut *self;
+        let _ = this.outgoing.poll_send(cx);
+        if this.ended {
+            return Poll::Ready(None);
+        }
+        let read = if let Some(read) = ready!(this.incoming.poll_data(cx)) {
+            read.and_then(|chunk| {
+                this.incoming.flow_control().release_capacity(chunk.len())?;
+                Ok(Some(Frame::data(chunk)))
+            })
+        } else {
+            let trailers = ready!(this.incoming.poll_trailers(cx));
+            this.ended = true;
+            trailers.map(|trailers| trailers.map(Frame::trailers))
+        };
+        this.lasting.answered();
+        let lost = |error| Status::unavailable(this.lasting.failed(error).to_string());
+        Poll::Ready(read.map_err(lost).transpose())
+    }
+}
+
+// === impl Outgoing ===
+
+impl Outgoing {
+    /// Sends what there is to send and room for. Ready when everything is sent, or nothing can be:
+    /// why not, the answer tells.
+    fn poll_send(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        while !self.done {
+            if !self.rest.is_empty() {
+                self.stream.reserve_capacity(self.rest.len());
+                while self.stream.capacity() == 0 {
+                    let Some(Ok(_)) = ready!(self.stream.poll_capacity(cx)) else {
+                        self.done = true;
+                        return Poll::Ready(());
+                    };
+                }
+                let room = self.stream.capacity().min(self.rest.len());
+                let chunk = self.rest.split_to(room);
+                self.done = self.stream.send_data(chunk, false).is_err();
+                continue;
+            }
+            if let Some(Ok(frame)) = ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                self.rest = frame.into_data().unwrap_or_default();
+            } else {
+                self.done = true;
+                // A stream that is gone needs no end.
+                self.stream.send_data(Bytes::new(), true).ok();
+            }
+        }
+        Poll::Ready(())
+    }
+}

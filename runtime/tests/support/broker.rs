@@ -1,0 +1,234 @@
+//! A plugin in this process that serves Dapr's pubsub over a broker which outlives it: what is not
+//! acknowledged when a life ends is delivered again by the next.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use replug_proto::dapr::components::v1 as pb;
+use replug_proto::dapr::components::v1::pub_sub_server::{PubSub, PubSubServer};
+use replug_runtime::plugin::{Connection, Contract, Contracts, Seat};
+use replug_runtime::registry::{Offer, Registry};
+use tokio::io::{copy_bidirectional, duplex};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::AbortHandle;
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tonic::codegen::BoxStream;
+use tonic::transport::Server;
+use tonic::{Request, Response, Status, Streaming};
+
+const PIPE: usize = 64 << 10;
+
+/// What lasts: one queue, whatever the topic.
+#[derive(Debug)]
+pub struct Broker {
+    queue: Mutex<VecDeque<String>>,
+    arrived: Notify,
+    /// Everything that was acknowledged, with the error where it was not handled.
+    pub answered: watch::Sender<Vec<(String, Option<String>)>>,
+    /// Calls but publishing, in order.
+    pub calls: Mutex<Vec<String>>,
+    /// How many streams are open.
+    pub streams: watch::Sender<usize>,
+    /// A publish of `hang` is noted here and never answered.
+    pub hanging: watch::Sender<usize>,
+}
+
+/// One stream of a life. Dropped, it has ended, and so it gives back what is not acknowledged.
+struct Stream {
+    broker: Arc<Broker>,
+    unanswered: Option<String>,
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if let Some(message) = self.unanswered.take() {
+            self.broker.queue.lock().push_front(message);
+            self.broker.arrived.notify_one();
+        }
+        self.broker.streams.send_modify(|streams| *streams -= 1);
+    }
+}
+
+impl Broker {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            queue: Mutex::default(),
+            arrived: Notify::new(),
+            answered: watch::Sender::default(),
+            calls: Mutex::default(),
+            streams: watch::Sender::default(),
+            hanging: watch::Sender::default(),
+        })
+    }
+
+    pub fn put(&self, message: &str) {
+        self.queue.lock().push_back(message.to_owned());
+        self.arrived.notify_one();
+    }
+
+    async fn take(&self) -> String {
+        loop {
+            if let Some(message) = self.queue.lock().pop_front() {
+                return message;
+            }
+            self.arrived.notified().await;
+        }
+    }
+
+    /// Waits until this many streams are open.
+    pub async fn until_streams(&self, count: usize) {
+        self.streams.subscribe().wait_for(|streams| *streams == count).await.unwrap();
+    }
+
+    /// Waits until this many messages were answered, and gives the answers.
+    pub async fn until_answered(&self, count: usize) -> Vec<(String, Option<String>)> {
+        let mut answered = self.answered.subscribe();
+        answered.wait_for(|answered| answered.len() >= count).await.unwrap().clone()
+    }
+
+    async fn serve_stream(
+        self: Arc<Self>,
+        mut acks: Streaming<pb::PullMessagesRequest>,
+        out: mpsc::UnboundedSender<Result<pb::PullMessagesResponse, Status>>,
+    ) {
+        self.streams.send_modify(|streams| *streams += 1);
+        let mut stream = Stream { broker: self.clone(), unanswered: None };
+        loop {
+            let message = tokio::select! {
+                message = self.take() => message,
+                _ = acks.message() => return,
+            };
+            stream.unanswered = Some(message.clone());
+            let response = pb::PullMessagesResponse {
+                data: message.clone().into(),
+                topic_name: "orders".into(),
+                id: format!("id of {message}"),
+                ..Default::default()
+            };
+            if out.send(Ok(response)).is_err() {
+                return;
+            }
+            let Ok(Some(ack)) = acks.message().await else { return };
+            assert_eq!(ack.ack_message_id, format!("id of {message}"));
+            stream.unanswered = None;
+            let error = ack.ack_error.map(|error| error.message);
+            if error.is_some() {
+                self.put(&message);
+            }
+            self.answered.send_modify(|answered| answered.push((message, error)));
+        }
+    }
+}
+
+struct Served(Arc<Broker>);
+
+#[tonic::async_trait]
+impl PubSub for Served {
+    async fn init(
+        &self,
+        request: Request<pb::PubSubInitRequest>,
+    ) -> Result<Response<pb::PubSubInitResponse>, Status> {
+        let properties = request.into_inner().metadata.unwrap_or_default().properties;
+        self.0.calls.lock().push(format!("init {}", properties["consumerID"]));
+        Ok(Response::new(pb::PubSubInitResponse {}))
+    }
+
+    async fn features(
+        &self,
+        _: Request<pb::FeaturesRequest>,
+    ) -> Result<Response<pb::FeaturesResponse>, Status> {
+        Ok(Response::new(pb::FeaturesResponse { features: vec!["BULK_PUBSUB".into()] }))
+    }
+
+    async fn publish(
+        &self,
+        request: Request<pb::PublishRequest>,
+    ) -> Result<Response<pb::PublishResponse>, Status> {
+        let data = String::from_utf8(request.into_inner().data.to_vec()).unwrap();
+        if data == "hang" && *self.0.hanging.borrow() == 0 {
+            self.0.hanging.send_modify(|hanging| *hanging += 1);
+            std::future::pending::<()>().await;
+        }
+        self.0.put(&data);
+        Ok(Response::new(pb::PublishResponse {}))
+    }
+
+    async fn bulk_publish(
+        &self,
+        request: Request<pb::BulkPublishRequest>,
+    ) -> Result<Response<pb::BulkPublishResponse>, Status> {
+        let mut failed_entries = Vec::new();
+        for entry in request.into_inner().entries {
+            if entry.content_type == "bad" {
+                failed_entries.push(pb::BulkPublishResponseFailedEntry {
+                    entry_id: entry.entry_id,
+                    error: "it is bad".into(),
+                });
+            } else {
+                self.0.put(&String::from_utf8(entry.event.to_vec()).unwrap());
+            }
+        }
+        Ok(Response::new(pb::BulkPublishResponse { failed_entries }))
+    }
+
+    async fn pull_messages(
+        &self,
+        request: Request<Streaming<pb::PullMessagesRequest>>,
+    ) -> Result<Response<BoxStream<pb::PullMessagesResponse>>, Status> {
+        let mut acks = request.into_inner();
+        let topic = acks.message().await?.and_then(|first| first.topic).unwrap();
+        self.0.calls.lock().push(format!("pull {}", topic.name));
+        let (out, messages) = mpsc::unbounded_channel();
+        tokio::spawn(self.0.clone().serve_stream(acks, out));
+        Ok(Response::new(Box::pin(UnboundedReceiverStream::new(messages))))
+    }
+
+    async fn pause(
+        &self,
+        _: Request<pb::PauseRequest>,
+    ) -> Result<Response<pb::PauseResponse>, Status> {
+        self.0.calls.lock().push("pause".into());
+        Err(Status::unimplemented("no pause here"))
+    }
+}
+
+/// A life of the plugin, reached over a pipe.
+pub struct BrokerLife {
+    pub connection: Connection,
+    pipe: AbortHandle,
+}
+
+impl BrokerLife {
+    pub async fn begin(broker: &Arc<Broker>) -> Self {
+        let (ours, mut near) = duplex(PIPE);
+        let (mut far, theirs) = duplex(PIPE);
+        let pipe = tokio::spawn(async move {
+            copy_bidirectional(&mut near, &mut far).await.ok();
+        });
+        let server = Server::builder()
+            .add_service(PubSubServer::new(Served(broker.clone())))
+            .serve_with_incoming(tokio_stream::once(Ok::<_, std::io::Error>(theirs)));
+        tokio::spawn(server);
+        let connection = Connection::open(ours).await.unwrap();
+        Self { connection, pipe: pipe.abort_handle() }
+    }
+
+    pub async fn attach(&self, registry: &Registry) {
+        self.attach_at(registry, Seat::default()).await;
+    }
+
+    pub async fn attach_at(&self, registry: &Registry, seat: Seat) {
+        let contracts = Contracts::known_among([Contract::DaprPubSub.service()]);
+        let connection = self.connection.clone();
+        let (plugin, socket) = ("broker".into(), "broker".into());
+        let attached = registry.attach(Offer { plugin, seat, socket, contracts, connection }).await;
+        assert_eq!(attached.failed, []);
+    }
+
+    /// The plugin is gone, in the middle of whatever it does.
+    pub async fn kill(&self) {
+        self.pipe.abort();
+        self.connection.closed().wait().await;
+    }
+}
