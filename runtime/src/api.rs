@@ -14,6 +14,7 @@ mod server;
 mod settings;
 mod token;
 
+pub(crate) use dapr::json;
 pub use health::{Health, Phase};
 pub use listener::{
     BindCause, BindError, BindErrors, Given, GivenBy, ListenAddress, ListenAddressError,

@@ -11,6 +11,7 @@ pub mod component;
 mod gate;
 mod go_duration;
 pub mod key_prefix;
+mod messaging;
 pub mod plugin;
 pub mod registry;
 mod slot;

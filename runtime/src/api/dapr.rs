@@ -6,18 +6,19 @@
 mod error;
 pub(super) mod grpc;
 pub(super) mod http;
-mod json;
+pub(crate) mod json;
 mod metadata;
+mod pubsub;
 mod secret;
 mod state;
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use self::metadata::Extended;
 use super::health::Health;
-use super::server::ShutdownRequest;
+use super::server::{Ending, ShutdownRequest};
 use super::settings::ApiSettings;
 use crate::registry::Registry;
 
@@ -32,6 +33,8 @@ pub(super) struct Dapr {
     health: Health,
     extended: Extended,
     shutdown: mpsc::Sender<ShutdownRequest>,
+    /// Said once calls that last are to end.
+    ending: watch::Receiver<Option<Ending>>,
 }
 
 impl Dapr {
@@ -40,8 +43,9 @@ impl Dapr {
         settings: ApiSettings,
         health: Health,
         shutdown: mpsc::Sender<ShutdownRequest>,
+        ending: watch::Receiver<Option<Ending>>,
     ) -> Self {
-        Self { registry, settings, health, extended: Extended::default(), shutdown }
+        Self { registry, settings, health, extended: Extended::default(), shutdown, ending }
     }
 
     /// Passes on that somebody wants the runtime to end. `force` is the value of

@@ -133,8 +133,10 @@ impl Bound {
         end: impl Future<Output = Ending>,
     ) -> Option<Self> {
         let Self { settings, grpc, http, health } = self;
+        let (ending, ended) = watch::channel(None);
         let dapr =
-            Arc::new(Dapr::new(registry.clone(), settings.clone(), health.clone(), requests));
+            Dapr::new(registry.clone(), settings.clone(), health.clone(), requests, ended.clone());
+        let dapr = Arc::new(dapr);
         let (grpc_port, reporter) = GrpcPort::new(&dapr, &registry, &settings);
         let http_port = HttpPort::new(dapr);
 
@@ -146,7 +148,6 @@ impl Bound {
         };
         let over_grpc = limits(Protocol::Http2);
         let over_http = limits(if settings.h2c { Protocol::Either } else { Protocol::Http1 });
-        let (ending, ended) = watch::channel(None);
         let serving = join(
             join_all(grpc.into_iter().map(|listener| {
                 connections::serve(listener, over_grpc, grpc_port.clone(), ended.clone())

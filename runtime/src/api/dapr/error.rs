@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use http::StatusCode;
-use replug_component::KitError;
+use replug_component::{KitError, code_name};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetail, ErrorInfo, StatusExt as _};
 
@@ -91,6 +91,8 @@ pub(super) struct ApiError {
     retry_after: Option<Duration>,
     /// What a plugin said, where that is passed on over gRPC as it is.
     passed_on: Option<Status>,
+    /// No metadata of an `ErrorInfo` are told over HTTP as an empty object.
+    braces: bool,
 }
 
 // === impl ApiError ===
@@ -110,6 +112,7 @@ impl ApiError {
             details,
             retry_after: None,
             passed_on: None,
+            braces: false,
         }
     }
 
@@ -138,6 +141,7 @@ impl ApiError {
                 kit.message.clone(),
                 kit.details.clone(),
             )),
+            braces: false,
         }
     }
 
@@ -145,6 +149,22 @@ impl ApiError {
     pub(super) fn over_grpc(mut self, status: Status) -> Self {
         self.passed_on = Some(status);
         self
+    }
+
+    /// Over HTTP, no metadata of an `ErrorInfo` are an empty object and not nothing.
+    pub(super) fn with_braces(mut self, front: Front) -> Self {
+        self.braces = front == Front::Http;
+        self
+    }
+
+    /// The text that says what went wrong.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The error as Go prints it, status included.
+    pub(super) fn in_go(&self) -> String {
+        format!("api error: code = {} desc = {}", code_name(self.grpc), self.message)
     }
 
     /// The status over HTTP.
@@ -163,7 +183,7 @@ impl ApiError {
             Details::None | Details::CodeOverGrpc => &[][..],
             Details::These(details) => details,
         };
-        ErrorBody::new(&self.code, &self.message, details)
+        ErrorBody::new(&self.code, &self.message, details, self.braces)
     }
 }
 

@@ -3,16 +3,19 @@
 //! What is not here is answered by the generated stubs, whose text the port replaces by Dapr's.
 
 mod metadata;
+mod pubsub;
 mod secret;
 mod state;
+mod subscribe;
 
 use std::sync::Arc;
 
 use replug_component::Context;
 use replug_proto::dapr::runtime::v1 as pb;
 use replug_proto::dapr::runtime::v1::dapr_server::Dapr as Service;
+use tonic::codegen::BoxStream;
 use tonic::metadata::MetadataValue;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::{Dapr, FORCE_SHUTDOWN};
 
@@ -90,6 +93,35 @@ impl Service for DaprGrpc {
     ) -> Answer<pb::GetBulkSecretResponse> {
         let cx = context(&request);
         self.0.get_bulk_secret(&cx, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn publish_event(&self, request: Request<pb::PublishEventRequest>) -> Answer<()> {
+        let cx = context(&request);
+        let (headers, _, request) = request.into_parts();
+        self.0.publish_event(&cx, &headers, request).await.map(Response::new)
+    }
+
+    async fn bulk_publish_event(
+        &self,
+        request: Request<pb::BulkPublishRequest>,
+    ) -> Answer<pb::BulkPublishResponse> {
+        let cx = context(&request);
+        let (headers, _, request) = request.into_parts();
+        self.0.bulk_publish_event(&cx, &headers, request).await.map(Response::new)
+    }
+
+    async fn bulk_publish_event_alpha1(
+        &self,
+        request: Request<pb::BulkPublishRequest>,
+    ) -> Answer<pb::BulkPublishResponse> {
+        self.bulk_publish_event(request).await
+    }
+
+    async fn subscribe_topic_events_alpha1(
+        &self,
+        request: Request<Streaming<pb::SubscribeTopicEventsRequestAlpha1>>,
+    ) -> Answer<BoxStream<pb::SubscribeTopicEventsResponseAlpha1>> {
+        self.0.subscribe_topic_events(request.into_inner()).await.map(Response::new)
     }
 
     async fn get_metadata(

@@ -6,6 +6,7 @@ mod health;
 mod metadata;
 mod params;
 mod path;
+mod pubsub;
 mod route;
 mod secret;
 mod state;
@@ -88,6 +89,12 @@ impl Dapr {
             Route::Query { store } => self.http_query(&store, &params, body).await,
             Route::GetSecret { store, key } => self.http_get_secret(&store, &key, &params).await,
             Route::BulkSecret { store } => self.http_get_secrets(&store, &params).await,
+            Route::Publish { pubsub, topic } => {
+                self.http_publish(&pubsub, &topic, &params, &head.headers, body).await
+            }
+            Route::BulkPublish { pubsub, topic } => {
+                self.http_bulk_publish(&pubsub, &topic, &params, &head.headers, body).await
+            }
             Route::GetMetadata => Ok(self.http_get_metadata()),
             Route::PutMetadata { key } => self.http_put_metadata(key, body).await,
             Route::Healthz => Ok(self.http_healthz(&params)?),

@@ -3,8 +3,8 @@
 mod decode;
 mod encode;
 
-pub(super) use self::decode::{JsonError, Object, first_value, items};
-pub(super) use self::encode::{Fields, compacted, list, to_bytes};
+pub(crate) use self::decode::{JsonError, Object, first_value, items};
+pub(crate) use self::encode::{Fields, compacted, list, to_bytes};
 
 use bytes::Bytes;
 

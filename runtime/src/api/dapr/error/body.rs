@@ -15,20 +15,29 @@ pub(in crate::api::dapr) struct ErrorBody<'a> {
 }
 
 impl<'a> ErrorBody<'a> {
-    pub(super) fn new(error_code: &'a str, message: &'a str, details: &[ErrorDetail]) -> Self {
-        Self { error_code, message, details: details.iter().filter_map(detail).collect() }
+    pub(super) fn new(
+        error_code: &'a str,
+        message: &'a str,
+        details: &[ErrorDetail],
+        braces: bool,
+    ) -> Self {
+        let details = details.iter().filter_map(|of| detail(of, braces)).collect();
+        Self { error_code, message, details }
     }
 }
 
 /// One detail; none where its kind is never told over HTTP.
-fn detail(detail: &ErrorDetail) -> Option<Value> {
+fn detail(detail: &ErrorDetail, braces: bool) -> Option<Value> {
     let (name, fields) = match detail {
         ErrorDetail::ErrorInfo(info) => (
             "ErrorInfo",
             json!({
                 "domain": info.domain,
                 "reason": info.reason,
-                "metadata": if info.metadata.is_empty() { Value::Null } else { json!(info.metadata) },
+                "metadata": match info.metadata.is_empty() {
+                    true if !braces => Value::Null,
+                    _ => json!(info.metadata),
+                },
             }),
         ),
         ErrorDetail::ResourceInfo(resource) => (

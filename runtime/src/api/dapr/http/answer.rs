@@ -29,6 +29,11 @@ pub(super) fn ok(body: impl Into<Bytes>) -> Answer {
     answer(StatusCode::OK, Some(&JSON), body.into())
 }
 
+/// A JSON body with this status.
+pub(super) fn with_status(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    answer(status, Some(&JSON), body.into())
+}
+
 /// 204.
 pub(super) fn no_content() -> Answer {
     answer(StatusCode::NO_CONTENT, None, Bytes::new())

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 /// Why a body cannot be decoded, in the words that clients of Dapr see.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(in crate::api::dapr) enum JsonError {
+pub(crate) enum JsonError {
     /// There is nothing.
     #[error("EOF")]
     Empty,
@@ -32,7 +32,7 @@ pub(in crate::api::dapr) enum JsonError {
 }
 
 /// The first value of `text`. Bytes that are not UTF-8 read as replacement characters.
-pub(in crate::api::dapr) fn first_value(text: &[u8]) -> Result<Value, JsonError> {
+pub(crate) fn first_value(text: &[u8]) -> Result<Value, JsonError> {
     let text = String::from_utf8_lossy(text);
     Value::deserialize(&mut serde_json::Deserializer::from_str(&text)).map_err(|e| told(&e, &text))
 }
@@ -55,7 +55,7 @@ fn told(error: &serde_json::Error, text: &str) -> JsonError {
 
 /// A JSON object of which fields are taken by name.
 #[derive(Debug, Default)]
-pub(in crate::api::dapr) struct Object {
+pub(crate) struct Object {
     fields: HashMap<String, Value>,
     /// What Dapr calls such an object, in errors.
     name: &'static str,
@@ -63,7 +63,7 @@ pub(in crate::api::dapr) struct Object {
 
 impl Object {
     /// `value` as an object; `null` is an empty one.
-    pub(in crate::api::dapr) fn from(value: Value, name: &'static str) -> Result<Self, JsonError> {
+    pub(crate) fn from(value: Value, name: &'static str) -> Result<Self, JsonError> {
         match value {
             Value::Null => Ok(Self { name, ..Self::default() }),
             Value::Object(fields) => {
@@ -76,15 +76,12 @@ impl Object {
 
     /// The value of a field as it is; none where it is absent or `null`. Names are asked for in
     /// lower case.
-    pub(in crate::api::dapr) fn take(&mut self, field: &'static str) -> Option<Value> {
+    pub(crate) fn take(&mut self, field: &'static str) -> Option<Value> {
         self.fields.remove(field).filter(|value| !value.is_null())
     }
 
     /// A text; none where it is absent.
-    pub(in crate::api::dapr) fn text(
-        &mut self,
-        field: &'static str,
-    ) -> Result<Option<String>, JsonError> {
+    pub(crate) fn text(&mut self, field: &'static str) -> Result<Option<String>, JsonError> {
         match self.take(field) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -93,7 +90,7 @@ impl Object {
     }
 
     /// A whole number; zero where it is absent.
-    pub(in crate::api::dapr) fn number(&mut self, field: &'static str) -> Result<i64, JsonError> {
+    pub(crate) fn number(&mut self, field: &'static str) -> Result<i64, JsonError> {
         match self.take(field) {
             None => Ok(0),
             Some(Value::Number(number)) if number.is_i64() => Ok(number.as_i64().unwrap_or(0)),
@@ -102,10 +99,7 @@ impl Object {
     }
 
     /// A list; empty where it is absent.
-    pub(in crate::api::dapr) fn list(
-        &mut self,
-        field: &'static str,
-    ) -> Result<Vec<Value>, JsonError> {
+    pub(crate) fn list(&mut self, field: &'static str) -> Result<Vec<Value>, JsonError> {
         match self.take(field) {
             None => Ok(Vec::new()),
             Some(Value::Array(items)) => Ok(items),
@@ -114,10 +108,7 @@ impl Object {
     }
 
     /// An object whose names count as they are; empty where it is absent.
-    pub(in crate::api::dapr) fn map(
-        &mut self,
-        field: &'static str,
-    ) -> Result<Map<String, Value>, JsonError> {
+    pub(crate) fn map(&mut self, field: &'static str) -> Result<Map<String, Value>, JsonError> {
         match self.take(field) {
             None => Ok(Map::new()),
             Some(Value::Object(fields)) => Ok(fields),
@@ -126,10 +117,7 @@ impl Object {
     }
 
     /// An object of texts.
-    pub(in crate::api::dapr) fn metadata(
-        &mut self,
-        field: &'static str,
-    ) -> Result<Metadata, JsonError> {
+    pub(crate) fn metadata(&mut self, field: &'static str) -> Result<Metadata, JsonError> {
         let entries = self.map(field)?.into_iter().map(|(name, value)| match value {
             Value::String(text) => Ok((name, text)),
             Value::Null => Ok((name, String::new())),
@@ -139,10 +127,7 @@ impl Object {
     }
 
     /// A list of texts.
-    pub(in crate::api::dapr) fn texts(
-        &mut self,
-        field: &'static str,
-    ) -> Result<Vec<String>, JsonError> {
+    pub(crate) fn texts(&mut self, field: &'static str) -> Result<Vec<String>, JsonError> {
         let items = self.list(field)?.into_iter().map(|item| match item {
             Value::String(text) => Ok(text),
             Value::Null => Ok(String::new()),
@@ -157,10 +142,7 @@ impl Object {
 }
 
 /// The items of a list that is the whole body; `null` is an empty one.
-pub(in crate::api::dapr) fn items(
-    value: Value,
-    wanted: &'static str,
-) -> Result<Vec<Value>, JsonError> {
+pub(crate) fn items(value: Value, wanted: &'static str) -> Result<Vec<Value>, JsonError> {
     match value {
         Value::Null => Ok(Vec::new()),
         Value::Array(items) => Ok(items),

@@ -10,7 +10,7 @@ use serde_json::ser::{Formatter, Serializer};
 /// `value` as JSON. Keys of maps come in their map's order, which is sorted for
 /// [`serde_json::Value`]; numbers go through double precision; `<`, `>`, `&` and the two line
 /// separators of Unicode are escaped inside strings.
-pub(in crate::api::dapr) fn to_bytes<T: Serialize>(value: &T) -> Bytes {
+pub(crate) fn to_bytes<T: Serialize>(value: &T) -> Bytes {
     let mut text = Vec::with_capacity(128);
     let written = value.serialize(&mut Serializer::with_formatter(&mut text, GoFormatter));
     // A vector takes every write, and what is encoded here has text for keys.
@@ -20,7 +20,7 @@ pub(in crate::api::dapr) fn to_bytes<T: Serialize>(value: &T) -> Bytes {
 
 /// The JSON text `text` without blanks and with the escapes of [`to_bytes`], numbers and order as
 /// they are; none where it is no JSON.
-pub(in crate::api::dapr) fn compacted(text: &[u8]) -> Option<String> {
+pub(crate) fn compacted(text: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(text).ok()?;
     serde_json::from_str::<IgnoredAny>(text).ok()?;
     let mut out = String::with_capacity(text.len());
@@ -61,20 +61,20 @@ fn escape(c: char) -> Option<&'static str> {
 
 /// An object that is written field by field, for values that are JSON text already.
 #[derive(Debug)]
-pub(in crate::api::dapr) struct Fields(Vec<u8>);
+pub(crate) struct Fields(Vec<u8>);
 
 impl Fields {
-    pub(in crate::api::dapr) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Vec::with_capacity(128))
     }
 
     /// Adds a field. The name needs no escapes.
-    pub(in crate::api::dapr) fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) {
+    pub(crate) fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) {
         self.text(name, &to_bytes(&value));
     }
 
     /// Adds a field whose value is the JSON text `text`.
-    pub(in crate::api::dapr) fn text(&mut self, name: &str, text: &[u8]) {
+    pub(crate) fn text(&mut self, name: &str, text: &[u8]) {
         self.0.push(if self.0.is_empty() { b'{' } else { b',' });
         self.0.push(b'"');
         self.0.extend_from_slice(name.as_bytes());
@@ -83,7 +83,7 @@ impl Fields {
     }
 
     /// The object's text.
-    pub(in crate::api::dapr) fn end(mut self) -> Vec<u8> {
+    pub(crate) fn end(mut self) -> Vec<u8> {
         if self.0.is_empty() {
             self.0.push(b'{');
         }
@@ -93,7 +93,7 @@ impl Fields {
 }
 
 /// A list of values that are JSON text already.
-pub(in crate::api::dapr) fn list(items: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
+pub(crate) fn list(items: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
     let mut text = vec![b'['];
     for (index, item) in items.into_iter().enumerate() {
         if index > 0 {

@@ -1,0 +1,198 @@
+//! Subscriptions that an application makes with a stream: `SubscribeTopicEventsAlpha1`.
+//!
+//! Events go out as the component delivers them, and are answered by their ids in any order. What is
+//! not answered when the stream goes away was not handled.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use replug_proto::dapr::runtime::v1 as pb;
+use replug_proto::dapr::runtime::v1::subscribe_topic_events_request_alpha1::SubscribeTopicEventsRequestType as Asked;
+use replug_proto::dapr::runtime::v1::subscribe_topic_events_response_alpha1::SubscribeTopicEventsResponseType as Told;
+use replug_proto::dapr::runtime::v1::topic_event_response::TopicEventResponseStatus;
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::codegen::BoxStream;
+use tonic::{Status, Streaming};
+
+use crate::api::dapr::Dapr;
+use crate::api::dapr::error::Front;
+use crate::messaging::topic_event::topic_event;
+use crate::messaging::{Courier, Event, Outcome, Subscriber};
+
+/// How many events may wait for the application to read them: none, but those that are being sent.
+const QUEUE: usize = 1;
+
+type Outgoing = mpsc::Sender<Result<pb::SubscribeTopicEventsResponseAlpha1, Status>>;
+
+/// One application's stream.
+struct Stream {
+    topic: String,
+    out: Outgoing,
+    /// Those who wait for an answer, by the ids of their events; none once the stream has ended.
+    waiting: Mutex<Option<HashMap<String, Vec<oneshot::Sender<i32>>>>>,
+}
+
+impl Dapr {
+    pub(super) async fn subscribe_topic_events(
+        self: &Arc<Self>,
+        mut requests: Streaming<pb::SubscribeTopicEventsRequestAlpha1>,
+    ) -> Result<BoxStream<pb::SubscribeTopicEventsResponseAlpha1>, Status> {
+        let first = requests.message().await?.and_then(|it| it.subscribe_topic_events_request_type);
+        let Some(Asked::InitialRequest(initial)) = first else {
+            return Err(Status::unknown("initial request is required"));
+        };
+        if initial.pubsub_name.is_empty() {
+            return Err(Status::unknown("pubsubName is required"));
+        }
+        if initial.topic.is_empty() {
+            return Err(Status::unknown("topic is required"));
+        }
+        // What publishing there would say of the component.
+        let topic = self.topic(
+            &initial.pubsub_name,
+            &initial.topic,
+            initial.metadata.clone(),
+            Front::Grpc,
+        )?;
+        let subscriber = Arc::new(Subscriber {
+            registry: self.registry.clone(),
+            raw: topic.raw,
+            pubsub: initial.pubsub_name.clone(),
+            topic: initial.topic.clone(),
+            metadata: initial.metadata,
+            dead_letter: initial.dead_letter_topic.filter(|topic| !topic.is_empty()),
+            path: "/".to_owned(),
+        });
+        let mut ending = self.ending.clone();
+        let subscribed = tokio::select! {
+            subscribed = subscriber.subscribe() => subscribed,
+            _ = ending.wait_for(Option::is_some) => {
+                return Err(Status::unavailable("replug is stopping"));
+            }
+        };
+        let (out, told) = mpsc::channel(QUEUE);
+        let stream = Arc::new(Stream {
+            topic: initial.topic,
+            out: out.clone(),
+            waiting: Mutex::new(Some(HashMap::new())),
+        });
+        let first = pb::SubscribeTopicEventsResponseInitialAlpha1 {};
+        out.send(Ok(told_of(Told::InitialResponse(first)))).await.ok();
+        drop(out);
+        // Ends with the stream, whoever ends it, and when everything under way is told.
+        tokio::spawn(async move {
+            let (ended, end) = oneshot::channel::<()>();
+            let (finish, finished) = oneshot::channel::<()>();
+            let reading = async {
+                let status = tokio::select! {
+                    status = stream.read(requests) => status,
+                    () = stream.out.closed() => None,
+                    _ = finished => None,
+                };
+                stream.waiting.lock().take();
+                drop(ended);
+                status
+            };
+            let delivering = async {
+                let stop = async {
+                    tokio::select! {
+                        _ = end => {}
+                        _ = ending.wait_for(Option::is_some) => {}
+                    }
+                };
+                subscriber.run(subscribed, stream.clone(), stop).await;
+                drop(finish);
+            };
+            if let (Some(status), ()) = tokio::join!(reading, delivering) {
+                stream.out.send(Err(status)).await.ok();
+            }
+        });
+        Ok(Box::pin(ReceiverStream::new(told)))
+    }
+}
+
+impl Stream {
+    /// Takes answers in, until the application gives no more: with an error, where that is one.
+    async fn read(
+        &self,
+        mut requests: Streaming<pb::SubscribeTopicEventsRequestAlpha1>,
+    ) -> Option<Status> {
+        loop {
+            let answer = match requests.message().await {
+                Ok(Some(request)) => request.subscribe_topic_events_request_type,
+                // Its own end of the stream, or the transport's: nobody is there to be told.
+                Ok(None) | Err(_) => return None,
+            };
+            let Some(Asked::EventProcessed(answer)) = answer else {
+                return Some(Status::unknown("duplicate initial request received"));
+            };
+            let status = answer.status.map_or(0, |status| status.status);
+            let mut waiting = self.waiting.lock();
+            let of_id = waiting.as_mut().and_then(|waiting| waiting.get_mut(&answer.id));
+            match of_id.and_then(Vec::pop) {
+                Some(waits) => drop(waits.send(status)),
+                None => tracing::warn!(
+                    topic = self.topic,
+                    id = answer.id,
+                    "the application has answered an event that it was not asked about"
+                ),
+            }
+        }
+    }
+
+    /// The way an answer to this event comes; none once the stream has ended.
+    fn expect(&self, id: &str) -> Option<oneshot::Receiver<i32>> {
+        let (answer, answered) = oneshot::channel();
+        self.waiting.lock().as_mut()?.entry(id.to_owned()).or_default().push(answer);
+        Some(answered)
+    }
+
+    /// Nobody waits for this event any more.
+    fn forget(&self, id: &str) {
+        if let Some(waiting) = self.waiting.lock().as_mut()
+            && waiting.get(id).is_some_and(Vec::is_empty)
+        {
+            waiting.remove(id);
+        }
+    }
+}
+
+#[async_trait]
+impl Courier for Stream {
+    async fn deliver(&self, event: &Event, path: &str) -> Outcome {
+        if event.topic != self.topic {
+            let (pubsub, topic) = (&event.pubsub, &event.topic);
+            let error = format!("no streamer subscribed to pubsub \"{pubsub}\" topic \"{topic}\"");
+            return Outcome::Failed(error);
+        }
+        let message = match topic_event(event, path) {
+            Ok(message) => message,
+            Err(error) => return Outcome::Failed(error),
+        };
+        let closed = || Outcome::Failed("stream closed".to_owned());
+        let id = message.id.clone();
+        let Some(answered) = self.expect(&id) else { return closed() };
+        if self.out.send(Ok(told_of(Told::EventMessage(message)))).await.is_err() {
+            return closed();
+        }
+        let answered = answered.await;
+        self.forget(&id);
+        let of_event = || format!("status returned from app while processing pub/sub event {id}");
+        match answered.map(TopicEventResponseStatus::try_from) {
+            Ok(Ok(TopicEventResponseStatus::Success)) => Outcome::Handled,
+            Ok(Ok(TopicEventResponseStatus::Drop)) => Outcome::Dropped,
+            Ok(Ok(TopicEventResponseStatus::Retry)) => {
+                Outcome::Failed(format!("RETRY {}", of_event()))
+            }
+            Ok(Err(_)) => Outcome::Failed(format!("unknown {}", of_event())),
+            Err(_) => closed(),
+        }
+    }
+}
+
+fn told_of(what: Told) -> pb::SubscribeTopicEventsResponseAlpha1 {
+    pb::SubscribeTopicEventsResponseAlpha1 { subscribe_topic_events_response_type: Some(what) }
+}

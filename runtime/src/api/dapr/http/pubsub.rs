@@ -1,0 +1,145 @@
+//! The publish routes over HTTP.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, header};
+use replug_component::Metadata;
+use replug_component::pubsub::{BulkEntry, FailedEntry};
+use serde_json::Value;
+
+use super::answer::{Answer, add_metadata, no_content, with_status};
+use super::body::Unread;
+use super::params::Params;
+use super::{CX, Failure};
+use crate::api::dapr::error::{ApiError, Front};
+use crate::api::dapr::pubsub::{
+    BulkPublished, EVENTS, PUBLISH, Topic, bulk_malformed, entry_malformed,
+};
+use crate::api::dapr::{Dapr, json};
+use crate::messaging::cloud_event::Trace;
+use crate::messaging::content_type::{is_binary, is_cloud_event, is_json, is_text};
+
+/// What Dapr calls an entry, in errors.
+const ENTRY: &str = "bulkPublishMessageEntry";
+
+/// An event is not what its content type says.
+const MISMATCH: &str = "error: mismatch between contentType and event";
+
+impl Dapr {
+    pub(super) async fn http_publish(
+        &self,
+        pubsub: &str,
+        topic_name: &str,
+        params: &Params,
+        headers: &HeaderMap,
+        body: Unread,
+    ) -> Result<Answer, Failure> {
+        let topic = self.topic(pubsub, topic_name, params.metadata(), Front::Http)?;
+        let failing = topic.failing();
+        let data = body.read(PUBLISH, "").await.map_err(|failure| {
+            let error = failing.unread(topic_name, failure.error.message());
+            Failure { error, ..failure }
+        })?;
+        let content_type = headers.get(header::CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
+        let content_type = String::from_utf8_lossy(content_type);
+        topic.publish(&CX, data, &content_type, &trace(headers)).await?;
+        Ok(no_content())
+    }
+
+    pub(super) async fn http_bulk_publish(
+        &self,
+        pubsub: &str,
+        topic_name: &str,
+        params: &Params,
+        headers: &HeaderMap,
+        body: Unread,
+    ) -> Result<Answer, Failure> {
+        let topic = self.topic(pubsub, topic_name, params.metadata(), Front::Http)?;
+        let body = body.read(EVENTS, "").await.map_err(|failure| {
+            let error = bulk_malformed(topic.failing(), topic_name, failure.error.message());
+            Failure { error, ..failure }
+        })?;
+        let entries = entries(&body, &topic, topic_name)?;
+        match topic.publish_all(&CX, entries, &trace(headers)).await? {
+            BulkPublished::But(_) => Ok(no_content()),
+            BulkPublished::Failed(error, failed) => Ok(told(&error, &failed)),
+        }
+    }
+}
+
+/// The trace that the caller stands in.
+fn trace(headers: &HeaderMap) -> Trace {
+    let header = |name| headers.get(name).map(HeaderValue::as_bytes);
+    Trace::of_headers(header("traceparent"), header("tracestate"))
+}
+
+fn entries(body: &[u8], topic: &Topic<'_>, topic_name: &str) -> Result<Vec<BulkEntry>, ApiError> {
+    let malformed =
+        |error: json::JsonError| bulk_malformed(topic.failing(), topic_name, &error.to_string());
+    let items = json::first_value(body)
+        .and_then(|value| json::items(value, "[]http.bulkPublishMessageEntry"));
+    let entry = |item: Value| {
+        let own = item.as_object().is_some_and(|fields| {
+            let is_it = |(name, value): (&String, &Value)| {
+                name.eq_ignore_ascii_case("metadata") && value.is_object()
+            };
+            fields.iter().any(is_it)
+        });
+        let mut object = json::Object::from(item, ENTRY).map_err(malformed)?;
+        let entry_id = object.text("entryid").map_err(malformed)?.unwrap_or_default();
+        let content_type = object.text("contenttype").map_err(malformed)?.unwrap_or_default();
+        let mut metadata: Metadata = object.metadata("metadata").map_err(malformed)?;
+        if own {
+            topic.complete(&mut metadata);
+        }
+        let event = object.take("event").unwrap_or(Value::Null);
+        Ok((BulkEntry { entry_id, content_type, metadata, event: Bytes::new() }, event))
+    };
+    // All of it is decoded before anything of it is looked at.
+    let decoded: Vec<_> =
+        items.map_err(malformed)?.into_iter().map(entry).collect::<Result<_, ApiError>>()?;
+    let encoded = decoded.into_iter().map(|(entry, event)| {
+        let event = event_bytes(event, &entry.content_type);
+        let event = event.map_err(|cause| entry_malformed(topic.failing(), topic_name, &cause))?;
+        Ok(BulkEntry { event, ..entry })
+    });
+    encoded.collect()
+}
+
+/// The bytes of an event, by its content type.
+fn event_bytes(event: Value, content_type: &str) -> Result<Bytes, String> {
+    match event {
+        Value::String(text) if is_binary(content_type) => {
+            BASE64_STANDARD.decode(text).map(Bytes::from).map_err(|error| {
+                format!("error: unable to decode base64 application/octect-stream data: {error}")
+            })
+        }
+        Value::String(text) if is_text(content_type) => Ok(text.into()),
+        event if is_json(content_type) || is_cloud_event(content_type) => {
+            Ok(json::to_bytes(&event))
+        }
+        _ => Err(MISMATCH.to_owned()),
+    }
+}
+
+/// The answer that names what was not published.
+fn told(error: &ApiError, failed: &[FailedEntry]) -> Answer {
+    let entries = failed.iter().map(|failed| {
+        let mut entry = json::Fields::new();
+        entry.field("entryId", &failed.entry_id);
+        if !failed.error.is_empty() {
+            entry.field("error", &failed.error);
+        }
+        entry.end()
+    });
+    let mut body = json::Fields::new();
+    body.text("failedEntries", &json::list(entries));
+    body.field("errorCode", PUBLISH.code);
+    let body = body.end();
+    let data = String::from_utf8_lossy(&body).into_owned();
+    let mut answer = with_status(error.http_status(), body);
+    let facts = [("responsedata".to_owned(), data), ("error".to_owned(), error.in_go())];
+    add_metadata(&mut answer, facts.into());
+    answer
+}

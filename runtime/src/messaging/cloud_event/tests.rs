@@ -1,0 +1,140 @@
+use replug_component::Metadata;
+use serde_json::{Value, json};
+
+use super::*;
+
+struct Case {
+    content_type: &'static str,
+    data: &'static [u8],
+    metadata: Metadata,
+    expires: bool,
+}
+
+fn case(content_type: &'static str, data: &'static [u8], metadata: &[(&str, &str)]) -> Case {
+    let metadata = metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    Case { content_type, data, metadata, expires: true }
+}
+
+fn text(case: &Case) -> Result<String, NoJson> {
+    let trace = Trace { parent: "00-1-2-01".into(), state: "a=1".into() };
+    let wrapped = wrap(&Published {
+        app_id: "shop",
+        pubsub: "bus",
+        topic: "orders",
+        content_type: case.content_type,
+        data: case.data,
+        trace: &trace,
+        metadata: &case.metadata,
+        expires: case.expires,
+    });
+    Ok(String::from_utf8(wrapped?.to_vec()).unwrap())
+}
+
+fn event(case: &Case) -> Value {
+    serde_json::from_str(&text(case).unwrap()).unwrap()
+}
+
+#[test]
+fn an_envelope_has_daprs_fields_in_daprs_order() {
+    let text = text(&case("", b"a < b", &[])).unwrap();
+    let event: Value = serde_json::from_str(&text).unwrap();
+    let (id, time) = (event["id"].as_str().unwrap(), event["time"].as_str().unwrap());
+    let expected = format!(
+        "{{\"data\":\"a \\u003c b\",\"datacontenttype\":\"text/plain\",\"id\":\"{id}\",\
+         \"pubsubname\":\"bus\",\"source\":\"shop\",\"specversion\":\"1.0\",\"time\":\"{time}\",\
+         \"topic\":\"orders\",\"traceid\":\"00-1-2-01\",\"traceparent\":\"00-1-2-01\",\
+         \"tracestate\":\"a=1\",\"type\":\"com.dapr.event.sent\"}}"
+    );
+    assert_eq!(text, expected);
+    assert_eq!(uuid::Uuid::parse_str(id).unwrap().get_version_num(), 4);
+    assert!(chrono::DateTime::parse_from_rfc3339(time).is_ok());
+}
+
+#[test]
+fn data_is_json_text_or_base64_by_its_content_type() {
+    let json = text(&case(
+        "Application/JSON; charset=utf-8",
+        br#"{"b":12345678901234567890,"a":[1.0, null]}"#,
+        &[],
+    ));
+    assert!(json.unwrap().starts_with(r#"{"data":{"a":[1.0,null],"b":12345678901234567890},"#));
+    let broken = event(&case("application/json", b"{broken", &[]));
+    assert_eq!(broken["data"], "{broken");
+    let empty = event(&case("application/json", b"", &[]));
+    assert_eq!(empty["data"], "");
+    let binary = event(&case("application/octet-stream", b"\xff\x00", &[]));
+    assert_eq!((&binary["data_base64"], binary.get("data")), (&json!("/wA="), None));
+    let vendor = event(&case("application/vnd.x+json", b"{}", &[]));
+    assert_eq!(vendor["data"], "{}");
+    let whole = event(&case("application/cloudevents+protobuf", b"\x00", &[]));
+    assert_eq!(whole["data_base64"], "AA==");
+    let protobuf = event(&case("application/x-protobuf", b"\x0a\x01x", &[]));
+    assert_eq!(protobuf["data_base64"], "CgF4");
+    let other = event(&case("application/x-protobuf", b"\x0a\x09x", &[]));
+    assert_eq!(other["data"], "\n\tx");
+}
+
+#[test]
+fn metadata_replace_fields_but_for_the_topic() {
+    let metadata = [
+        ("cloudevent.ID", "1"),
+        ("CloudEvent.source", "till"),
+        ("cloudevent.type", "sold"),
+        ("cloudevent.subject", "tea"),
+        ("cloudevent.traceid", "not this"),
+        ("cloudevent.traceparent", "parent"),
+        ("cloudevent.topic", "other"),
+    ];
+    let event = event(&case("text/plain", b"x", &metadata));
+    for (field, value) in [
+        ("id", "1"),
+        ("source", "till"),
+        ("type", "sold"),
+        ("subject", "tea"),
+        ("traceid", "parent"),
+        ("traceparent", "parent"),
+        ("tracestate", "a=1"),
+        ("topic", "orders"),
+    ] {
+        assert_eq!(event[field], value, "{field}");
+    }
+}
+
+#[test]
+fn an_event_is_passed_through_with_what_is_missing() {
+    let own = br#"{"z":1e3,"source":null,"type":"sold","topic":"x","data":{"n":1.50}}"#;
+    let text = text(&case("application/cloudevents+json", own, &[("cloudevent.id", "1")])).unwrap();
+    let time = serde_json::from_str::<Value>(&text).unwrap()["time"].as_str().unwrap().to_owned();
+    let expected = format!(
+        "{{\"data\":{{\"n\":1.50}},\"pubsubname\":\"bus\",\"source\":\"Dapr\",\
+         \"specversion\":\"1.0\",\"time\":\"{time}\",\"topic\":\"orders\",\
+         \"traceid\":\"00-1-2-01\",\"traceparent\":\"00-1-2-01\",\"tracestate\":\"a=1\",\
+         \"type\":\"sold\",\"z\":1e3}}"
+    );
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn what_is_no_object_is_no_event() {
+    for data in [&b"[]"[..], b"", b"null", b"{", b"text"] {
+        let data: &'static [u8] = data;
+        assert!(text(&case("application/cloudevents+json", data, &[])).is_err(), "{data:?}");
+    }
+}
+
+#[test]
+fn values_that_lie_in_each_other_too_deep_are_text() {
+    let deep: &'static [u8] = format!("{}{}", "[".repeat(9999), "]".repeat(9999)).leak().as_bytes();
+    assert!(event(&case("application/json", deep, &[]))["data"].is_string());
+}
+
+#[test]
+fn an_event_expires_where_the_broker_does_not_see_to_it() {
+    let ttl = [("ttlInSeconds", "60")];
+    let at = event(&case("text/plain", b"x", &ttl))["expiration"].as_str().unwrap().to_owned();
+    assert!(at.ends_with('Z') && at.len() == "2026-01-01T00:00:00Z".len(), "{at}");
+    let own = event(&case("application/cloudevents+json", b"{}", &ttl));
+    assert!(own["expiration"].is_string());
+    let by_broker = Case { expires: false, ..case("text/plain", b"x", &ttl) };
+    assert_eq!(event(&by_broker).get("expiration"), None);
+}
