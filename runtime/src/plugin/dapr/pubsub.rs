@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use replug_component::pubsub::{
     BulkPublishRequest, FailedEntry, PubSub, PublishRequest, SubscribeRequest, Subscription,
 };
-use replug_component::{Context, Error, Features};
+use replug_component::{Context, Error, Features, Metadata};
 use replug_proto::dapr::components::v1 as pb;
 use replug_proto::dapr::components::v1::pub_sub_client::PubSubClient;
 use tokio::sync::watch;
@@ -27,7 +27,6 @@ use crate::plugin::{Connection, Contracts, Learned, Wrapper};
 /// A pubsub component whose plugin serves Dapr's contract.
 #[derive(Debug)]
 pub struct DaprPubSub {
-    spec: ArcSwap<ComponentSpec>,
     features: ArcSwap<Features>,
     link: Link,
     client: PubSubClient<Link>,
@@ -43,7 +42,6 @@ impl DaprPubSub {
     pub fn new(spec: &ComponentSpec, reason: &str) -> Self {
         let link = Link::new(spec, reason);
         Self {
-            spec: ArcSwap::from_pointee(spec.clone()),
             features: ArcSwap::default(),
             client: PubSubClient::new(link.clone()).max_decoding_message_size(MAX_ANSWER),
             link,
@@ -65,16 +63,16 @@ impl Wrapper for DaprPubSub {
         &self.link
     }
 
-    fn set_spec(&self, spec: &ComponentSpec) {
-        self.spec.store(Arc::new(spec.clone()));
-    }
-
     /// Callers are let through when subscriptions have their streams again, so that what is
     /// published then reaches them.
-    async fn init(&self, connection: &Connection, contracts: &Contracts) -> Result<Learned, Error> {
+    async fn init(
+        &self,
+        connection: &Connection,
+        contracts: &Contracts,
+        metadata: Metadata,
+    ) -> Result<Learned, Error> {
         let mut client = PubSubClient::new(self.link.directly(connection));
-        let properties = self.spec.load().metadata.clone();
-        let metadata = Some(pb::MetadataRequest { properties });
+        let metadata = Some(pb::MetadataRequest { properties: metadata });
         client.init(pb::PubSubInitRequest { metadata }).await.map_err(failure)?;
         let features = client.features(pb::FeaturesRequest {}).await.map_err(failure)?;
         let features = Features::new(features.into_inner().features);
