@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use replug_component::ComponentType;
 use replug_runtime::builtin;
 use replug_supervisor::plan::{Checked, Plan, Surroundings};
+use replug_supervisor::reload::{Source, Wanted};
 
 use crate::cli::CheckArgs;
 use crate::colour;
@@ -47,6 +48,15 @@ pub(crate) fn load(file: &Path) -> Result<Plan, Failure> {
 /// What is to be said of the file.
 pub(crate) fn examine(file: &Path) -> Checked {
     Plan::load(file, &surroundings())
+}
+
+/// Where `replug run` has its plans from.
+pub(crate) fn source(file: &Path) -> Source {
+    let file = file.to_owned();
+    Source::new(move |wanted| match wanted {
+        Wanted::Everything => examine(&file),
+        Wanted::Resources(present) => present.with_resources_as_they_are(&surroundings()),
+    })
 }
 
 /// What a plan depends on besides its file, in this process.

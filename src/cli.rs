@@ -3,6 +3,8 @@
 
 mod check;
 mod components;
+mod convert;
+mod daprd;
 mod doctor;
 mod events;
 mod lifecycle;
@@ -22,6 +24,8 @@ use replug_supervisor::upgrade::QUESTION;
 
 pub(crate) use self::check::CheckArgs;
 pub(crate) use self::components::ComponentsArgs;
+pub(crate) use self::convert::ConvertArgs;
+pub(crate) use self::daprd::DaprdArgs;
 pub(crate) use self::doctor::DoctorArgs;
 pub(crate) use self::events::EventsArgs;
 pub(crate) use self::lifecycle::{PluginNamesArgs, RestartArgs, SignalArgs, WaitArgs, WaitState};
@@ -67,7 +71,9 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(RunArgs),
+    Daprd(DaprdArgs),
     Check(CheckArgs),
+    Convert(ConvertArgs),
     Status(StatusArgs),
     Logs(LogsArgs),
     Components(ComponentsArgs),

@@ -5,6 +5,8 @@ mod cli;
 mod colour;
 mod completions;
 mod components;
+mod convert;
+mod daprd;
 mod doctor;
 mod events;
 mod exit;
@@ -12,6 +14,7 @@ mod install;
 mod lifecycle;
 mod logs;
 mod man;
+mod metrics;
 mod plugin;
 mod reload;
 mod run;
@@ -33,10 +36,20 @@ fn main() -> ExitCode {
     if warden::is_warden() {
         return warden::warden_main();
     }
+    // Its flags are read in its own way.
+    if let Some((all, own)) = daprd::called() {
+        return daprd::daprd(&all, &own);
+    }
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Run(args) => run::run(&args),
+        // Only without its own name in front of it, which is seen above.
+        Command::Daprd(args) => {
+            let all: Vec<_> = std::env::args_os().collect();
+            return daprd::daprd(&all, &args.flags);
+        }
         Command::Check(args) => check::check(&args),
+        Command::Convert(args) => convert::convert(&args),
         Command::Status(args) => status::status(&args),
         Command::Components(args) => components::components(&args),
         Command::Events(args) => events::events(&args),

@@ -13,22 +13,30 @@ mod signals;
 mod succession;
 
 use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use replug_supervisor::output::log::{Format, JOURNAL_STREAM, Look, is_journald, subscriber};
+use replug_runtime::api::ListenAddress;
+use replug_supervisor::output::log::{
+    Format, JOURNAL_STREAM, Look, WorkerGuard, is_journald, subscriber,
+};
+use replug_supervisor::plan::Plan;
 use replug_supervisor::process::{
     Seat, adopt_orphans, hold_signals, let_signals_go, raise_open_files,
 };
+use replug_supervisor::reload::Source;
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 pub(crate) use self::addresses::places;
 use self::house::Origin;
 use self::signals::Signals;
-use crate::check::load;
+use crate::check::{load, source};
 use crate::cli::RunArgs;
 use crate::colour;
+use crate::daprd::Daprd;
 use crate::exit::Failure;
 
 /// How long calls under way have when replug is told to stop.
@@ -43,12 +51,39 @@ const BLOCKING_THREADS: usize = 32;
 /// What `runtimeVersion` and `replug status` say.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// What is run, and how.
+pub(crate) struct Manner {
+    pub(crate) plan: Plan,
+    /// The plan's file.
+    pub(crate) config: PathBuf,
+    /// Where plans come from from now on.
+    pub(crate) source: Source,
+    /// Where metrics are served, if anywhere.
+    pub(crate) metrics: Option<ListenAddress>,
+    /// There where replug is in daprd's place.
+    pub(crate) daprd: Option<Arc<Daprd>>,
+}
+
+/// What is to be done before any thread is started.
+pub(crate) struct Held {
+    raised: io::Result<Option<u64>>,
+    origin: Origin,
+}
+
+impl Held {
+    /// Has signals wait, and looks at what this process was started with.
+    pub(crate) fn begin() -> Result<Self, Failure> {
+        hold_signals();
+        Ok(Self { raised: raise_open_files(), origin: Origin::of_process()? })
+    }
+}
+
+/// Writes what waits to be written when it is dropped.
+pub(crate) type LogGuard = WorkerGuard;
+
 /// Runs until told to stop.
 pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
-    // Before any thread is started.
-    hold_signals();
-    let raised = raise_open_files();
-    let origin = Origin::of_process()?;
+    let held = Held::begin()?;
     let plan = load(&args.config.config)?;
     let filter = EnvFilter::try_new(&args.log)
         .map_err(|error| Failure::failed(format!("--log {}: {error}", args.log)))?;
@@ -57,6 +92,21 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let journald = is_journald(io::stderr(), std::env::var(JOURNAL_STREAM).ok().as_deref());
     let (subscriber, guard) = subscriber(io::stderr, Look { format, colours, journald }, filter);
     tracing::subscriber::set_global_default(subscriber).map_err(Failure::failed)?;
+    let config = args.config.config.clone();
+    let metrics = plan.runtime.metrics.as_ref().map(addresses::address);
+    let manner = Manner { plan, source: source(&config), config, metrics, daprd: None };
+    go(held, || Ok(manner), guard)
+}
+
+/// Runs what `manner` says until told to stop.
+pub(crate) fn go(
+    held: Held,
+    manner: impl FnOnce() -> Result<Manner, Failure>,
+    guard: LogGuard,
+) -> Result<(), Failure> {
+    let manner = manner()?;
+    let daprd = manner.daprd.clone();
+    let Held { raised, origin } = held;
 
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.enable_all().max_blocking_threads(BLOCKING_THREADS).build();
@@ -69,7 +119,6 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let_signals_go();
     let (seat, summons) = Seat::new();
     let (done, is_done) = oneshot::channel();
-    let config = args.config.config.clone();
     let rest = thread::Builder::new().name("replug-rest".into()).spawn(move || {
         if let Err(error) = raised {
             tracing::warn!("replug may not have more open files than it was started with: {error}");
@@ -77,7 +126,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         if let Err(error) = adopt_orphans() {
             tracing::warn!("what leaves its plugin's group is not found without a cgroup: {error}");
         }
-        let result = runtime.block_on(life::serve(plan, config, origin, signals, summons));
+        let result = runtime.block_on(life::serve(manner, origin, signals, summons));
         // What is left is blocking work without an owner who waits, such as a folder being removed.
         runtime.shutdown_timeout(GRACE);
         // The main thread waits for it.
@@ -85,7 +134,17 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     });
     rest.map_err(|error| Failure::failed(format!("cannot start its threads: {error}")))?;
     let done = seat.serve_until(is_done);
+    let done =
+        done.unwrap_or_else(|| Err(Failure::failed("an error of replug's own, shown above")));
+    let done = match daprd {
+        // The log has its last word.
+        Some(daprd) => {
+            daprd.tell_end(&done);
+            done.map_err(|_| Failure::shown())
+        }
+        None => done,
+    };
     // Writes what waits to be written.
     drop(guard);
-    done.unwrap_or_else(|| Err(Failure::failed("an error of replug's own, shown above")))
+    done
 }

@@ -189,3 +189,53 @@ fn files(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
+
+#[test]
+fn components_in_yaml_are_the_same_in_the_form_of_the_plan() {
+    let yaml = "
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: orders.v2}
+scopes: [shop, checkout]
+spec:
+  type: state.sqlite
+  version: v1
+  metadata:
+  - {name: connectionString, value: 'a\"b\\c ${d}'}
+  - {name: busyTimeout, value: 5}
+  - {name: table.name, value: '{appID}'}
+";
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir(path("yaml")).unwrap();
+    fs::write(path("yaml/a.yaml"), yaml).unwrap();
+    let components = path("yaml").display().to_string();
+    let converted = said(&["convert", "--app-id", "shop", &components]);
+    let runtime = "[runtime]\napp_id = \"shop\"\n";
+    fs::write(path("one.toml"), format!("{runtime}{converted}")).unwrap();
+    fs::write(path("two.toml"), format!("{runtime}resources = [\"yaml\"]\n")).unwrap();
+    let plan = |name: &str| {
+        let surroundings = replug_supervisor::plan::Surroundings {
+            builtins: vec!["state.sqlite".parse().unwrap()],
+            ..Default::default()
+        };
+        let checked = replug_supervisor::plan::Plan::load(&path(name), &surroundings);
+        assert_eq!(checked.diagnostics, [], "of\n{converted}");
+        checked.plan.unwrap().components
+    };
+    let (one, two) = (plan("one.toml"), plan("two.toml"));
+    assert_eq!(one, two, "of\n{converted}");
+    assert_eq!(one.len(), 1);
+}
+
+#[test]
+fn yaml_that_is_broken_is_told_of_and_the_rest_is_converted() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.yaml");
+    let good = "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: a}\nspec: {type: state.sqlite}\n";
+    fs::write(&file, format!("{good}---\nspec: [\n")).unwrap();
+    let output = replug(&["convert", &file.display().to_string()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("[components.a]"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("a.yaml:"));
+}

@@ -4,6 +4,7 @@
 //! statuses, bodies and texts that clients of Dapr and Layotto know. They know no plugin and no
 //! process; whoever runs them brings a registry, addresses, and the moment to stop.
 
+mod access;
 mod connections;
 mod dapr;
 mod grpc;
@@ -14,11 +15,12 @@ mod server;
 mod settings;
 mod token;
 
+pub use access::ApiAccess;
 pub(crate) use dapr::json;
 pub use health::{Health, Phase};
 pub use listener::{
     BindCause, BindError, BindErrors, Given, GivenBy, ListenAddress, ListenAddressError,
 };
 pub use server::{Bound, Ending, ShutdownRequest};
-pub use settings::ApiSettings;
+pub use settings::{ApiCallLog, ApiSettings};
 pub use token::ApiToken;

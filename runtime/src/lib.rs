@@ -14,7 +14,9 @@ pub mod key_prefix;
 mod messaging;
 pub mod plugin;
 pub mod registry;
+pub mod resources;
 mod slot;
+pub mod telemetry;
 pub mod topics;
 
 pub use gate::{Because, TurnedAway};

@@ -1,14 +1,21 @@
 //! Where the plan says to listen, in the runtime's terms.
 
 use std::io;
+use std::sync::Arc;
 
-use replug_runtime::api::{ApiSettings, ApiToken, Bound, Given, GivenBy, ListenAddress};
+use replug_runtime::api::{ApiAccess, ApiSettings, ApiToken, Bound, Given, GivenBy, ListenAddress};
+use replug_runtime::telemetry::Telemetry;
 use replug_supervisor::activation::PassedSocket;
 use replug_supervisor::plan::{Listen, Plan};
 use replug_supervisor::upgrade::{ApiSocket, Luggage};
 
 /// The APIs' settings as the plan has them.
-pub(super) fn settings(plan: &Plan, version: &str, token: Option<ApiToken>) -> ApiSettings {
+pub(super) fn settings(
+    plan: &Plan,
+    version: &str,
+    token: Option<ApiToken>,
+    telemetry: Option<Arc<Telemetry>>,
+) -> ApiSettings {
     let addresses = |listens: &[Listen]| listens.iter().map(address).collect();
     ApiSettings {
         grpc: addresses(&plan.runtime.grpc),
@@ -16,11 +23,14 @@ pub(super) fn settings(plan: &Plan, version: &str, token: Option<ApiToken>) -> A
         token,
         max_body: plan.runtime.max_message,
         app: plan.app.clone(),
+        access: ApiAccess::of(&plan.configuration),
+        secret_scopes: plan.configuration.secret_scopes.clone(),
+        telemetry,
         ..ApiSettings::new(&plan.runtime.app_id, version)
     }
 }
 
-fn address(listen: &Listen) -> ListenAddress {
+pub(super) fn address(listen: &Listen) -> ListenAddress {
     match listen {
         Listen::Tcp(address) => ListenAddress::Tcp(address.to_string()),
         Listen::Unix(path) => ListenAddress::Unix(path.clone()),

@@ -4,9 +4,9 @@
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
-use replug_runtime::api::{ApiToken, Bound, Given};
+use replug_runtime::api::{ApiSettings, ApiToken, BindCause, Bound, Given};
 use replug_runtime::registry::Registry;
 use replug_supervisor::activation::passed_sockets;
 use replug_supervisor::control::ControlSocket;
@@ -16,11 +16,14 @@ use replug_supervisor::plan::Plan;
 use replug_supervisor::plugin::Handed;
 use replug_supervisor::process::warden::WardenCommand;
 use replug_supervisor::process::{Spawner, Summons};
+use replug_supervisor::reload::Source;
 use replug_supervisor::sockets::{RunFolder, SocketWatch};
 use replug_supervisor::upgrade::{self, Estate, Luggage};
 
-use super::{VERSION, addresses};
+use super::{Manner, VERSION, addresses};
+use crate::daprd::Daprd;
 use crate::exit::Failure;
+use crate::metrics::Metrics;
 
 /// Where this program comes from.
 pub(super) enum Origin {
@@ -35,6 +38,11 @@ pub(super) struct House {
     pub(super) plan: Plan,
     /// The plan's file.
     pub(super) config: PathBuf,
+    /// Where plans come from.
+    pub(super) source: Source,
+    pub(super) metrics: Metrics,
+    /// There where replug is in daprd's place.
+    pub(super) daprd: Option<Arc<Daprd>>,
     pub(super) registry: Arc<Registry>,
     pub(super) run: Arc<RunFolder>,
     pub(super) control: Arc<ControlSocket>,
@@ -90,11 +98,11 @@ impl Origin {
 impl House {
     /// Everything that can fail without a process having been started comes first.
     pub(super) async fn build(
-        plan: Plan,
-        config: PathBuf,
+        manner: Manner,
         origin: Origin,
         summons: Summons,
     ) -> Result<(Self, Furniture), Failure> {
+        let Manner { plan, config, source, metrics, daprd } = manner;
         let lost = |error| Failure::failed(format!("what the replug before has left: {error}"));
         let (given, estate) = match origin {
             Origin::Started(given) => (given, None),
@@ -104,8 +112,16 @@ impl House {
                 (given, Some((estate, luggage)))
             }
         };
-        let settings = addresses::settings(&plan, VERSION, api_token());
-        let apis = Bound::bind_or_take(settings, given).await.map_err(Failure::failed)?;
+        let metrics = Metrics::listen(&plan, metrics.as_ref()).map_err(Failure::failed)?;
+        let telemetry = metrics.telemetry.clone();
+        let mut settings = addresses::settings(&plan, VERSION, api_token(), telemetry);
+        let apis = match &daprd {
+            None => Bound::bind_or_take(settings, given).await.map_err(Failure::failed)?,
+            Some(daprd) => {
+                daprd.api(&plan, &mut settings);
+                bind_in_time(settings).await?
+            }
+        };
         let watch = SocketWatch::new();
         let program = this_program()?;
         let mut past =
@@ -157,8 +173,30 @@ impl House {
             past,
             plan,
             config,
+            source,
+            metrics,
+            daprd,
         };
         Ok((house, Furniture { apis, plugins }))
+    }
+}
+
+/// Binds as daprd does: for as long as a port is another's, it is tried again for a while.
+async fn bind_in_time(settings: ApiSettings) -> Result<Bound, Failure> {
+    const EVERY: Duration = Duration::from_millis(200);
+    const AT_MOST: Duration = Duration::from_secs(10);
+    let until = Instant::now() + AT_MOST;
+    loop {
+        let errors = match Bound::bind(settings.clone()).await {
+            Ok(bound) => return Ok(bound),
+            Err(errors) => errors,
+        };
+        let in_use = errors.0.iter().all(|error| matches!(error.cause, BindCause::PortInUse));
+        if !in_use || Instant::now() >= until {
+            return Err(Failure::failed(format!("could not listen on any endpoint: {errors}")));
+        }
+        tracing::error!("{errors}; it is tried again");
+        tokio::time::sleep(EVERY).await;
     }
 }
 

@@ -1,12 +1,11 @@
 //! From the first plugin started to the last one stopped, or to another program that takes over.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
-use replug_runtime::api::{Bound, Ending, Phase, ShutdownRequest};
+use replug_runtime::api::{Bound, Ending, ListenAddress, Phase, ShutdownRequest};
 use replug_runtime::app::{AppSettings, Application};
 use replug_runtime::registry::Registry;
 use replug_supervisor::control::{About, UpgradeDesk};
@@ -23,8 +22,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::house::{Furniture, House, Origin};
 use super::signals::{Signals, Stop};
 use super::succession::{self, Heir};
-use super::{GRACE, VERSION, addresses};
-use crate::check::surroundings as plan_surroundings;
+use super::{GRACE, Manner, VERSION, addresses};
 use crate::exit::Failure;
 
 /// How long the answer to a request to stop at once has to leave, as in Dapr.
@@ -35,20 +33,39 @@ const TAKEN_UP: Duration = Duration::from_secs(60);
 
 /// Serves until told to stop.
 pub(super) async fn serve(
-    plan: Plan,
-    config: PathBuf,
+    manner: Manner,
     origin: Origin,
     mut signals: Signals,
     summons: Summons,
 ) -> Result<(), Failure> {
-    let (mut house, mut furniture) = House::build(plan, config, origin, summons).await?;
-    let mut declaring = Some(declare(house.plan.clone(), house.registry.clone()).boxed());
+    let (mut house, mut furniture) = House::build(manner, origin, summons).await?;
+    let mut declaring = Some(match house.daprd.clone() {
+        None => declare(house.plan.clone(), house.registry.clone()).boxed(),
+        Some(daprd) => {
+            let (plan, registry) = (house.plan.clone(), house.registry.clone());
+            daprd.load(plan, registry, house.metrics.telemetry.clone()).boxed()
+        }
+    });
     loop {
         let life = Life::begin(&house, furniture, &mut declaring)?;
         let (life, why) = life.go_on(&house, &mut signals, &mut declaring).await;
         let heir = match why {
-            Why::Asked { at_once } => {
+            Why::Asked { at_once, signal } => {
+                if let Some(daprd) = house.daprd.clone().filter(|_| signal) {
+                    // Callers are served on meanwhile, and told that it is about to end.
+                    life.health.reached(Phase::Stopping);
+                    tokio::select! {
+                        () = daprd.block() => {}
+                        signal = signals.stop.asked() => return Err(daprd.again(signal)),
+                    }
+                }
                 return stop(house, life, at_once, &mut signals.stop).await;
+            }
+            Why::Failed(failure) => {
+                let stopped = stop(house, life, false, &mut signals.stop).await;
+                // Why it ends is why it began to.
+                drop(stopped);
+                return Err(failure);
             }
             Why::Succeeded(heir) => *heir,
         };
@@ -63,12 +80,17 @@ pub(super) async fn serve(
     }
 }
 
+/// Components being made.
+type Declaring = BoxFuture<'static, Result<(), Failure>>;
+
 /// All that runs on a house.
 pub(super) struct Life {
     pub(super) supervisor: Arc<Supervisor>,
     pub(super) log_end: PluginLogEnd,
     /// Where applications call, for people.
     listeners: Vec<String>,
+    grpc: Vec<ListenAddress>,
+    http: Vec<ListenAddress>,
     health: replug_runtime::api::Health,
     /// The application that is called, where it has a port.
     application: Option<Application>,
@@ -96,8 +118,13 @@ pub(super) struct Life {
 
 /// Why a life is over.
 enum Why {
-    Asked { at_once: bool },
+    Asked {
+        at_once: bool,
+        signal: bool,
+    },
     Succeeded(Box<Heir>),
+    /// A component could not be made without which there is no use in going on.
+    Failed(Failure),
 }
 
 // === impl Life ===
@@ -106,11 +133,12 @@ impl Life {
     fn begin(
         house: &House,
         furniture: Furniture,
-        declaring: &mut Option<BoxFuture<'static, ()>>,
+        declaring: &mut Option<Declaring>,
     ) -> Result<Self, Failure> {
         let Furniture { apis, plugins } = furniture;
         let (log, log_end) = PluginLog::start().map_err(Failure::failed)?;
         let listeners = addresses::listeners(&apis);
+        let (grpc, http) = (apis.grpc_addresses(), apis.http_addresses());
         let surroundings = Surroundings {
             registry: house.registry.clone(),
             spawner: house.spawner.clone(),
@@ -124,9 +152,10 @@ impl Life {
         // Callers find every component, usable or not, from the first call on; but the plugins have
         // said before which types they keep for themselves.
         if let Some(declared) = declaring
-            && declared.now_or_never().is_some()
+            && let Some(done) = declared.now_or_never()
         {
             *declaring = None;
+            done?;
         }
 
         let application =
@@ -145,7 +174,8 @@ impl Life {
 
         let (reloader, reload) = Reloader::new(
             house.plan.clone(),
-            plan_surroundings(),
+            house.source.clone(),
+            house.watch.clone(),
             supervisor.clone(),
             house.registry.clone(),
             house.notify.clone(),
@@ -184,6 +214,8 @@ impl Life {
             supervisor,
             log_end,
             listeners,
+            grpc,
+            http,
             health,
             application,
             attending,
@@ -205,10 +237,19 @@ impl Life {
         mut self,
         house: &House,
         signals: &mut Signals,
-        declaring: &mut Option<BoxFuture<'static, ()>>,
+        declaring: &mut Option<Declaring>,
     ) -> (Self, Why) {
         let Self {
-            supervisor, health, listeners, application, requested, upgrades, reload, ..
+            supervisor,
+            health,
+            listeners,
+            grpc,
+            http,
+            application,
+            requested,
+            upgrades,
+            reload,
+            ..
         } = &mut self;
         let (supervisor, application) = (&*supervisor, application.as_ref());
         // Raced against the signals as a whole: a component that takes for ever to be made keeps
@@ -223,8 +264,14 @@ impl Life {
             };
             let serving = async {
                 if let Some(declared) = declaring {
-                    declared.await;
+                    let declared = declared.await;
                     *declaring = None;
+                    if let Err(failure) = declared {
+                        return failure;
+                    }
+                }
+                if let Some(daprd) = &house.daprd {
+                    daprd.tell_listeners(grpc, http);
                 }
                 health.reached(Phase::OutboundReady);
                 if application.is_none() {
@@ -238,13 +285,19 @@ impl Life {
                 let notifying = async {
                     // The application may be started after replug, and even wait for it.
                     house.notify.ready(supervisor).await;
-                    house.notify.keep(supervisor).await
+                    match house.notify.keep(supervisor).await {}
                 };
                 let discovering = async {
                     if let Some(application) = application {
-                        application.discovered().await;
+                        match &house.daprd {
+                            Some(daprd) => daprd.await_app(application).await,
+                            None => application.discovered().await,
+                        }
                         health.reached(Phase::Ready);
                         tracing::info!("the application is there: replug is ready");
+                    }
+                    if let Some(daprd) = &house.daprd {
+                        daprd.tell_initialized();
                     }
                     std::future::pending().await
                 };
@@ -253,25 +306,38 @@ impl Life {
                     never = discovering => never,
                 }
             };
+            let measured = async {
+                let Some(listening) = &house.metrics.listening else {
+                    return std::future::pending().await;
+                };
+                let at = listening.address();
+                tracing::info!(target: "dapr.runtime", "metrics server started on {at}/");
+                let (supervisor, registry) = (supervisor.clone(), house.registry.clone());
+                listening.serve(house.metrics.telemetry.clone(), supervisor, registry).await
+            };
             tokio::select! {
-                never = taken_up => never,
-                never = serving => never,
+                never = taken_up => match never {},
+                never = measured => match never {},
+                failure = serving => failure,
             }
         };
         let Signals { stop, upgrade, reload: hangup } = signals;
         let why = tokio::select! {
             signal = stop.asked() => {
-                tracing::info!("{signal}: stopping");
-                Why::Asked { at_once: false }
+                match &house.daprd {
+                    Some(daprd) => daprd.tell_signal(signal),
+                    None => tracing::info!("{signal}: stopping"),
+                }
+                Why::Asked { at_once: false, signal: true }
             }
             request = requested.recv() => {
                 tracing::info!("stopping: an application asked for it");
-                Why::Asked { at_once: request == Some(ShutdownRequest::AtOnce) }
+                Why::Asked { at_once: request == Some(ShutdownRequest::AtOnce), signal: false }
             }
             heir = succession::sought(house, upgrades, upgrade) => {
                 Why::Succeeded(Box::new(heir))
             }
-            never = running => match never {},
+            failure = running => Why::Failed(failure),
             never = reload_on(hangup, reload) => match never {},
         };
         (self, why)
@@ -313,35 +379,54 @@ async fn stop(house: House, mut life: Life, at_once: bool, stop: &mut Stop) -> R
         tokio::time::sleep(LAST_ANSWER).await;
         return Err(Failure::failed("stopped at once, as an application asked"));
     }
+    let daprd = house.daprd.clone();
+    let grace = daprd.as_ref().map_or(GRACE, |daprd| daprd.grace());
     let stopping = async {
         // Nothing is changed any more; whoever waits for a reload is told so.
         life.reloading.shutdown().await;
         life.attending.shutdown().await;
-        life.end_apis(Ending::Stop { grace: GRACE }).await;
+        if daprd.is_some() {
+            tracing::info!(target: "dapr.runtime", "Dapr is shutting down");
+        }
+        let begun = Instant::now();
+        life.end_apis(Ending::Stop { grace }).await;
+        let late = begun.elapsed() >= grace;
         life.supervisor.stop().await;
         life.end_control().await;
         drop(life.supervisor);
         house.spawner.finish().await;
         drop(house);
         life.log_end.written().await;
+        late
     };
     tokio::select! {
-        () = stopping => {
-            tracing::info!("stopped");
-            Ok(())
-        }
+        late = stopping => match &daprd {
+            Some(daprd) if late => Err(daprd.late()),
+            Some(_) => {
+                tracing::info!(target: "dapr.runtime", "Dapr runtime stopped");
+                Ok(())
+            }
+            None => {
+                tracing::info!("stopped");
+                Ok(())
+            }
+        },
         // The kernel and the warden kill what is left.
-        signal = stop.asked() => Err(Failure::failed(format!("{signal} once more: stopped at once"))),
+        signal = stop.asked() => Err(match &daprd {
+            Some(daprd) => daprd.again(signal),
+            None => Failure::failed(format!("{signal} once more: stopped at once")),
+        }),
     }
 }
 
 /// Declares every component of the plan. One that cannot be made is told of and left out; the
 /// others do not suffer for it.
-async fn declare(plan: Plan, registry: Arc<Registry>) {
+async fn declare(plan: Plan, registry: Arc<Registry>) -> Result<(), Failure> {
     let declared = plan.components.iter().map(|spec| registry.declare(spec.clone()));
     for error in join_all(declared).await.into_iter().filter_map(Result::err) {
         tracing::error!("{error}");
     }
+    Ok(())
 }
 
 /// Has the plan read again whenever SIGHUP asks for it. Those that come meanwhile are taken as one.

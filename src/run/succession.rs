@@ -72,6 +72,9 @@ pub(super) async fn sought(
 }
 
 async fn judge(house: &House, binary: PathBuf) -> Result<Candidate, String> {
+    if house.daprd.is_some() {
+        return Err("in daprd's place replug is not upgraded while it runs: restart it".to_owned());
+    }
     let candidate = upgrade::examine(&house.spawner, &binary, &house.config).await?;
     let places = addresses::places(&house.plan);
     if candidate.fitness.places != places {

@@ -41,7 +41,7 @@ pub enum Watching {
 pub enum FileEvent {
     /// They have changed, and are written no more.
     Changed {
-        /// One of them.
+        /// One of them; none, an empty path, where it is only said to be possible.
         path: PathBuf,
         /// How many there are besides.
         others: usize,
@@ -64,6 +64,8 @@ pub struct FileWatch {
     /// When it is looked again, unless something is written until then.
     settled: Option<Instant>,
     trouble: Option<String>,
+    /// Whether the first look is told of as a change.
+    tells_first: bool,
 }
 
 // === impl FileWatch ===
@@ -81,7 +83,15 @@ impl FileWatch {
             looking: None,
             settled: Some(Instant::now()),
             trouble: None,
+            tells_first: false,
         }
+    }
+
+    /// The same for whoever has read the files before: the first look is told of as a change, since
+    /// they may have changed between the two.
+    #[must_use]
+    pub fn of_what_was_read(watch: SocketWatch, what: Vec<Watching>) -> Self {
+        Self { tells_first: true, ..Self::new(watch, what) }
     }
 
     /// Waits for the next thing to happen. Dropping the future loses nothing.
@@ -129,7 +139,8 @@ impl FileWatch {
         }
         let Some(known) = &self.known else {
             self.known = Some(look.seen);
-            return None;
+            let first = FileEvent::Changed { path: PathBuf::new(), others: 0 };
+            return self.tells_first.then_some(first);
         };
         if known.lacks_of(&look.seen) {
             // About to be written anew: its coming is an event as well.

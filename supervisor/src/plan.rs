@@ -27,6 +27,7 @@ mod program;
 mod reader;
 mod references;
 mod render;
+mod resources;
 mod runtime;
 mod secret;
 mod stores;
@@ -46,6 +47,7 @@ use nix::sys::signal::Signal;
 use replug_component::ComponentType;
 use replug_runtime::app::AppSettings;
 use replug_runtime::component::ComponentSpec;
+use replug_runtime::resources::{Configuration, Resources};
 
 use crate::files::Watching;
 use crate::health::HealthPolicy;
@@ -58,6 +60,8 @@ use crate::restart::RestartPolicy;
 pub use diagnostic::{At, Checked, Diagnostic, Related, Severity};
 pub use diff::{Change, ComponentChange, PluginChange};
 pub(crate) use nearest::nearest;
+pub use resources::{Wrong, WrongWith};
+pub use runtime::default_run_dir;
 pub use secret::{EnvValue, Secret, Source};
 pub use surroundings::Surroundings;
 
@@ -75,8 +79,13 @@ pub struct Plan {
     pub app: AppSettings,
     /// What `[plugins.NAME]` says, in the order of the file. No two have one name.
     pub plugins: Vec<PluginSpec>,
-    /// What `[components.NAME]` says, in the order of the file. No two have one name.
+    /// What `[components.NAME]` says, in the order of the file, then those of its resources. No two
+    /// have one name.
     pub components: Vec<ComponentSpec>,
+    /// What Dapr's YAML in the folders of `resources` declares, as it is written there.
+    pub resources: Resources,
+    /// What the files of `configuration` say together.
+    pub configuration: Configuration,
 }
 
 /// What `[runtime]` says.
@@ -100,6 +109,12 @@ pub struct RuntimeSettings {
     pub forget_after: Duration,
     /// The longest message, in bytes, that is taken from an application.
     pub max_message: usize,
+    /// Folders and files of Dapr's YAML.
+    pub resources: Vec<PathBuf>,
+    /// Where metrics are asked for, if anywhere.
+    pub metrics: Option<Listen>,
+    /// Files of the kind Configuration, later ones laid over earlier ones.
+    pub configuration: Vec<PathBuf>,
 }
 
 /// A group of users.

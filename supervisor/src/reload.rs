@@ -15,8 +15,10 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::events::{Kind, about};
+use crate::files::{FileEvent, FileWatch, Watching};
 use crate::notify::Notify;
-use crate::plan::{Change, Checked, Plan, Surroundings};
+use crate::plan::{Change, Checked, Plan};
+use crate::sockets::SocketWatch;
 use crate::supervisor::Supervisor;
 
 /// Where reloads are asked for. Clones ask the same [`Reloader`].
@@ -29,12 +31,39 @@ pub struct Reloader {
     asked: mpsc::Receiver<Asked>,
     /// The plan that everything follows now.
     present: watch::Sender<Plan>,
-    surroundings: Surroundings,
+    source: Source,
     supervisor: Arc<Supervisor>,
     registry: Arc<Registry>,
     notify: Arc<Notify>,
+    watch: SocketWatch,
     /// Initialisations that nobody waits for any more.
     late: JoinSet<()>,
+}
+
+/// Where plans come from. Asking may block on the file system.
+#[derive(Clone)]
+pub struct Source(Arc<dyn Fn(Wanted<'_>) -> Checked + Send + Sync>);
+
+/// Which plan is wanted.
+#[derive(Debug, Clone, Copy)]
+pub enum Wanted<'p> {
+    /// The one that everything that it is read from makes now.
+    Everything,
+    /// This one, with its resources as they are now.
+    Resources(&'p Plan),
+}
+
+impl Source {
+    /// Asks this for plans.
+    pub fn new(read: impl Fn(Wanted<'_>) -> Checked + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Source")
+    }
 }
 
 /// A reload that has been asked for.
@@ -94,11 +123,13 @@ impl Reload {
 // === impl Reloader ===
 
 impl Reloader {
-    /// What reloads the file of `present`, the plan that everything was started with.
+    /// What reads plans from `source`; `present` is the one that everything was started with. Its
+    /// resource folders are watched with `watch`.
     #[must_use]
     pub fn new(
         present: Plan,
-        surroundings: Surroundings,
+        source: Source,
+        watch: SocketWatch,
         supervisor: Arc<Supervisor>,
         registry: Arc<Registry>,
         notify: Arc<Notify>,
@@ -107,7 +138,7 @@ impl Reloader {
         const WAITING: usize = 4;
         let (sender, asked) = mpsc::channel(WAITING);
         let (late, present) = (JoinSet::new(), watch::Sender::new(present));
-        let reloader = Self { asked, present, surroundings, supervisor, registry, notify, late };
+        let reloader = Self { asked, present, source, supervisor, registry, notify, watch, late };
         (reloader, Reload(sender))
     }
 
@@ -121,17 +152,29 @@ impl Reloader {
     /// is done to its end. Dropping the future leaves it as it is. In either case everybody who
     /// waits is told that nothing is changed.
     pub async fn run(mut self, mut end: oneshot::Receiver<()>) {
+        let mut folders = self.present.borrow().runtime.resources.clone();
+        let mut files = self.watched(&folders);
         loop {
             let asked = tokio::select! {
                 biased;
                 _ = &mut end => return,
                 asked = self.asked.recv() => asked,
+                () = changed(files.as_mut()) => {
+                    // Told by whoever does it.
+                    let _ = self.reload_resources().await;
+                    continue;
+                }
             };
             let Some(Asked { dry_run, answer }) = asked else { return };
             while self.late.try_join_next().is_some() {}
             let done = self.reload(dry_run).await;
             // Whoever asked may have stopped waiting.
             let _ = answer.send(done);
+            let now = self.present.borrow().runtime.resources.clone();
+            if now != folders {
+                files = self.watched(&now);
+                folders = now;
+            }
         }
     }
 
@@ -143,19 +186,63 @@ impl Reloader {
     async fn reload(&mut self, dry_run: bool) -> Result<Reloaded, ReloadError> {
         let begun = Instant::now();
         let present = self.present.borrow().clone();
-        let checked = read(present.file.clone(), self.surroundings.clone()).await?;
+        let source = self.source.clone();
+        let checked = read(move || (source.0)(Wanted::Everything)).await?;
         let Some(plan) = &checked.plan else {
-            tracing::error!("plugins.toml is read again and is wrong: nothing is changed");
-            for diagnostic in &checked.diagnostics {
-                tracing::error!("{diagnostic}");
-            }
-            self.record("plugins.toml is wrong: nothing was changed");
-            return Err(ReloadError::Wrong(Box::new(checked)));
+            return Err(self.refuse("plugins.toml", checked));
         };
         let change = Change::between(&present, plan);
         if dry_run {
             return Ok(Reloaded { checked, change, failed: Vec::new() });
         }
+        self.change_to(checked, change, begun).await
+    }
+
+    /// Reads the resources alone again.
+    async fn reload_resources(&mut self) -> Result<Reloaded, ReloadError> {
+        let begun = Instant::now();
+        let present = self.present.borrow().clone();
+        let (source, before) = (self.source.clone(), present.clone());
+        let checked = read(move || (source.0)(Wanted::Resources(&before))).await?;
+        let Some(plan) = &checked.plan else {
+            return Err(self.refuse("a resource", checked));
+        };
+        let change = Change::between(&present, plan);
+        if change.is_empty() {
+            return Ok(Reloaded { checked, change, failed: Vec::new() });
+        }
+        self.change_to(checked, change, begun).await
+    }
+
+    fn refuse(&self, what: &str, checked: Checked) -> ReloadError {
+        tracing::error!("{what} is read again and is wrong: nothing is changed");
+        for diagnostic in &checked.diagnostics {
+            tracing::error!("{diagnostic}");
+        }
+        self.record(&format!("{what} is wrong: nothing was changed"));
+        ReloadError::Wrong(Box::new(checked))
+    }
+
+    /// What tells of changes in resource folders, where there are any.
+    fn watched(&self, folders: &[PathBuf]) -> Option<FileWatch> {
+        let watching = |path: &PathBuf| {
+            if path.is_dir() {
+                // Its own files, and none below.
+                Watching::Glob { base: path.clone(), pattern: "*".to_owned() }
+            } else {
+                Watching::Path(path.clone())
+            }
+        };
+        let what: Vec<_> = folders.iter().map(watching).collect();
+        (!what.is_empty()).then(|| FileWatch::of_what_was_read(self.watch.clone(), what))
+    }
+
+    async fn change_to(
+        &mut self,
+        checked: Checked,
+        change: Change,
+        begun: Instant,
+    ) -> Result<Reloaded, ReloadError> {
         for diagnostic in &checked.diagnostics {
             tracing::warn!("{diagnostic}");
         }
@@ -172,9 +259,22 @@ impl Reloader {
     }
 }
 
-/// Reads the file beside everything else: it may be on a disk that is slow.
-async fn read(file: PathBuf, surroundings: Surroundings) -> Result<Checked, ReloadError> {
-    let reading = tokio::task::spawn_blocking(move || Plan::load(&file, &surroundings));
+/// Waits until resources have changed and are written no more; for ever where there are none.
+async fn changed(files: Option<&mut FileWatch>) {
+    let Some(files) = files else { return std::future::pending().await };
+    loop {
+        match files.next().await {
+            FileEvent::Changed { .. } => return,
+            FileEvent::Trouble(reason) => {
+                tracing::warn!("changes of resources are not seen: {reason}");
+            }
+        }
+    }
+}
+
+/// Reads beside everything else: files may be on a disk that is slow.
+async fn read(read: impl FnOnce() -> Checked + Send + 'static) -> Result<Checked, ReloadError> {
+    let reading = tokio::task::spawn_blocking(read);
     // It only fails where everything is being stopped: reading does not panic.
     reading.await.map_err(|_| ReloadError::Stopping)
 }

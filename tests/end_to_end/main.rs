@@ -15,6 +15,7 @@ mod clock;
 mod control;
 mod control_clients;
 mod dapr_sdk;
+mod daprd;
 mod declared;
 mod failures;
 mod first_process;

@@ -13,7 +13,9 @@ mod secret;
 mod state;
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use replug_component::Error;
 use tokio::sync::{mpsc, watch};
 
 use self::metadata::Extended;
@@ -21,6 +23,7 @@ use super::health::Health;
 use super::server::{Ending, ShutdownRequest};
 use super::settings::ApiSettings;
 use crate::registry::Registry;
+use crate::telemetry::Measured;
 
 /// Metadata that asks to end the process at once.
 const FORCE_SHUTDOWN: &str = "dapr-force-shutdown";
@@ -48,6 +51,21 @@ impl Dapr {
         Self { registry, settings, health, extended: Extended::default(), shutdown, ending }
     }
 
+    /// A component's call, measured where that is asked for.
+    async fn measured<T>(
+        &self,
+        block: Measured,
+        component: &str,
+        operation: &str,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let Some(telemetry) = &self.settings.telemetry else { return call.await };
+        let begun = Instant::now();
+        let done = call.await;
+        telemetry.component(block, component, operation, begun.elapsed(), done.is_ok());
+        done
+    }
+
     /// Passes on that somebody wants the runtime to end. `force` is the value of
     /// [`FORCE_SHUTDOWN`], where there is one.
     fn request_shutdown(&self, force: Option<&[u8]>) {
@@ -58,7 +76,7 @@ impl Dapr {
         };
         // A full channel has a request in it already, a closed one has stopped already.
         if self.shutdown.try_send(request).is_ok() {
-            tracing::info!("shutdown requested via API");
+            tracing::info!(target: "dapr.runtime", "Shutdown requested via API");
         }
     }
 }

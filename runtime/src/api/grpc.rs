@@ -4,6 +4,7 @@
 //! differ from those of the gRPC library.
 
 mod deadline;
+mod observed;
 mod statuses;
 
 use std::convert::Infallible;
@@ -23,6 +24,8 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use tower_service::Service as _;
 
+use self::observed::Observed;
+use super::access::ApiAccess;
 use super::dapr::Dapr;
 use super::dapr::grpc::DaprGrpc;
 use super::health::{Health, Phase};
@@ -30,6 +33,7 @@ use super::layotto::LayottoGrpc;
 use super::settings::ApiSettings;
 use super::token::{ApiToken, HEADER};
 use crate::registry::Registry;
+use crate::telemetry::Telemetry;
 
 /// What health checks ask about: everything, and each service by its name.
 const HEALTH_OF: [&str; 3] = ["", dapr_server::SERVICE_NAME, runtime_server::SERVICE_NAME];
@@ -43,6 +47,9 @@ pub(super) struct GrpcPort {
     /// than all the rest, and most applications never do.
     about: Arc<LazyLock<Routes, MakeRoutes>>,
     token: Option<ApiToken>,
+    access: ApiAccess,
+    call_log: bool,
+    telemetry: Option<Arc<Telemetry>>,
 }
 
 type MakeRoutes = Box<dyn FnOnce() -> Routes + Send>;
@@ -65,6 +72,9 @@ impl GrpcPort {
                 .max_decoding_message_size(limit),
             about: Arc::new(LazyLock::new(Box::new(|| reflection(Routes::new(health))))),
             token: settings.token.clone(),
+            access: settings.access.clone(),
+            call_log: settings.call_log.is_some(),
+            telemetry: settings.telemetry.clone(),
         };
         (port, reporter)
     }
@@ -78,12 +88,38 @@ impl GrpcPort {
             *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Some(response);
         }
+        if let Some(method) = dapr_method(request.uri().path())
+            && !self.access.grpc(method)
+        {
+            return Some(statuses::closed().into_http());
+        }
         let token = self.token.as_ref()?;
         match request.headers().get(HEADER) {
             Some(shown) if token.admits(shown.as_bytes()) => None,
             shown => Some(statuses::unauthorized(shown.is_some()).into_http()),
         }
     }
+}
+
+impl GrpcPort {
+    /// The call as it is to be measured and logged; none where nobody wants to know, or where it
+    /// goes on after its answer has begun.
+    fn observed(&self, request: &Request<Incoming>) -> Option<Observed> {
+        if self.telemetry.is_none() && !self.call_log {
+            return None;
+        }
+        let path = request.uri().path();
+        let method = dapr_method(path)?;
+        if ["Subscribe", "Encrypt", "Decrypt"].iter().any(|start| method.starts_with(start)) {
+            return None;
+        }
+        Some(Observed::begin(request, self.telemetry.clone(), self.call_log))
+    }
+}
+
+/// The method of the service `Dapr` that a path names.
+fn dapr_method(path: &str) -> Option<&str> {
+    path.strip_prefix('/')?.strip_prefix(dapr_server::SERVICE_NAME)?.strip_prefix('/')
 }
 
 impl hyper::service::Service<Request<Incoming>> for GrpcPort {
@@ -98,6 +134,7 @@ impl hyper::service::Service<Request<Incoming>> for GrpcPort {
         request.headers_mut().remove(HEADER);
         let deadline = deadline::of(request.headers());
         request.extensions_mut().insert(Context::with_deadline(deadline));
+        let observed = self.observed(&request);
         let path = request.uri().path();
         let service = path.strip_prefix('/').and_then(|path| path.split_once('/'));
         let answer: Self::Future = match service.map(|(service, _)| service) {
@@ -115,7 +152,11 @@ impl hyper::service::Service<Request<Incoming>> for GrpcPort {
                     }
                 },
             };
-            answer.map(statuses::told)
+            let answer = answer.map(statuses::told);
+            if let (Some(observed), Ok(answer)) = (observed, &answer) {
+                observed.answered(answer);
+            }
+            answer
         })
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join, join_all, join3};
 use tokio::sync::{mpsc, watch};
 
 use super::connections::{self, Limits, Protocol};
@@ -52,6 +52,7 @@ pub struct Bound {
     settings: ApiSettings,
     grpc: Vec<Listener>,
     http: Vec<Listener>,
+    public: Vec<Listener>,
     health: Health,
 }
 
@@ -71,10 +72,11 @@ impl Bound {
     ) -> Result<Self, BindErrors> {
         let mut given = Pool::new(given);
         let mut errors = Vec::new();
-        let mut listeners = [Vec::new(), Vec::new()];
+        let mut listeners = [Vec::new(), Vec::new(), Vec::new()];
         let wanted = [
             ("grpc", "Dapr over gRPC", &settings.grpc),
             ("http", "Dapr over HTTP", &settings.http),
+            ("public", "Dapr's public port", &settings.public),
         ];
         for (bound, (name, purpose, addresses)) in listeners.iter_mut().zip(wanted) {
             if !addresses.is_empty() {
@@ -94,9 +96,9 @@ impl Bound {
             }
         }
         given.close();
-        let [grpc, http] = listeners;
+        let [grpc, http, public] = listeners;
         if errors.is_empty() {
-            Ok(Self { settings, grpc, http, health: Health::new() })
+            Ok(Self { settings, grpc, http, public, health: Health::new() })
         } else {
             Err(BindErrors(errors))
         }
@@ -132,12 +134,13 @@ impl Bound {
         requests: mpsc::Sender<ShutdownRequest>,
         end: impl Future<Output = Ending>,
     ) -> Option<Self> {
-        let Self { settings, grpc, http, health } = self;
+        let Self { settings, grpc, http, public, health } = self;
         let (ending, ended) = watch::channel(None);
         let dapr =
             Dapr::new(registry.clone(), settings.clone(), health.clone(), requests, ended.clone());
         let dapr = Arc::new(dapr);
         let (grpc_port, reporter) = GrpcPort::new(&dapr, &registry, &settings);
+        let public_port = HttpPort::public(dapr.clone());
         let http_port = HttpPort::new(dapr);
 
         let limits = |protocol| Limits {
@@ -148,12 +151,15 @@ impl Bound {
         };
         let over_grpc = limits(Protocol::Http2);
         let over_http = limits(if settings.h2c { Protocol::Either } else { Protocol::Http1 });
-        let serving = join(
+        let serving = join3(
             join_all(grpc.into_iter().map(|listener| {
                 connections::serve(listener, over_grpc, grpc_port.clone(), ended.clone())
             })),
             join_all(http.into_iter().map(|listener| {
                 connections::serve(listener, over_http, http_port.clone(), ended.clone())
+            })),
+            join_all(public.into_iter().map(|listener| {
+                connections::serve(listener, over_http, public_port.clone(), ended.clone())
             })),
         );
         let end = async {
@@ -164,19 +170,20 @@ impl Bound {
             ending.send_replace(Some(how));
         };
         let parting = part(&registry, ended.clone());
-        let (grpc, http) = tokio::select! {
+        let (grpc, http, public) = tokio::select! {
             (listeners, ()) = join(serving, end) => listeners,
             () = grpc::tell_health(&health, reporter) => return None,
             () = parting => return None,
         };
         let grpc = grpc.into_iter().collect::<Option<_>>()?;
         let http = http.into_iter().collect::<Option<_>>()?;
-        Some(Self { settings, grpc, http, health })
+        let public = public.into_iter().collect::<Option<_>>()?;
+        Some(Self { settings, grpc, http, public, health })
     }
 
     /// The sockets, for the next program: all that it needs to go on with them. They stay open here.
     pub fn passed_on(&self) -> io::Result<Vec<Given>> {
-        self.grpc.iter().chain(&self.http).map(Listener::passed_on).collect()
+        self.grpc.iter().chain(&self.http).chain(&self.public).map(Listener::passed_on).collect()
     }
 }
 

@@ -1,8 +1,13 @@
 //! What the APIs are told before they start.
 
+use std::sync::Arc;
+
+use super::access::ApiAccess;
 use super::listener::ListenAddress;
 use super::token::ApiToken;
 use crate::app::AppSettings;
+use crate::resources::SecretScope;
+use crate::telemetry::Telemetry;
 
 /// The largest request or answer, in bytes, unless the settings say otherwise.
 pub const DEFAULT_MAX_BODY: usize = 4 << 20;
@@ -25,6 +30,8 @@ pub struct ApiSettings {
     pub grpc: Vec<ListenAddress>,
     /// Where Dapr is served over HTTP.
     pub http: Vec<ListenAddress>,
+    /// Where health and metadata alone are served, to everybody.
+    pub public: Vec<ListenAddress>,
     /// What callers have to show; none: everybody may call.
     pub token: Option<ApiToken>,
     /// The largest request or answer in bytes; zero: as large as one likes.
@@ -37,6 +44,27 @@ pub struct ApiSettings {
     pub h2c: bool,
     /// How the application is reached, shown by the metadata API.
     pub app: AppSettings,
+    /// What the runtime can do beyond what it always does, shown by the metadata API.
+    pub features: Vec<String>,
+    /// Which parts of Dapr's API can be called.
+    pub access: ApiAccess,
+    /// Which secrets can be had, a store each; of stores that none is about, all.
+    pub secret_scopes: Vec<SecretScope>,
+    /// The origins whose pages may call over HTTP, `*` for all; none: CORS is off.
+    pub cors: Vec<String>,
+    /// Whether calls are logged; none: they are not.
+    pub call_log: Option<ApiCallLog>,
+    /// Where calls are measured; none: they are not.
+    pub telemetry: Option<Arc<Telemetry>>,
+}
+
+/// How calls are logged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ApiCallLog {
+    /// The operation is shown in the place of the path.
+    pub operations: bool,
+    /// Health checks are not shown.
+    pub omit_health_checks: bool,
 }
 
 impl ApiSettings {
@@ -48,12 +76,19 @@ impl ApiSettings {
             runtime_version: runtime_version.to_owned(),
             grpc: Vec::new(),
             http: Vec::new(),
+            public: Vec::new(),
             token: None,
             max_body: DEFAULT_MAX_BODY,
             read_buffer: DEFAULT_READ_BUFFER,
             max_connections: DEFAULT_MAX_CONNECTIONS,
             h2c: true,
             app: AppSettings::default(),
+            features: Vec::new(),
+            access: ApiAccess::default(),
+            secret_scopes: Vec::new(),
+            cors: Vec::new(),
+            call_log: None,
+            telemetry: None,
         }
     }
 

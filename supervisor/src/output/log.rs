@@ -11,9 +11,11 @@ mod plugins;
 
 use std::io;
 
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::NonBlockingBuilder;
+pub use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::DefaultFields;
+use tracing_subscriber::fmt::{FormatEvent, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
@@ -69,6 +71,34 @@ where
         .event_format(plugins::PluginLine(look))
         .with_filter(filter_fn(|event| event.target() == TARGET));
     (Registry::default().with(own).with(plugins).with(filter), guard)
+}
+
+/// The same with every event, plugins' lines included, in a format of the caller's.
+pub fn subscriber_as<W, F>(
+    writer: W,
+    format: F,
+    filter: EnvFilter,
+) -> (impl tracing::Subscriber + Send + Sync, WorkerGuard)
+where
+    W: for<'a> MakeWriter<'a> + Clone + Send + Sync + 'static,
+    F: FormatEvent<Registry, DefaultFields> + Clone + Send + Sync + 'static,
+{
+    let (queue, guard) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(WAITING)
+        .thread_name("replug-log")
+        .finish(Each(writer.clone()));
+    let own = fmt::layer()
+        .with_writer(queue)
+        .with_ansi(false)
+        .event_format(format.clone())
+        .with_filter(filter_fn(|event| event.target() != TARGET));
+    let plugins = fmt::layer()
+        .with_writer(writer)
+        .with_ansi(false)
+        .event_format(format)
+        .with_filter(filter_fn(|event| event.target() == TARGET));
+    (Registry::default().with(vec![own.boxed(), plugins.boxed()]).with(filter), guard)
 }
 
 /// Writes each piece to a writer that is made for it, so that a piece is one lock and one write.

@@ -14,9 +14,6 @@ use super::reader::{Context, Entry, Section};
 use super::secret::Referred;
 use super::{secret, value as written};
 
-/// Keys that later versions of replug know.
-const LATER: [&str; 1] = ["scopes"];
-
 const REPLAYS: [(&str, Replay); 2] = [("reads", Replay::Reads), ("all", Replay::All)];
 
 /// What parts the prefix of a stored key from the key.
@@ -25,7 +22,8 @@ const KEY_SEPARATOR: &str = "||";
 /// What `[components.NAME]` says, and where it says what other tables have to do with.
 pub(super) struct Declared {
     pub(super) name: String,
-    /// None where the type is not known, which has been reported.
+    /// None where the type is not known, which has been reported, and where it is for another
+    /// application.
     pub(super) spec: Option<ComponentSpec>,
     pub(super) component_type: Place,
     /// What secret stores keep of its metadata, and where that is said.
@@ -41,6 +39,7 @@ impl Named for Declared {
 /// Reads `[components.NAME]`.
 pub(super) fn read(
     mut section: Section<'_>,
+    app_id: &str,
     context: &Context<'_>,
     findings: &mut Findings<'_>,
 ) -> Declared {
@@ -84,8 +83,23 @@ pub(super) fn read(
     });
     let component_type = section.place_of("type");
     let name = section.name.to_owned();
-    section.finish(&LATER, findings);
+    let is_for_us = scopes(&mut section, app_id, findings);
+    section.finish(&[], findings);
+    let spec = spec.filter(|_| is_for_us);
     Declared { name, spec, component_type, secrets: secrets.unwrap_or_default() }
+}
+
+/// Whether the component is for this application: where none is listed, it is for every one.
+fn scopes(section: &mut Section<'_>, app_id: &str, findings: &mut Findings<'_>) -> bool {
+    let wanted = "an array of application names, such as [\"checkout\"]";
+    let Some(listed) = section.get("scopes").and_then(|entry| entry.array(wanted, findings)) else {
+        return true;
+    };
+    let names: Vec<_> = listed
+        .iter()
+        .filter_map(|entry| entry.text("the name of an application, in quotes", findings))
+        .collect();
+    names.is_empty() || names.contains(&app_id)
 }
 
 /// That a name can be a part of a URL's path, as Dapr asks of it.

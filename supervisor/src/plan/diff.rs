@@ -5,8 +5,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
+use std::path::PathBuf;
 
 use replug_runtime::component::{ComponentSpec, DeclaredMetadata};
+use replug_runtime::resources::Resources;
 
 use super::{Plan, PluginSpec, RuntimeSettings};
 use crate::process::confinement::Confinement;
@@ -27,6 +29,8 @@ pub struct Change {
     pub unchanged_plugins: usize,
     /// Components that stay as they are.
     pub unchanged_components: usize,
+    /// Where resources are, and what they declare, where one of them differs.
+    pub resources: Option<(Vec<PathBuf>, Resources)>,
     /// The names of all plugins, where their order in the plan is not what adding and removing make
     /// of the old one.
     plugin_order: Option<Vec<String>>,
@@ -105,6 +109,7 @@ impl Change {
             at_next_start: at_next_start(old, new),
             unchanged_plugins,
             unchanged_components,
+            resources: resources(old, new),
             plugin_order: None,
             component_order: None,
         };
@@ -121,6 +126,7 @@ impl Change {
         self.plugins.is_empty()
             && self.components.is_empty()
             && self.at_next_start.is_empty()
+            && self.resources.is_none()
             && self.plugin_order.is_none()
             && self.component_order.is_none()
     }
@@ -155,6 +161,10 @@ impl Change {
                     at,
                 ) => put(&mut plan.components, at, spec.clone()),
             }
+        }
+        if let Some((folders, resources)) = &self.resources {
+            plan.runtime.resources.clone_from(folders);
+            plan.resources.clone_from(resources);
         }
         if let Some(order) = &self.plugin_order {
             arrange(&mut plan.plugins, order, |spec| &spec.name);
@@ -214,14 +224,22 @@ fn arrange<S>(list: &mut [S], order: &[String], name: impl Fn(&S) -> &String) {
     list.sort_by_key(|spec| places.get(name(spec)).copied());
 }
 
+/// Where resources are, and what they declare, where one of them differs.
+fn resources(old: &Plan, new: &Plan) -> Option<(Vec<PathBuf>, Resources)> {
+    let differs = old.runtime.resources != new.runtime.resources || old.resources != new.resources;
+    differs.then(|| (new.runtime.resources.clone(), new.resources.clone()))
+}
+
 /// What differs and cannot be changed while replug runs.
 fn at_next_start(old: &Plan, new: &Plan) -> Vec<&'static str> {
     let app = (old.app != new.app).then_some("app");
-    runtime(&old.runtime, &new.runtime).into_iter().chain(app).collect()
+    runtime(old, new).into_iter().chain(app).collect()
 }
 
 /// The keys of `[runtime]` that differ.
-fn runtime(old: &RuntimeSettings, new: &RuntimeSettings) -> Vec<&'static str> {
+fn runtime(old: &Plan, new: &Plan) -> Vec<&'static str> {
+    let configured = old.configuration != new.configuration;
+    let (old, new) = (&old.runtime, &new.runtime);
     // Taken apart, so that a setting that comes to be is not forgotten here.
     let RuntimeSettings {
         app_id,
@@ -233,6 +251,10 @@ fn runtime(old: &RuntimeSettings, new: &RuntimeSettings) -> Vec<&'static str> {
         control_group,
         forget_after,
         max_message,
+        // Changed while replug runs, as components are.
+        resources: _,
+        metrics,
+        configuration,
     } = old;
     [
         ("runtime.app_id", *app_id != new.app_id),
@@ -244,6 +266,8 @@ fn runtime(old: &RuntimeSettings, new: &RuntimeSettings) -> Vec<&'static str> {
         ("runtime.control_group", *control_group != new.control_group),
         ("runtime.forget_after", *forget_after != new.forget_after),
         ("runtime.max_message", *max_message != new.max_message),
+        ("runtime.metrics", *metrics != new.metrics),
+        ("runtime.configuration", *configuration != new.configuration || configured),
     ]
     .into_iter()
     .filter_map(|(key, differs)| differs.then_some(key))

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::Path;
 
 use super::diagnostic::{At, Diagnostic, Related, Severity};
+use super::resources::quoted;
 
 /// A key and where it, or what it is set to, stands in the text.
 #[derive(Debug, Clone)]
@@ -141,6 +143,32 @@ impl<'s> Findings<'s> {
     /// Whether all of every text was understood.
     pub(super) fn is_whole(&self) -> bool {
         !self.partial
+    }
+
+    /// What is wrong with a file that is no text of the plan.
+    pub(super) fn elsewhere(
+        &mut self,
+        file: &Path,
+        line: Option<usize>,
+        severity: Severity,
+        message: String,
+        help: Option<&str>,
+    ) {
+        let name = file.display().to_string();
+        let known = self.texts.iter().position(|text| text.file == name);
+        let text = known.map_or_else(|| self.include(quoted(file), name), TextId);
+        let within = self.text(text);
+        let at = line.and_then(|line| {
+            let start = *within.lines.get(line.checked_sub(1)?)?;
+            let end = within.lines.get(line).copied().unwrap_or(within.source.len());
+            let written = within.source[start..end].trim_end().len();
+            Some(At { line, column: 1, bytes: start..start + written })
+        });
+        let file = within.file.clone();
+        let help = help.map(str::to_owned);
+        let diagnostic =
+            Diagnostic { severity, file, at, key: None, message, help, related: Vec::new() };
+        self.list.push((text, diagnostic));
     }
 
     /// An error in the syntax. `lost` says that a part of the text could not be understood.

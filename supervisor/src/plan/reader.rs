@@ -18,11 +18,8 @@ use super::place::{Fault, Findings, Place, TextId, join};
 use super::plugin::Defaults;
 use super::{
     Plan, PluginSpec, Surroundings, app, component, include, order, plugin, program, references,
-    runtime, stores, syntax, value, variables,
+    resources, runtime, stores, syntax, value, variables,
 };
-
-/// Tables that later versions of replug know.
-const LATER_TABLES: [&str; 1] = ["resources"];
 
 /// Reads the text, and those that it includes, into a plan, if it is one, and everything that is
 /// wrong with it.
@@ -60,24 +57,40 @@ pub(super) fn read(source: String, path: &Path, surroundings: &Surroundings) -> 
         })
     };
     let read_components = |entry: Option<_>, findings: &mut Findings<'_>| {
-        named(entry, findings, |section, findings| component::read(section, &context, findings))
+        let app_id = &settings.values.app_id;
+        named(entry, findings, |section, findings| {
+            component::read(section, app_id, &context, findings)
+        })
     };
     let mut plugins = read_plugins(top.get("plugins"), &mut findings);
     let mut components = read_components(top.get("components"), &mut findings);
-    top.finish(&LATER_TABLES, &mut findings);
+    top.finish(&[], &mut findings);
     for (text, tree) in &included {
         let mut top = Section::top(*text, tree);
         include::nothing_else(&mut top, path, &mut findings);
         plugins.extend(read_plugins(top.get("plugins"), &mut findings));
         components.extend(read_components(top.get("components"), &mut findings));
-        top.finish(&LATER_TABLES, &mut findings);
+        top.finish(&[], &mut findings);
     }
     include::once_each(&mut plugins, "plugins", &mut findings);
     include::once_each(&mut components, "components", &mut findings);
     references::check(&settings, &plugins, &components, &context, &mut findings);
     order::check(&plugins, &mut findings);
-    stores::check(&plugins, &components, &mut findings);
     log::one_file_each(&plugins, &mut findings);
+    let mut wrong = Vec::new();
+    let runtime = &settings.values;
+    let configuration = resources::configuration(&runtime.configuration, surroundings, &mut wrong);
+    let found = resources::read(&resources::Wanted {
+        folders: &runtime.resources,
+        configuration: &configuration,
+        app_id: &runtime.app_id,
+        taken: components.iter().map(|it| it.value.name.clone()).collect(),
+        surroundings,
+    });
+    stores::check(&plugins, &components, &found.specs, &mut findings);
+    for wrong in wrong.into_iter().chain(found.wrong) {
+        wrong.tell(&mut findings);
+    }
 
     // Where a part of the text was not understood, the setting may be in that part.
     let control = findings.is_whole().then(|| settings.values.control.clone());
@@ -88,7 +101,11 @@ pub(super) fn read(source: String, path: &Path, surroundings: &Surroundings) -> 
         runtime: settings.values,
         app,
         plugins: enabled(plugins),
-        components: components.into_iter().filter_map(|it| it.value.spec).collect(),
+        components: (components.into_iter().filter_map(|it| it.value.spec))
+            .chain(found.specs)
+            .collect(),
+        resources: found.resources,
+        configuration,
     });
     Checked { plan, control, diagnostics, source, included }
 }

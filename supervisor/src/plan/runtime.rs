@@ -24,9 +24,6 @@ const MAX_MESSAGE: std::ops::RangeInclusive<u64> = 1 << 10..=(1 << 32) - 1;
 const SOCKET_DIR_VARIABLES: [&str; 2] =
     ["DAPR_COMPONENTS_SOCKETS_FOLDER", "LAYOTTO_COMPONENTS_SOCKETS_FOLDER"];
 
-/// Keys that later versions of replug know.
-const LATER: [&str; 1] = ["resources"];
-
 /// What `[runtime]` says, and where it says it.
 pub(super) struct Settings {
     pub(super) values: RuntimeSettings,
@@ -78,8 +75,22 @@ pub(super) fn read(
         .and_then(|entry| entry.parsed("a size in quotes, such as \"4M\"", findings, max_message))
         .unwrap_or(DEFAULT_MAX_MESSAGE);
 
+    let resources = paths(&mut section, "resources", context, findings);
+    let metrics = section.get("metrics").and_then(|entry| {
+        let wanted = "an address in quotes, such as \"127.0.0.1:9090\"";
+        entry.parsed(wanted, findings, |text| {
+            value::listen(text, |path| context.path(path)).and_then(|listen| match listen {
+                Listen::Tcp(_) => Ok(listen),
+                Listen::Unix(_) => Err(Fault::new(
+                    "is a Unix socket",
+                    "write an address such as \"127.0.0.1:9090\"",
+                )),
+            })
+        })
+    });
+    let configuration = paths(&mut section, "configuration", context, findings);
     let socket_dir_place = section.place_of("socket_dir");
-    section.finish(&LATER, findings);
+    section.finish(&[], findings);
 
     let each = |listens: &[Placed<Listen>]| listens.iter().map(|it| it.value.clone()).collect();
     let values = RuntimeSettings {
@@ -92,6 +103,9 @@ pub(super) fn read(
         control_group,
         forget_after,
         max_message,
+        resources,
+        metrics,
+        configuration,
     };
     let control = Placed { place: control_place, value: Listen::Unix(control) };
     let listens = grpc.into_iter().chain(http).chain([control]).collect();
@@ -148,6 +162,28 @@ fn path(entry: &Entry<'_>, context: &Context<'_>, findings: &mut Findings<'_>) -
     Some(context.path(text))
 }
 
+/// Files and folders that are there; one that is not is told of.
+fn paths(
+    section: &mut Section<'_>,
+    key: &'static str,
+    context: &Context<'_>,
+    findings: &mut Findings<'_>,
+) -> Vec<PathBuf> {
+    let wanted = "an array of paths, such as [\"components/\"]";
+    let entries = section.get(key).and_then(|entry| entry.array(wanted, findings));
+    let mut there = Vec::new();
+    for entry in entries.unwrap_or_default() {
+        let Some(path) = path(&entry, context, findings) else { continue };
+        if path.exists() {
+            there.push(path);
+        } else {
+            let is = format!("names {}, which does not exist", path.display());
+            findings.error(&entry.place, Fault::new(is, "make it, or take it out"));
+        }
+    }
+    there
+}
+
 /// One address, a list of them, or `false` for none.
 fn listens(
     section: &mut Section<'_>,
@@ -177,11 +213,12 @@ fn listens(
     entries.into_iter().filter_map(read).collect()
 }
 
-/// Below `RUNTIME_DIRECTORY`, which a service manager sets; else `/run/replug/APP_ID` for root, below
+/// Where what belongs to a run of replug is, unless the plan says otherwise: below `RUNTIME_DIRECTORY`, which a service manager sets; else `/run/replug/APP_ID` for root, below
 /// `XDG_RUNTIME_DIR` for others, below `/tmp` where there is none.
 ///
 /// A service whose unit says `RuntimeDirectory=replug` so has the folder that root looks in.
-fn default_run_dir(app_id: &str, surroundings: &Surroundings) -> PathBuf {
+#[must_use]
+pub fn default_run_dir(app_id: &str, surroundings: &Surroundings) -> PathBuf {
     // The variable is a list where the unit has several; the first counts.
     let given = surroundings.filled("RUNTIME_DIRECTORY").and_then(|list| list.split(':').next());
     if let Some(folder) = given.map(Path::new).filter(|folder| folder.is_absolute()) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
 use replug_component::BuildingBlock;
-use replug_runtime::component::SecretReference;
+use replug_runtime::component::{ComponentSpec, SecretReference};
 
 use super::Launch;
 use super::component;
@@ -28,14 +28,22 @@ type Needs<'p> = BTreeMap<Node<'p>, Vec<(Node<'p>, Option<&'p Place>)>>;
 pub(super) fn check(
     plugins: &[Placed<plugin::Declared>],
     components: &[Placed<component::Declared>],
+    resources: &[ComponentSpec],
     findings: &mut Findings<'_>,
 ) {
     let by_components = components.iter().flat_map(|it| &it.value.secrets);
     let by_plugins = plugins.iter().flat_map(|it| &it.value.secrets);
     for (reference, place) in by_components.chain(by_plugins) {
+        if resources.iter().any(|spec| is_store(spec) && spec.name == reference.store) {
+            continue;
+        }
         is_there(reference, place, components, findings);
     }
     circles(&needs(plugins, components), findings);
+}
+
+fn is_store(spec: &ComponentSpec) -> bool {
+    spec.component_type.block() == BuildingBlock::SecretStores
 }
 
 fn is_there(

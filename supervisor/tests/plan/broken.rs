@@ -22,7 +22,7 @@ Metadata = {}
 "#,
         &[
             "2:1: error: `runtime.run_dri` is no key that replug knows; did you mean `run_dir`?",
-            "3:1: error: `runtime.ports` is no key that replug knows; there are `app_id`, `grpc`, `http`, `run_dir`, `socket_dir`, `control`, `control_group`, `forget_after`, `max_message`",
+            "3:1: error: `runtime.ports` is no key that replug knows; there are `app_id`, `grpc`, `http`, `run_dir`, `socket_dir`, `control`, `control_group`, `forget_after`, `max_message`, `resources`, `metrics`, `configuration`",
             "4:2: error: `plugin` is no table that replug knows; did you mean `plugins`?",
             "7:1: error: `plugins.a.comand` is no key that replug knows; did you mean `command`?",
             "9:13: error: `plugins.a.backoff.inital` is no key that replug knows; did you mean `initial`?",
@@ -138,24 +138,6 @@ log = { file = "/plan/a.log" }
 "#,
         &[
             "9:16: error: `plugins.c.log.file` makes /plan/a.log the file of a and of c; give each its own: `{name}` in it stands for the plugin's name (3:16 the other one)",
-        ],
-    );
-}
-
-#[test]
-fn keys_of_later_versions_are_told_to_be_so() {
-    says(
-        r#"[runtime]
-resources = ["components/"]
-[plugins.a]
-command = ["sh"]
-[components.c]
-type = "state.sqlite"
-scopes = []
-"#,
-        &[
-            "2:1: error: `runtime.resources` is not supported by this version of replug; take it out until a version that knows it is installed",
-            "7:1: error: `components.c.scopes` is not supported by this version of replug; take it out until a version that knows it is installed",
         ],
     );
 }

@@ -8,6 +8,7 @@ mod files;
 mod good;
 mod include;
 mod instances;
+mod resources;
 mod secrets;
 mod shown;
 mod syntax;

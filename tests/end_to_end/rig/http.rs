@@ -19,13 +19,35 @@ pub(crate) struct Answer {
 
 /// Sends a JSON body over a connection of its own.
 pub(crate) async fn request(address: SocketAddr, method: &str, path: &str, body: &str) -> Answer {
+    exchange(address, method, path, &[], body).await
+}
+
+/// Sends headers and no body over a connection of its own.
+pub(crate) async fn request_with(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Answer {
+    exchange(address, method, path, headers, "").await
+}
+
+async fn exchange(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
     let exchange = async {
         let connection = TokioIo::new(TcpStream::connect(address).await.unwrap());
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(connection).await.unwrap();
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request
             .header("host", address.to_string())
             .header("content-type", "application/json")
             .body(Full::new(Bytes::from(body.to_owned())))

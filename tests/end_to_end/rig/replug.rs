@@ -80,6 +80,21 @@ impl Replug {
         Self { child, mark, log, reader, plan: home.plan() }
     }
 
+    /// Starts `replug daprd` with these flags and waits for nothing. Its log is on standard output.
+    pub(crate) fn spawn_daprd(home: &Home, flags: &[String]) -> Self {
+        let mark = mark();
+        let mut command = replug_command();
+        command.arg("daprd").args(flags).current_dir(home.path(""));
+        command.env("DAPR_COMPONENTS_SOCKETS_FOLDER", home.sockets());
+        command.env(MARK, &mark).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let log = Arc::new(Log { lines: Mutex::default(), count: watch::Sender::new(0) });
+        // Ends with replug, or with the test.
+        let stdout = child.stdout.take().unwrap();
+        let reader = tokio::spawn(read_log(stdout, Arc::clone(&log)));
+        Self { child, mark, log, reader, plan: home.plan() }
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id().expect("it has not been waited for")
     }

@@ -2,8 +2,10 @@
 
 mod answer;
 mod body;
+mod cors;
 mod health;
 mod metadata;
+mod observed;
 mod params;
 mod path;
 mod pubsub;
@@ -23,6 +25,8 @@ use hyper::body::Incoming;
 use replug_component::Context;
 
 use self::answer::{Answer, no_content, plain_text};
+use self::cors::Cors;
+use self::observed::Observed;
 use self::params::Params;
 use self::route::Route;
 use super::error::{ApiError, INVOKE};
@@ -37,11 +41,20 @@ const CX: Context = Context { deadline: None };
 
 /// The HTTP port. Clones are the same.
 #[derive(Debug, Clone)]
-pub(in crate::api) struct HttpPort(Arc<Dapr>);
+pub(in crate::api) struct HttpPort {
+    dapr: Arc<Dapr>,
+    /// Health and metadata are all there is, for everybody.
+    public: bool,
+}
 
 impl HttpPort {
     pub(in crate::api) fn new(dapr: Arc<Dapr>) -> Self {
-        Self(dapr)
+        Self { dapr, public: false }
+    }
+
+    /// The port that serves health and metadata alone.
+    pub(in crate::api) fn public(dapr: Arc<Dapr>) -> Self {
+        Self { dapr, public: true }
     }
 }
 
@@ -51,20 +64,74 @@ impl hyper::service::Service<Request<Incoming>> for HttpPort {
     type Future = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let dapr = self.0.clone();
-        Box::pin(async move { Ok(dapr.answer(request).await) })
+        let (dapr, public) = (self.dapr.clone(), self.public);
+        Box::pin(async move {
+            Ok(if public { dapr.answer_public(request).await } else { dapr.answer(request).await })
+        })
     }
 }
 
 impl Dapr {
     async fn answer(&self, request: Request<Incoming>) -> Answer {
-        let Ok(route) = Route::of(request.method(), request.uri().path()) else {
+        let observed = Observed::begin(&self.settings, &request);
+        let cors = Cors::of(&self.settings.cors, request.headers());
+        let preflight = cors.as_ref().and_then(|cors| cors.preflight(&request));
+        let mut refused = false;
+        let answer = if let Some(answer) = preflight {
+            answer
+        } else {
+            let mut answer = self.answer_to(request, &mut refused).await;
+            if let Some(cors) = cors {
+                cors.mark(&mut answer);
+            }
+            answer
+        };
+        if let Some(observed) = observed {
+            observed.answered(&self.settings, &answer, refused);
+        }
+        answer
+    }
+
+    /// What the public port answers.
+    async fn answer_public(&self, request: Request<Incoming>) -> Answer {
+        let observed = Observed::begin(&self.settings, &request);
+        let version = request.version();
+        let route = Route::of(request.method(), request.uri().path());
+        let answer = match route {
+            Ok(
+                route @ (Route::GetMetadata
+                | Route::PutMetadata { .. }
+                | Route::Healthz
+                | Route::HealthzOutbound),
+            ) => match self.routed(route, request).await {
+                Ok(answer) => answer,
+                Err(error) => answer::error(&error, version),
+            },
+            _ => plain_text(StatusCode::NOT_FOUND, "404 page not found\n"),
+        };
+        if let Some(observed) = observed {
+            // It is measured, and not logged.
+            observed.answered(&self.settings, &answer, true);
+        }
+        answer
+    }
+
+    /// `refused` is set where the caller's token is not the right one.
+    async fn answer_to(&self, request: Request<Incoming>, refused: &mut bool) -> Answer {
+        let path = request.uri().path();
+        let (Ok(mut route), Ok(segments)) =
+            (Route::of(request.method(), path), path::segments(path))
+        else {
             return plain_text(StatusCode::BAD_REQUEST, "400 Bad Request");
         };
+        if !self.settings.access.http(&segments) {
+            route = Route::Unknown;
+        }
         if let Some(token) = &self.settings.token
             && !route.needs_no_token()
             && !request.headers().get(HEADER).is_some_and(|shown| token.admits(shown.as_bytes()))
         {
+            *refused = true;
             return plain_text(StatusCode::UNAUTHORIZED, "invalid api token\n");
         }
         let version = request.version();
@@ -106,6 +173,10 @@ impl Dapr {
             }
             Route::NotYet => Err(ApiError::unimplemented().into()),
             // To invoke an application is one more route that is not there yet.
+            // The route that would tell is closed itself.
+            Route::Unknown if !self.settings.access.http(&["v1.0", "invoke"]) => {
+                Ok(plain_text(StatusCode::NOT_FOUND, "404 page not found\n"))
+            }
             Route::Unknown if names_an_app(&head.headers) => Err(ApiError::unimplemented().into()),
             Route::Unknown => Err(ApiError::plain(
                 INVOKE,

@@ -11,6 +11,8 @@ use tonic::Code;
 use super::Dapr;
 use super::error::{ApiError, Kind, unavailable};
 use crate::registry::{Missing, SecretComponent};
+use crate::resources::SecretScope;
+use crate::telemetry::Measured;
 
 const NOT_FOUND: Kind =
     Kind::new(StatusCode::UNAUTHORIZED, Code::InvalidArgument, "ERR_SECRET_STORE_NOT_FOUND");
@@ -19,6 +21,8 @@ const NOT_CONFIGURED: Kind = Kind::new(
     Code::FailedPrecondition,
     "ERR_SECRET_STORES_NOT_CONFIGURED",
 );
+const DENIED: Kind =
+    Kind::new(StatusCode::FORBIDDEN, Code::PermissionDenied, "ERR_PERMISSION_DENIED");
 const GET: Kind = Kind::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, "ERR_SECRET_GET");
 
 impl Dapr {
@@ -31,8 +35,12 @@ impl Dapr {
         metadata: Metadata,
     ) -> Result<Secret, ApiError> {
         let component = self.secret_store(store)?;
+        if !self.secret_scope(store).is_none_or(|scope| scope.allows(key)) {
+            let message = format!("access denied by policy to get \"{key}\" from \"{store}\"");
+            return Err(ApiError::plain(DENIED, message));
+        }
         let got = async { component.component(cx).await?.get(cx, key, metadata).await };
-        got.await.map_err(|error| {
+        self.measured(Measured::Secret, store, "get", got).await.map_err(|error| {
             failed(&error, || {
                 format!("failed getting secret with key {key} from secret store {store}: {error}")
             })
@@ -48,9 +56,19 @@ impl Dapr {
     ) -> Result<HashMap<String, Secret>, ApiError> {
         let component = self.secret_store(store)?;
         let got = async { component.component(cx).await?.bulk_get(cx, metadata).await };
-        got.await.map_err(|error| {
+        let got = self.measured(Measured::Secret, store, "bulk_get", got).await;
+        let scope = self.secret_scope(store);
+        let let_through = |mut all: HashMap<String, Secret>| {
+            all.retain(|name, _| scope.is_none_or(|scope| scope.allows(name)));
+            all
+        };
+        got.map(let_through).map_err(|error| {
             failed(&error, || format!("failed getting secrets from secret store {store}: {error}"))
         })
+    }
+
+    fn secret_scope(&self, store: &str) -> Option<&SecretScope> {
+        self.settings.secret_scopes.iter().find(|scope| scope.store == store)
     }
 
     fn secret_store(&self, name: &str) -> Result<Arc<SecretComponent>, ApiError> {

@@ -20,9 +20,11 @@ use super::Dapr;
 use super::error::{ApiError, Front};
 use crate::key_prefix;
 use crate::registry::StateComponent;
+use crate::telemetry::Measured;
 
 /// The state store that one call is about.
 pub(super) struct Store<'a> {
+    dapr: &'a Dapr,
     component: Arc<StateComponent>,
     name: &'a str,
     front: Front,
@@ -30,9 +32,9 @@ pub(super) struct Store<'a> {
 
 impl Dapr {
     /// The state store of this name.
-    pub(super) fn store<'a>(&self, name: &'a str, front: Front) -> Result<Store<'a>, ApiError> {
+    pub(super) fn store<'a>(&'a self, name: &'a str, front: Front) -> Result<Store<'a>, ApiError> {
         match self.registry.state(name) {
-            Ok(component) => Ok(Store { component, name, front }),
+            Ok(component) => Ok(Store { dapr: self, component, name, front }),
             Err(why) => Err(missing(why, name, &self.settings.app_id, front)),
         }
     }
@@ -55,7 +57,7 @@ impl Store<'_> {
     ) -> Result<GetResponse, ApiError> {
         let request = GetRequest { key: self.stored(key)?, metadata, consistency };
         let got = async { self.component.slot.component(cx).await?.get(cx, request).await };
-        got.await.map_err(|error| self.failed(Doing::Get { key }, &error))
+        self.measured("get", got).await.map_err(|error| self.failed(Doing::Get { key }, &error))
     }
 
     /// The values of several keys of the application. `parallelism` of zero or less is all at once.
@@ -78,7 +80,10 @@ impl Store<'_> {
         let got = async {
             self.component.slot.component(cx).await?.bulk_get(cx, requests, at_once).await
         };
-        let mut items = got.await.map_err(|error| self.failed(Doing::BulkGet, &error))?;
+        let mut items = self
+            .measured("bulk_get", got)
+            .await
+            .map_err(|error| self.failed(Doing::BulkGet, &error))?;
         for item in &mut items {
             item.key = key_prefix::original(&item.key).to_owned();
         }
@@ -101,7 +106,7 @@ impl Store<'_> {
                 }
             }
         };
-        saved.await.map_err(|error| self.failed(Doing::Save, &error))
+        self.measured("set", saved).await.map_err(|error| self.failed(Doing::Save, &error))
     }
 
     /// Removes the application's `key`; that of `request` is not looked at.
@@ -113,7 +118,9 @@ impl Store<'_> {
     ) -> Result<(), ApiError> {
         let request = DeleteRequest { key: self.stored(key)?, ..request };
         let done = async { self.component.slot.component(cx).await?.delete(cx, request).await };
-        done.await.map_err(|error| self.failed(Doing::Delete { key }, &error))
+        self.measured("delete", done)
+            .await
+            .map_err(|error| self.failed(Doing::Delete { key }, &error))
     }
 
     /// Removes keys as [`stored`](Self::stored) gives them.
@@ -132,7 +139,9 @@ impl Store<'_> {
                 }
             }
         };
-        done.await.map_err(|error| self.failed(Doing::BulkDelete, &error))
+        self.measured("bulk_delete", done)
+            .await
+            .map_err(|error| self.failed(Doing::BulkDelete, &error))
     }
 
     /// The entries that match `query`, Dapr's query language as JSON text.
@@ -147,7 +156,7 @@ impl Store<'_> {
             let query = query::parsed(query).map_err(|error| Error::Invalid(error.to_string()))?;
             component.query(cx, QueryRequest { query, metadata }).await
         };
-        let mut found = found.await.map_err(|error| match error {
+        let mut found = self.measured("query", found).await.map_err(|error| match error {
             Error::Unsupported(_) => query_not_supported(self.name),
             error => self.failed(Doing::Query, &error),
         })?;
@@ -155,6 +164,15 @@ impl Store<'_> {
             item.key = key_prefix::original(&item.key).to_owned();
         }
         Ok(found)
+    }
+
+    /// A call of the store, measured where that is asked for.
+    async fn measured<T>(
+        &self,
+        operation: &str,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        self.dapr.measured(Measured::State, self.name, operation, call).await
     }
 
     fn failed(&self, doing: Doing<'_>, error: &Error) -> ApiError {

@@ -36,6 +36,15 @@ fn sizes(message: &str) -> String {
     }
 }
 
+/// A method that the configuration does not let anybody call.
+pub(super) fn closed() -> Status {
+    let facts =
+        [("http.code", "501"), ("http.error_message", "requested endpoint is not available")];
+    let facts = facts.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let details = ErrorDetails::with_error_info("Not Implemented", "dapr.io", facts);
+    Status::with_error_details(Code::Unimplemented, "Not Implemented", details)
+}
+
 /// A caller that showed the wrong token, or none.
 pub(super) fn unauthorized(shown: bool) -> Status {
     let why = if shown {

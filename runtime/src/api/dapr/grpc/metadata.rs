@@ -33,6 +33,7 @@ impl Dapr {
                 }),
             }),
             runtime_version: self.settings.runtime_version.clone(),
+            enabled_features: self.settings.features.clone(),
             actor_runtime: Some(pb::ActorRuntime {
                 runtime_status: pb::actor_runtime::ActorRuntimeStatus::Disabled.into(),
                 placement: NO_PLACEMENT.to_owned(),

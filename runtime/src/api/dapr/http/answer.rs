@@ -39,6 +39,11 @@ pub(super) fn no_content() -> Answer {
     answer(StatusCode::NO_CONTENT, None, Bytes::new())
 }
 
+/// An answer without a body.
+pub(super) fn empty(status: StatusCode) -> Answer {
+    answer(status, None, Bytes::new())
+}
+
 /// An answer that is no JSON.
 pub(super) fn plain_text(status: StatusCode, text: &'static str) -> Answer {
     answer(status, Some(&TEXT), Bytes::from_static(text.as_bytes()))

@@ -17,6 +17,8 @@ use crate::api::dapr::metadata::{NO_PLACEMENT, Shown};
 struct Metadata<'a> {
     id: &'a str,
     runtime_version: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    enabled_features: &'a [String],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     components: Vec<Component>,
     extended: BTreeMap<String, String>,
@@ -87,6 +89,7 @@ impl Dapr {
         ok(json::to_bytes(&Metadata {
             id: &self.settings.app_id,
             runtime_version: &self.settings.runtime_version,
+            enabled_features: &self.settings.features,
             components: self.shown_components().into_iter().map(Into::into).collect(),
             extended: self.extended_metadata(),
             app_connection_properties: AppConnection {

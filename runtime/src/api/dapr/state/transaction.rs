@@ -62,6 +62,7 @@ impl Transaction<'_> {
             return Err(too_many_operations(self.store.name, operations.len(), most));
         }
         let request = TransactRequest { operations, metadata };
-        self.component.transact(cx, request).await.map_err(failed)
+        let done = self.component.transact(cx, request);
+        self.store.measured("transaction", done).await.map_err(failed)
     }
 }

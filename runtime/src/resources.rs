@@ -1,0 +1,40 @@
+//! Dapr's resources: the YAML files that declare components and subscriptions, and the one that
+//! configures the runtime.
+//!
+//! Files become [`Manifest`]s, one for each document, and these become values: components the same
+//! that `plugins.toml` declares, so that nothing after this knows where one was written. Reading
+//! changes nothing and starts nothing; what is wrong with one document is told and does not hold up
+//! the others, but for two of one name.
+
+mod component;
+mod configuration;
+mod fields;
+mod folder;
+mod load;
+mod manifest;
+mod scope;
+mod spec;
+mod subscription;
+mod template;
+mod yaml;
+
+pub use component::{ComponentResource, Item, SecretKeyRef};
+pub use configuration::{
+    ApiLogging, ApiProtocol, ApiRule, Configuration, ConfigurationError, HttpMetrics,
+    MetricsSettings,
+};
+pub use fields::FieldError;
+pub use folder::{FolderError, read_folder, read_text};
+pub use load::{Duplicate, Duplicates, Loaded, Problem, Resources, load};
+pub use manifest::{Kind, Manifest};
+pub use scope::SecretScope;
+pub use spec::{SpecError, Specified};
+pub use subscription::{BulkSubscribe, SubscriptionResource, SubscriptionRule};
+pub use template::{Names, TemplateError};
+/// The duration of a text in Go's form, such as `1m30s`; none where it is none.
+#[must_use]
+pub fn go_duration(text: &str) -> Option<std::time::Duration> {
+    crate::go_duration::parse(text)
+}
+
+pub use yaml::{Node, Value, YamlError};

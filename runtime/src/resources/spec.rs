@@ -1,0 +1,79 @@
+//! From a component as YAML declares it to the one that the registry takes.
+
+use replug_component::ComponentType;
+
+use super::component::ComponentResource;
+use super::template::{Names, TemplateError};
+use crate::component::{
+    ComponentSpec, DeclaredMetadata, HoldPolicy, MetadataValue, SecretReference,
+};
+
+/// A component as the registry takes it, and what could not be had of it, for the log.
+#[derive(Debug, Clone)]
+pub struct Specified {
+    /// The component.
+    pub spec: ComponentSpec,
+    /// What could not be had.
+    pub warnings: Vec<String>,
+}
+
+/// Why a resource is no component.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    /// Its type is of no building block that replug has.
+    #[error("incorrect type {0}")]
+    Type(String),
+    /// It has neither a type nor a version.
+    #[error("`spec.type` is missing; write a component type, such as state.redis")]
+    NoType,
+    /// One of its values cannot be made.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+}
+
+impl ComponentResource {
+    /// The component, of the application and in the environment that `names` tells of.
+    pub fn specified(&self, names: &Names) -> Result<Specified, SpecError> {
+        if self.component_type.is_empty() {
+            return Err(SpecError::NoType);
+        }
+        let component_type: ComponentType = (self.component_type.parse())
+            .map_err(|_| SpecError::Type(self.component_type.clone()))?;
+        let mut values = self.values(names)?;
+        let mut metadata = DeclaredMetadata::new();
+        let mut without_store = false;
+        for (name, value, secret) in values.items {
+            let value = match secret {
+                Some(secret) if !self.secret_store.is_empty() => {
+                    let key = Some(secret.key).filter(|key| !key.is_empty());
+                    let store = self.secret_store.clone();
+                    MetadataValue::Reference(SecretReference { store, name: secret.name, key })
+                }
+                Some(_) if value.is_empty() => {
+                    without_store = true;
+                    continue;
+                }
+                Some(_) => {
+                    without_store = true;
+                    MetadataValue::Plain(value)
+                }
+                None => MetadataValue::Plain(value),
+            };
+            metadata.insert(name, value);
+        }
+        if without_store {
+            let name = &self.name;
+            values
+                .warnings
+                .push(format!("Component {name} references a secret store that isn't loaded: "));
+        }
+        let spec = ComponentSpec {
+            name: self.name.clone(),
+            component_type,
+            version: self.version.clone(),
+            metadata,
+            hold: HoldPolicy::default(),
+        };
+        Ok(Specified { spec, warnings: values.warnings })
+    }
+}

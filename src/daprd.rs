@@ -1,0 +1,356 @@
+//! `replug daprd`: replug in daprd's place. It takes daprd's flags, files and variables, and says
+//! what daprd says; underneath it is the same run as `replug run`.
+
+mod environment;
+mod flags;
+mod load;
+mod log;
+mod plan;
+mod settings;
+mod wait;
+
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use replug_runtime::api::{ApiCallLog, ApiSettings, ListenAddress};
+use replug_runtime::app::Application;
+use replug_runtime::registry::Registry;
+use replug_supervisor::output::log::subscriber_as;
+use replug_supervisor::plan::Plan;
+use tracing_subscriber::EnvFilter;
+
+use self::flags::{Flags, Usage};
+use self::log::{DaprdLine, SCOPE};
+pub(crate) use self::settings::Settings;
+use crate::exit::Failure;
+use crate::run::{self, Held, LogGuard, Manner};
+
+/// The version of Dapr's runtime whose behaviour this is.
+const DAPR_VERSION: &str = "1.18.3";
+
+/// What is on in Dapr unless a Configuration says otherwise.
+const FEATURES: [&str; 2] = ["HotReload", "WorkflowsRemoteActivityReminder"];
+
+/// What `replug daprd` does otherwise than `replug run`.
+#[derive(Debug)]
+pub(crate) struct Daprd {
+    pub(crate) settings: Settings,
+    begun: Instant,
+}
+
+/// Runs in daprd's place. `args` is the whole command line, the first being the program.
+pub(crate) fn daprd(args: &[OsString], own: &[OsString]) -> ExitCode {
+    let texts = own.iter().map(|arg| arg.to_string_lossy().into_owned());
+    let flags = match Flags::read(texts) {
+        Ok(flags) => flags,
+        Err(Usage::Help) => {
+            eprint!("{}", flags::usage());
+            return ExitCode::SUCCESS;
+        }
+        Err(Usage::Wrong(what)) => {
+            eprint!("{}", flags::usage());
+            eprintln!("{what}");
+            return ExitCode::from(2);
+        }
+    };
+    if flags.on("version") {
+        println!("{DAPR_VERSION}");
+        return ExitCode::SUCCESS;
+    }
+    if flags.on("build-info") {
+        println!("Version: {DAPR_VERSION}\nGit Commit: replug\nGit Version: {}", run::VERSION);
+        return ExitCode::SUCCESS;
+    }
+    if flags.on("wait") {
+        wait::wait(flags.text("dapr-http-port"));
+        return ExitCode::SUCCESS;
+    }
+    match begin(args, &flags) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn begin(args: &[OsString], flags: &Flags) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let filter = match flags.text("log-level").to_ascii_lowercase().as_str() {
+        "debug" => "debug,h2=info,hyper=info,hyper_util=info,tower=info,tonic=info",
+        "info" => "info",
+        "warn" | "warning" => "warn",
+        "error" | "fatal" => "error",
+        _ => {
+            let level = flags.text("log-level");
+            println!("level=fatal msg=\"invalid value for --log-level: {level}\"");
+            return Err(Failure::shown());
+        }
+    };
+    let settings = Settings::of(flags);
+    // Before there is anything that would have to be done again.
+    let settled = settings.as_ref().map_or(Ok(()), |it| environment::settle(it, args));
+    let held = Held::begin()?;
+    let guard = log_to(flags, EnvFilter::new(filter))?;
+    let settings = match settings {
+        Ok(settings) => settings,
+        Err(error) => {
+            tracing::error!(target: SCOPE, fatal = true, "Failed to parse flags: {error}");
+            drop(guard);
+            return Err(Failure::shown());
+        }
+    };
+    if let Err(error) = settled {
+        tracing::error!(target: SCOPE, fatal = true, "Fatal error from runtime: {error}");
+        drop(guard);
+        return Err(Failure::shown());
+    }
+    let version = run::VERSION;
+    tracing::info!(
+        target: SCOPE,
+        "Starting Dapr Runtime -- version {DAPR_VERSION} -- commit replug-{version}"
+    );
+    tracing::info!(target: SCOPE, "Log level set to: {}", flags.text("log-level"));
+    tracing::warn!(
+        target: SCOPE,
+        "mTLS is disabled. Skipping certificate request and tls validation"
+    );
+    for not_done in &settings.not_done {
+        tracing::warn!(target: SCOPE, "{not_done}");
+    }
+    if settings.grace.is_none() {
+        tracing::warn!(
+            target: SCOPE,
+            "Graceful shutdown timeout is infinite, will wait indefinitely to shutdown"
+        );
+    }
+    let daprd = Arc::new(Daprd { settings, begun });
+    let told = |failure| {
+        daprd.tell_end(&Err(failure));
+        Failure::shown()
+    };
+    run::go(held, || daprd.manner().map_err(told), guard)
+}
+
+/// Has the log go where the flags say, in daprd's form.
+fn log_to(flags: &Flags, filter: EnvFilter) -> Result<LogGuard, Failure> {
+    let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let line = DaprdLine {
+        json: flags.on("log-as-json"),
+        app_id: flags.text("app-id").to_owned(),
+        instance: hostname.trim().to_owned(),
+        version: DAPR_VERSION,
+    };
+    let set = |failed: tracing::subscriber::SetGlobalDefaultError| Failure::failed(failed);
+    Ok(match flags.text("log-file") {
+        "" => {
+            let (subscriber, guard) = subscriber_as(io::stdout, line, filter);
+            tracing::subscriber::set_global_default(subscriber).map_err(set)?;
+            guard
+        }
+        file => {
+            let opened = OpenOptions::new().create(true).append(true).open(file);
+            let opened =
+                opened.map_err(|error| Failure::failed(format!("--log-file {file}: {error}")))?;
+            let (subscriber, guard) = subscriber_as(Arc::new(opened), line, filter);
+            tracing::subscriber::set_global_default(subscriber).map_err(set)?;
+            guard
+        }
+    })
+}
+
+// === impl Daprd ===
+
+impl Daprd {
+    fn manner(self: &Arc<Self>) -> Result<Manner, Failure> {
+        let plan = plan::plan(&self.settings).map_err(Failure::failed)?;
+        let mut on: Vec<_> = FEATURES
+            .into_iter()
+            .filter(|name| plan.configuration.feature(name, true))
+            .map(str::to_owned)
+            .collect();
+        for (name, enabled) in &plan.configuration.features {
+            if *enabled && !on.contains(name) {
+                on.push(name.clone());
+            }
+        }
+        tracing::info!(target: SCOPE, "Enabled features: {}", on.join(" "));
+        tracing::info!(target: SCOPE, "standalone mode configured");
+        tracing::info!(target: SCOPE, "app id: {}", self.settings.app_id);
+        Ok(Manner {
+            source: plan::source(self.settings.clone()),
+            metrics: self.settings.metrics.map(ListenAddress::from),
+            config: plan.file.clone(),
+            plan,
+            daprd: Some(self.clone()),
+        })
+    }
+
+    /// What of the API is particular to daprd.
+    pub(crate) fn api(&self, plan: &Plan, api: &mut ApiSettings) {
+        DAPR_VERSION.clone_into(&mut api.runtime_version);
+        api.read_buffer = self.settings.read_buffer;
+        api.cors.clone_from(&self.settings.cors);
+        api.public = self.settings.public.map(ListenAddress::from).into_iter().collect();
+        api.h2c = !std::env::var("DAPR_HTTP_DISABLE_H2C").is_ok_and(|off| truthy(&off));
+        let logging = &plan.configuration.api_logging;
+        let logs = self.settings.api_logging.or(logging.enabled).unwrap_or_default();
+        api.call_log = logs.then_some(ApiCallLog {
+            operations: logging.obfuscate_urls,
+            omit_health_checks: logging.omit_health_checks,
+        });
+        let configured = &plan.configuration;
+        let mut features: Vec<_> = FEATURES
+            .into_iter()
+            .filter(|name| configured.feature(name, true))
+            .map(str::to_owned)
+            .collect();
+        for (name, enabled) in &configured.features {
+            if *enabled && !features.contains(name) {
+                features.push(name.clone());
+            }
+        }
+        api.features = features;
+    }
+
+    /// How long calls that are under way have to end.
+    pub(crate) fn grace(&self) -> Duration {
+        /// As long as nobody would wait.
+        const WITHOUT_END: Duration = Duration::from_secs(365 * 24 * 3600);
+        self.settings.grace.unwrap_or(WITHOUT_END)
+    }
+
+    /// Makes every component of the plan.
+    pub(crate) async fn load(
+        self: Arc<Self>,
+        plan: Plan,
+        registry: Arc<Registry>,
+        telemetry: Option<Arc<replug_runtime::telemetry::Telemetry>>,
+    ) -> Result<(), Failure> {
+        load::load(plan, registry, telemetry).await.map_err(Failure::failed)
+    }
+
+    /// Says where the APIs listen, in the lines that tools wait for.
+    pub(crate) fn tell_listeners(&self, grpc: &[ListenAddress], http: &[ListenAddress]) {
+        for address in grpc {
+            tracing::info!(target: SCOPE, "API gRPC server is running on {}", place(address));
+        }
+        for address in http {
+            tracing::info!(target: SCOPE, "HTTP server is running on {}", place(address));
+        }
+    }
+
+    /// Says that everything is there.
+    pub(crate) fn tell_initialized(&self) {
+        tracing::info!(
+            target: SCOPE,
+            "dapr initialized. Status: Running. Init Elapsed {}ms",
+            self.begun.elapsed().as_millis()
+        );
+    }
+
+    /// Waits until the application listens.
+    pub(crate) async fn await_app(&self, application: &Application) {
+        /// How often it is said that it is waited for.
+        const SAID: Duration = Duration::from_secs(10);
+        let app = &self.settings.app;
+        let port = app.port;
+        tracing::info!(
+            target: SCOPE,
+            "application protocol: {}. waiting on port {port}.  This will block until the app is \
+             listening on that port.",
+            app.protocol
+        );
+        let mut discovered = std::pin::pin!(application.discovered());
+        while tokio::time::timeout(SAID, discovered.as_mut()).await.is_err() {
+            tracing::info!(target: SCOPE, "waiting for application to listen on port {port}");
+        }
+        tracing::info!(target: SCOPE, "application discovered on port {port}");
+    }
+
+    /// Serves on for a while after a signal to end, where the flags say so.
+    pub(crate) async fn block(&self) {
+        if let Some(block) = self.settings.block {
+            tracing::info!(
+                target: SCOPE,
+                "Blocking graceful shutdown for {} or until app reports unhealthy...",
+                humantime::format_duration(block)
+            );
+            tokio::time::sleep(block).await;
+            tracing::info!(target: SCOPE, "Block shutdown period expired, entering shutdown...");
+        }
+    }
+
+    /// Says which signal has come.
+    pub(crate) fn tell_signal(&self, signal: &str) {
+        tracing::info!(
+            target: SCOPE,
+            "Received signal '{}'; beginning shutdown",
+            in_go(signal)
+        );
+    }
+
+    /// Why it ends when one comes again.
+    pub(crate) fn again(&self, signal: &str) -> Failure {
+        Failure::failed(format!(
+            "Received signal '{}' during shutdown; exiting immediately",
+            in_go(signal)
+        ))
+    }
+
+    /// Why it ends when calls were still under way at the end of their time.
+    pub(crate) fn late(&self) -> Failure {
+        Failure::failed("Graceful shutdown timeout exceeded, forcing shutdown")
+    }
+
+    /// The last line of the log.
+    pub(crate) fn tell_end(&self, ended: &Result<(), Failure>) {
+        match ended {
+            Ok(()) => tracing::info!(target: SCOPE, "Daprd shutdown gracefully"),
+            Err(failure) => {
+                let why = failure.message().unwrap_or("an error of its own, shown above");
+                // These two are no errors of the runtime.
+                if why.starts_with("Received signal") || why.starts_with("Graceful shutdown") {
+                    tracing::error!(target: SCOPE, fatal = true, "{why}");
+                } else {
+                    tracing::error!(target: SCOPE, fatal = true, "Fatal error from runtime: {why}");
+                }
+            }
+        }
+    }
+}
+
+/// The signal, as Go calls it.
+fn in_go(signal: &str) -> &'static str {
+    if signal == "SIGINT" { "interrupt" } else { "terminated" }
+}
+
+fn truthy(text: &str) -> bool {
+    matches!(text.to_ascii_lowercase().as_str(), "1" | "t" | "true" | "y" | "yes" | "on")
+}
+
+/// `port N`, or the socket.
+fn place(address: &ListenAddress) -> String {
+    match address {
+        ListenAddress::Tcp(address) => {
+            let port = address.rsplit_once(':').map_or(address.as_str(), |(_, port)| port);
+            format!("port {port}")
+        }
+        ListenAddress::Unix(path) => format!("socket {}", path.display()),
+    }
+}
+
+/// The command line that `replug daprd` was called with, the program included, and the part of it
+/// that is daprd's.
+pub(crate) fn called() -> Option<(Vec<OsString>, Vec<OsString>)> {
+    let all: Vec<OsString> = std::env::args_os().collect();
+    let name = all.first().map(PathBuf::from).unwrap_or_default();
+    if name.file_name().is_some_and(|name| name == "daprd") {
+        let own = all[1..].to_vec();
+        return Some((all, own));
+    }
+    let is = all.get(1).is_some_and(|command| command == "daprd");
+    is.then(|| (all.clone(), all[2..].to_vec()))
+}

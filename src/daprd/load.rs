@@ -1,0 +1,163 @@
+//! Components are made, as daprd tells of it: in the order of their files, secret stores first, and
+//! one that fails ends everything unless it says that it may.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesOrdered;
+use replug_component::BuildingBlock;
+use replug_runtime::component::ComponentSpec;
+use replug_runtime::registry::{ComponentState, Registry};
+use replug_runtime::resources::ComponentResource;
+use replug_runtime::telemetry::Telemetry;
+use replug_supervisor::plan::Plan;
+use tokio::time::timeout;
+
+use super::log::SCOPE;
+
+/// How long a component waits for its type where plugins are declared that may yet bring it: longer
+/// than its own timeout, since they have to start first.
+const FOR_PLUGINS: Duration = Duration::from_secs(30);
+
+/// Why a component could not be made.
+enum Trouble {
+    /// Nothing serves its type.
+    Create(String),
+    /// Its initialisation failed, or was late.
+    Init(String),
+}
+
+/// Makes every component of the plan. An error is what daprd ends with. All are known from the first
+/// poll on, and are made at the same time; what came of them is told in their order.
+pub(super) async fn load(
+    plan: Plan,
+    registry: Arc<Registry>,
+    telemetry: Option<Arc<Telemetry>>,
+) -> Result<(), String> {
+    let has_plugins = !plan.plugins.is_empty();
+    let mut specs: Vec<_> = plan.components.iter().collect();
+    specs.sort_by_key(|spec| spec.component_type.block() != BuildingBlock::SecretStores);
+    let resource = |spec: &ComponentSpec| {
+        plan.resources.components.iter().find(|resource| resource.name == spec.name)
+    };
+    let mut made: FuturesOrdered<_> = specs
+        .into_iter()
+        .map(|spec| {
+            let (resource, registry) = (resource(spec), &registry);
+            async move {
+                let own = resource.map(|resource| resource.init_timeout);
+                let limit = match own {
+                    Some(own) if has_plugins && !own.is_zero() => own.max(FOR_PLUGINS),
+                    Some(own) => own,
+                    None => FOR_PLUGINS,
+                };
+                let made = timeout(limit, make(spec, registry)).await;
+                (spec, resource, made.unwrap_or_else(|_| Err(late(spec, registry))))
+            }
+        })
+        .collect();
+    while let Some((spec, resource, made)) = made.next().await {
+        let log_name = resource.map_or_else(
+            || format!("{} ({}/{})", spec.name, spec.component_type, spec.version),
+            ComponentResource::log_name,
+        );
+        let component_type = spec.component_type.as_str();
+        if let Some(telemetry) = &telemetry {
+            telemetry.component_init(component_type);
+        }
+        let Err(trouble) = made else {
+            tracing::info!(target: SCOPE, "Component loaded: {log_name}");
+            if let Some(telemetry) = &telemetry {
+                telemetry.component_loaded();
+            }
+            continue;
+        };
+        let (kind, reason, cause) = match trouble {
+            Trouble::Create(cause) => ("CREATE_COMPONENT_FAILURE", "creation", cause),
+            Trouble::Init(cause) => ("INIT_COMPONENT_FAILURE", "init", cause),
+        };
+        if let Some(telemetry) = &telemetry {
+            telemetry.component_init_failed(component_type, reason, &spec.name);
+        }
+        let within = format!("initialization error occurred for {log_name}");
+        let inner = format!("[{kind}]: {within}: {cause}");
+        tracing::error!(target: SCOPE, "Failed to init component {log_name}: {inner}");
+        let whole = format!(
+            "process component {} error: [INIT_COMPONENT_FAILURE]: {within}: {inner}",
+            spec.name
+        );
+        // What stands in plugins.toml ends nothing, as in `replug run`.
+        if resource.is_none_or(|resource| resource.ignore_errors) {
+            tracing::error!(target: SCOPE, "Ignoring error processing component: {whole}");
+            continue;
+        }
+        tracing::warn!(
+            target: SCOPE,
+            "Error processing component, daprd will exit gracefully: {whole}"
+        );
+        return Err(whole);
+    }
+    Ok(())
+}
+
+/// Makes one, and waits until it can be used.
+async fn make(spec: &ComponentSpec, registry: &Registry) -> Result<(), Trouble> {
+    let mut changes = registry.changes();
+    match registry.redeclare(spec.clone()).await {
+        Ok(None) => {}
+        Ok(Some(cause)) => return Err(Trouble::Init(cause)),
+        Err(error) => return Err(Trouble::Create(error.to_string())),
+    }
+    loop {
+        changes.mark_unchanged();
+        match state(spec, registry) {
+            Some(ComponentState::Ready) => return Ok(()),
+            Some(ComponentState::Failed(cause)) => return Err(Trouble::Init(cause)),
+            Some(ComponentState::Waiting(_) | ComponentState::Suspended(_)) | None => {}
+        }
+        if changes.changed().await.is_err() {
+            return Err(Trouble::Init("it was taken out".to_owned()));
+        }
+    }
+}
+
+/// Why one was not there in time.
+fn late(spec: &ComponentSpec, registry: &Registry) -> Trouble {
+    match state(spec, registry) {
+        Some(ComponentState::Waiting(_)) | None => Trouble::Create(not_found(spec)),
+        Some(ComponentState::Suspended(cause)) => Trouble::Init(format!(
+            "{cause}\ninit timeout for component {} ({}/{})",
+            spec.name, spec.component_type, spec.version
+        )),
+        _ => Trouble::Init(format!(
+            "init timeout for component {} ({}/{})",
+            spec.name, spec.component_type, spec.version
+        )),
+    }
+}
+
+fn state(spec: &ComponentSpec, registry: &Registry) -> Option<ComponentState> {
+    let found = registry.components().into_iter().find(|component| component.name == spec.name);
+    found.map(|component| component.state)
+}
+
+/// That nothing serves a type, as Dapr says it.
+fn not_found(spec: &ComponentSpec) -> String {
+    let ComponentSpec { name, component_type, version, .. } = spec;
+    match component_type.block() {
+        BuildingBlock::State => format!("couldn't find state store {component_type}/{version}"),
+        BuildingBlock::PubSub => format!("couldn't find message bus {component_type}/{version}"),
+        BuildingBlock::SecretStores => {
+            format!("couldn't find secret store {component_type}/{version}")
+        }
+        BuildingBlock::Configuration => {
+            format!("couldn't find configuration store {component_type}/{version}")
+        }
+        BuildingBlock::Lock => format!("couldn't find lock store {component_type}/{version}"),
+        BuildingBlock::Bindings => {
+            format!("couldn't find binding {name} ({component_type}/{version})")
+        }
+        BuildingBlock::Hello => format!("couldn't find {component_type}/{version}"),
+    }
+}

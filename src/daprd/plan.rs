@@ -1,0 +1,174 @@
+//! The plan that daprd's flags and resource files come to.
+
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use replug_runtime::resources::Configuration;
+use replug_supervisor::plan::{
+    Checked, Plan, Severity, Surroundings, Wrong, WrongWith, default_run_dir,
+};
+use replug_supervisor::reload::{Source, Wanted};
+
+use super::log::SCOPE;
+use super::settings::Settings;
+use crate::check;
+
+/// What a plan without a file is called.
+const NO_FILE: &str = "daprd";
+
+/// What is to be run. An error is for people, in daprd's words where it has any.
+pub(super) fn plan(settings: &Settings) -> Result<Plan, String> {
+    let surroundings = check::surroundings();
+    let base = base(settings, &surroundings).plan.ok_or("the plugins are wrong, as shown above")?;
+    let mut plan = fitted(base, settings, &surroundings)?;
+    tracing::info!(target: SCOPE, "Loading components…");
+    if !plan.runtime.resources.is_empty() {
+        tracing::info!(target: SCOPE, "Watching directories: {}", bracketed(&plan.runtime.resources));
+    }
+    let (read, wrong) = plan.resources_read(&surroundings);
+    plan = read;
+    let mut duplicates = Vec::new();
+    for wrong in wrong {
+        match told(wrong) {
+            Told::Fatal(message) => return Err(message),
+            Told::Duplicate(message) => duplicates.push(message),
+            Told::Logged => {}
+        }
+    }
+    if !duplicates.is_empty() {
+        return Err(format!("failed to load components: {}", duplicates.join("\n")));
+    }
+    Ok(plan)
+}
+
+/// Where plans come from while everything runs.
+pub(super) fn source(settings: Settings) -> Source {
+    Source::new(move |wanted| {
+        let surroundings = check::surroundings();
+        let present = match wanted {
+            Wanted::Resources(present) => present.clone(),
+            Wanted::Everything => {
+                let mut checked = base(&settings, &surroundings);
+                let Some(base) = checked.plan.take() else { return checked };
+                match fitted(base, &settings, &surroundings) {
+                    Ok(plan) => plan,
+                    Err(error) => {
+                        tracing::error!(target: SCOPE, "{error}");
+                        return checked;
+                    }
+                }
+            }
+        };
+        present.with_resources_as_they_are(&surroundings)
+    })
+}
+
+/// The plugins, with the defaults of everything else.
+fn base(settings: &Settings, surroundings: &Surroundings) -> Checked {
+    let checked = match &settings.plugins {
+        Some(file) => Plan::load(file, surroundings),
+        None => Plan::check(String::new(), Path::new(NO_FILE), surroundings),
+    };
+    for diagnostic in &checked.diagnostics {
+        match diagnostic.severity {
+            Severity::Error => tracing::error!(target: SCOPE, "{diagnostic}"),
+            Severity::Warning => tracing::warn!(target: SCOPE, "{diagnostic}"),
+        }
+    }
+    checked
+}
+
+/// The plan as the flags have it.
+fn fitted(
+    mut plan: Plan,
+    settings: &Settings,
+    surroundings: &Surroundings,
+) -> Result<Plan, String> {
+    let said_where = plan.runtime.run_dir != default_run_dir(&plan.runtime.app_id, surroundings);
+    let runtime = &mut plan.runtime;
+    runtime.app_id.clone_from(&settings.app_id);
+    if !said_where {
+        let control_is_below = runtime.control == runtime.run_dir.join("control.sock");
+        runtime.run_dir = run_dir(&settings.app_id, surroundings);
+        if control_is_below {
+            runtime.control = runtime.run_dir.join("control.sock");
+        }
+    }
+    runtime.grpc.clone_from(&settings.grpc);
+    runtime.http.clone_from(&settings.http);
+    runtime.socket_dir = Some(settings.sockets.clone());
+    runtime.max_message = settings.max_body;
+    plan.app.clone_from(&settings.app);
+    let runtime = &mut plan.runtime;
+    runtime.resources.extend(settings.resources.iter().cloned());
+    runtime.configuration.extend(settings.configuration.iter().cloned());
+    plan.configuration = Configuration::load(&plan.runtime.configuration, |name| {
+        surroundings.env.get(name).cloned()
+    })
+    .map_err(|error| error.to_string())?;
+    Ok(plan)
+}
+
+/// Where this sidecar keeps what is its own. Two of one application may run on one machine, as
+/// Dapr's can: the second has its process's number in the name.
+fn run_dir(app_id: &str, surroundings: &Surroundings) -> PathBuf {
+    let usual = default_run_dir(&app_id.replace('/', "_"), surroundings);
+    let control = usual.join("control.sock");
+    let another_is_there = UnixStream::connect(&control).is_ok();
+    // Its own, when the plan is read again.
+    let pid = std::process::id();
+    let own = usual.with_file_name(format!("{}-{pid}", app_id.replace('/', "_")));
+    if own.exists() || another_is_there && !is_own(&control) { own } else { usual }
+}
+
+/// Whether this very process listens there.
+fn is_own(control: &Path) -> bool {
+    let Ok(stream) = UnixStream::connect(control) else { return false };
+    let peer = nix::sys::socket::getsockopt(&stream, nix::sys::socket::sockopt::PeerCredentials);
+    peer.is_ok_and(|peer| peer.pid().cast_unsigned() == std::process::id())
+}
+
+enum Told {
+    Fatal(String),
+    Duplicate(String),
+    Logged,
+}
+
+/// Tells of what is wrong with resources as daprd does, or gives what it ends with.
+fn told(wrong: Wrong) -> Told {
+    let file = wrong.file.display();
+    match wrong.with {
+        WrongWith::NotYaml => tracing::warn!(
+            target: SCOPE,
+            "A non-YAML Component file {file} was detected, it will not be loaded"
+        ),
+        WrongWith::Document => {
+            let line = wrong.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+            tracing::warn!(
+                target: SCOPE,
+                "daprd load Component error when parsing manifests yaml resource in {file}: \
+                 {line}{}",
+                wrong.message
+            );
+        }
+        WrongWith::OtherKind => tracing::debug!(target: SCOPE, "{file}: {}", wrong.message),
+        WrongWith::Refused | WrongWith::Value => tracing::warn!(target: SCOPE, "{}", wrong.message),
+        WrongWith::Name => return Told::Duplicate(wrong.message),
+        WrongWith::Folder => {
+            return Told::Fatal(format!(
+                "failed to load components: open {file}: {}",
+                wrong.message
+            ));
+        }
+        WrongWith::Component if wrong.severity == Severity::Warning => {
+            tracing::error!(target: SCOPE, "Ignoring error processing component: {}", wrong.message);
+        }
+        WrongWith::Component => return Told::Fatal(wrong.message),
+    }
+    Told::Logged
+}
+
+fn bracketed(paths: &[PathBuf]) -> String {
+    let shown: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+    format!("[{}]", shown.join(" "))
+}

@@ -1,0 +1,44 @@
+//! Metrics, served to Prometheus: what the runtime has measured of calls, and how plugins and
+//! components stand at the moment of asking.
+
+mod plugins;
+mod server;
+
+use std::sync::Arc;
+
+use replug_runtime::api::ListenAddress;
+use replug_runtime::registry::Registry;
+use replug_runtime::telemetry::Telemetry;
+use replug_supervisor::plan::Plan;
+use replug_supervisor::supervisor::Supervisor;
+
+pub(crate) use self::server::Listening;
+
+/// What is measured of a run of replug.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    /// None where nothing is to be measured.
+    pub(crate) telemetry: Option<Arc<Telemetry>>,
+    /// None where nobody can ask.
+    pub(crate) listening: Option<Listening>,
+}
+
+impl Metrics {
+    /// Listens where metrics are to be served. Without a place nothing is measured.
+    pub(crate) fn listen(plan: &Plan, at: Option<&ListenAddress>) -> Result<Self, String> {
+        let Some(at) = at else { return Ok(Self { telemetry: None, listening: None }) };
+        let settings = &plan.configuration.metrics;
+        let namespace = std::env::var("NAMESPACE").unwrap_or_default();
+        let telemetry = settings
+            .enabled
+            .then(|| Arc::new(Telemetry::new(&plan.runtime.app_id, &namespace, settings)));
+        Ok(Self { telemetry, listening: Some(Listening::at(at)?) })
+    }
+}
+
+/// The whole text for who asks now.
+fn text(telemetry: Option<&Telemetry>, supervisor: &Supervisor, registry: &Registry) -> String {
+    let mut text = telemetry.map(Telemetry::text).unwrap_or_default();
+    text.push_str(&plugins::text(&supervisor.status(), &registry.components()));
+    text
+}
