@@ -8,6 +8,7 @@
 mod etag;
 mod etcd;
 mod hello;
+mod jetstream;
 mod local;
 mod memory;
 mod postgresql;
@@ -65,6 +66,7 @@ pub fn types() -> Vec<Builtin> {
         state("sqlite", sqlite::SqliteType),
         hello("helloworld", hello::HelloWorldType),
         pubsub("in-memory", memory::BusType),
+        pubsub("jetstream", jetstream::JetStreamType),
         pubsub("redis", redis::RedisPubSubType),
         secrets("local.env", local::EnvironmentType),
         secrets("local.file", local::FileType),

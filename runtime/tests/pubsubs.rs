@@ -1,5 +1,7 @@
 //! The built-in pubsub components over real servers.
 
+#[path = "pubsubs/jetstream.rs"]
+mod jetstream;
 #[path = "pubsubs/redis.rs"]
 mod redis;
 mod servers;
@@ -69,7 +71,7 @@ async fn assert_nothing_is_lost(
         match number {
             200 => kill(),
             // Some publishing has failed by now.
-            210 => start(),
+            202 => start(),
             _ if number % 3 == 0 && published.len() > arrived.len() && number < 200 => {
                 arrived.insert(handled(&mut subscription).await);
             }

@@ -4,6 +4,7 @@
 #![allow(dead_code)] // Each test file uses a part of it.
 
 pub mod etcd;
+pub mod nats;
 pub mod postgresql;
 pub mod redis;
 
