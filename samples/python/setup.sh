@@ -16,6 +16,6 @@ packages=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("pu
 cd "$root/proto"
 "$venv/bin/python" -m grpc_tools.protoc --proto_path=. \
     --python_out="$packages" --pyi_out="$packages" --grpc_python_out="$packages" \
-    dapr/proto/components/v1/common.proto dapr/proto/components/v1/state.proto
+    dapr/proto/components/v1/*.proto
 
 echo "ready: $venv/bin/python $here/plugin.py"

@@ -22,12 +22,17 @@ pub(crate) fn target() -> PathBuf {
 /// after it, so a making that was cut short is done again.
 pub(crate) fn once(stamp: &Path, current: impl Fn() -> bool, make: impl FnOnce()) {
     std::fs::create_dir_all(stamp.parent().unwrap()).unwrap();
-    let lock = File::create(stamp.with_extension("lock")).unwrap();
-    let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error).unwrap();
+    let _alone = locked(&stamp.with_extension("lock"));
     if !(stamp.exists() && current()) {
         make();
         std::fs::write(stamp, "").unwrap();
     }
+}
+
+/// Waits until nobody else has this lock, which is had until the value goes.
+pub(super) fn locked(lock: &Path) -> Flock<File> {
+    let lock = File::create(lock).unwrap();
+    Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, error)| error).unwrap()
 }
 
 /// Runs a command of the set-up, which has to succeed.

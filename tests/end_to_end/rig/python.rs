@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use super::ROOT;
-use super::fixture::{modified, once, run, target, text};
+use super::fixture::{modified, once, run, target};
 
 /// The interpreter of an environment under target/, made on its first use and again when the list
 /// of what it has in it changes.
@@ -20,32 +20,22 @@ fn environment(name: &str, inputs: &[&str], make: impl FnOnce(&Path)) -> PathBuf
     folder.join("bin/python")
 }
 
-/// The interpreter for the sample plugin, made by the sample's own set-up.
-fn python_for_plugins() -> &'static Path {
+/// The interpreter for the sample plugins, made by the samples' own set-up.
+pub(super) fn python_samples() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
         let inputs = [
             "samples/python/requirements.txt",
             "samples/python/setup.sh",
+            "proto/dapr/proto/components/v1/bindings.proto",
+            "proto/dapr/proto/components/v1/pubsub.proto",
+            "proto/dapr/proto/components/v1/secretstore.proto",
             "proto/dapr/proto/components/v1/state.proto",
         ];
         environment("plugin", &inputs, |folder| {
             run(Command::new(Path::new(ROOT).join("samples/python/setup.sh")).arg(folder));
         })
     })
-}
-
-/// The command of the sample plugin, for plugins.toml.
-pub(crate) fn python_sample() -> String {
-    let plugin = Path::new(ROOT).join("samples/python/plugin.py");
-    format!("[{:?}, {:?}]", text(python_for_plugins()), text(&plugin))
-}
-
-/// Runs the sample's own tests.
-pub(crate) fn run_unittests() {
-    let mut command = Command::new(python_for_plugins());
-    command.args(["-B", "-m", "unittest"]).current_dir(Path::new(ROOT).join("samples/python"));
-    run(&mut command);
 }
 
 /// The interpreter with Dapr's public SDK.
