@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::Failure;
 use crate::idle::IdleArgs;
 use crate::kill::KillArgs;
+use crate::load::LoadArgs;
 use crate::respawn::RespawnArgs;
 use crate::scale::ScaleArgs;
 use crate::storm::StormArgs;
@@ -44,6 +45,8 @@ pub(crate) enum Command {
     Scale(ScaleArgs),
     /// From a process's end to its next start, beside runsv and s6-supervise
     Respawn(RespawnArgs),
+    /// What replug costs on a call's way: rate, latency, CPU and memory, beside the plugin called directly
+    Load(LoadArgs),
 }
 
 /// What all benchmarks take.

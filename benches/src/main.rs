@@ -6,10 +6,12 @@
 //! tells of a process. None knows replug's code; they use its command line, its log and its APIs.
 
 mod application;
+mod by_hand;
 mod cli;
 mod home;
 mod idle;
 mod kill;
+mod load;
 mod plugin;
 mod process;
 mod replug;
@@ -39,7 +41,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = match cli.command {
+        // What loads a replug shares the cores with it: one thread is the cheapest.
+        Command::Load(_) => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+        _ => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
+    };
     let report = match runtime {
         Ok(runtime) => runtime.block_on(measure(&cli)),
         Err(error) => Err(error.into()),
@@ -61,6 +67,7 @@ async fn measure(cli: &Cli) -> Result<Report, Failure> {
         Command::Idle(args) => idle::measure(&replug, args).await,
         Command::Scale(args) => scale::measure(&replug, args).await,
         Command::Respawn(args) => respawn::measure(&replug, args).await,
+        Command::Load(args) => load::measure(&replug, args).await,
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) enum Name {
     Python,
     /// tests/plugins/go-state, on Dapr's SDK for Go
     Go,
+    /// The built-in file of secrets in a process of its own
+    Secrets,
 }
 
 /// A plugin that is there and can be started.
@@ -40,6 +42,8 @@ pub(crate) struct Plugin {
     command: Vec<OsString>,
     /// Whether it is one of replug's own built-ins, which plugins.toml has a short form for.
     builtin: bool,
+    /// The building block of its component type, in plugins.toml's words.
+    block: &'static str,
     /// The name of its component type and of its socket.
     served: &'static str,
     /// The metadatum that names the file in which it keeps its data; none: it keeps it in memory.
@@ -56,6 +60,7 @@ impl Plugin {
                 name: "sqlite",
                 command: vec![replug.into(), "plugin".into(), "state.sqlite".into()],
                 builtin: true,
+                block: "state",
                 served: "sqlite",
                 file: Some("connectionString"),
             }),
@@ -68,6 +73,7 @@ impl Plugin {
                     name: "rust-sample",
                     command: vec![program.into()],
                     builtin: false,
+                    block: "state",
                     served: "notebook",
                     file: Some("path"),
                 })
@@ -83,6 +89,7 @@ impl Plugin {
                     name: "python",
                     command: vec![python.into(), script.into()],
                     builtin: false,
+                    block: "state",
                     served: "python-sqlite",
                     file: Some("database"),
                 })
@@ -91,8 +98,17 @@ impl Plugin {
                 name: "go",
                 command: vec![build_go().await?.into()],
                 builtin: false,
+                block: "state",
                 served: "go-memory",
                 file: None,
+            }),
+            Name::Secrets => Ok(Self {
+                name: "secrets",
+                command: vec![replug.into(), "plugin".into(), "secretstores.local.file".into()],
+                builtin: true,
+                block: "secretstores",
+                served: "local.file",
+                file: Some("secretsFile"),
             }),
         }
     }
@@ -113,12 +129,17 @@ impl Plugin {
 
     /// The socket that it makes in `folder`.
     pub(crate) fn socket(&self, folder: &Path) -> PathBuf {
-        folder.join(self.served).with_extension("sock")
+        folder.join(format!("{}.sock", self.served))
+    }
+
+    /// Its component type.
+    pub(crate) fn component_type(&self) -> String {
+        format!("{}.{}", self.block, self.served)
     }
 
     /// The metadata of its component, with its data in `folder`.
     pub(crate) fn metadata(&self, folder: &Path) -> Vec<(String, String)> {
-        let file = folder.join(self.served).with_extension("data");
+        let file = folder.join(format!("{}.data", self.served));
         let named = |name: &str| (name.to_owned(), text(&file));
         self.file.map(named).into_iter().collect()
     }
@@ -134,7 +155,7 @@ impl Plugin {
             self.command.iter().map(|part| format!("{:?}", text(Path::new(part)))).collect();
         let process = if self.builtin {
             // So that the built-in itself, inside replug, leaves the type to the plugin.
-            format!("builtin = \"state.{}\"", self.served)
+            format!("builtin = {:?}", self.component_type())
         } else {
             format!("command = [{}]", parts.join(", "))
         };
@@ -143,8 +164,8 @@ impl Plugin {
              {process}\n\
              backoff = {backoff}\n\
              [components.{COMPONENT}]\n\
-             type = \"state.{}\"\n",
-            self.served
+             type = {:?}\n",
+            self.component_type()
         );
         for (name, value) in self.metadata(&home.path("")) {
             let _ = writeln!(plan, "metadata = {{ {name} = {value:?} }}");

@@ -31,8 +31,9 @@ pub(crate) struct Replug {
     log: Log,
     plan: PathBuf,
     program: PathBuf,
-    /// Where applications call over gRPC; empty until somebody has asked.
+    /// Where applications call over gRPC and over HTTP; empty until somebody has asked.
     grpc: String,
+    http: String,
 }
 
 impl Replug {
@@ -41,9 +42,14 @@ impl Replug {
         let mut replug = Self::launch(program, home)?;
         replug.until(|life| life.ready).await?;
         let status = replug.status().await?;
-        let listeners = status["listeners"].as_array().into_iter().flatten();
-        let grpc = listeners.filter_map(Value::as_str).find_map(|text| text.strip_prefix("grpc "));
-        grpc.ok_or("replug does not listen for gRPC")?.clone_into(&mut replug.grpc);
+        let at = |name: &str| {
+            let mut listeners = status["listeners"].as_array().into_iter().flatten();
+            let at =
+                listeners.find_map(|text| text.as_str()?.strip_prefix(name)?.strip_prefix(' '));
+            at.map(str::to_owned).ok_or(format!("replug does not listen for {name}"))
+        };
+        replug.grpc = at("grpc")?;
+        replug.http = at("http")?;
         if status["components"][0]["served_by"] != PLUGIN {
             return Err(format!("the plugin does not serve the component: {status:#}").into());
         }
@@ -60,7 +66,7 @@ impl Replug {
         let stderr = child.stderr.take().ok_or("replug has no standard error")?;
         let log = Log::follow(stderr);
         let (plan, program) = (home.plan(), program.to_owned());
-        Ok(Self { child, pid, log, plan, program, grpc: String::new() })
+        Ok(Self { child, pid, log, plan, program, grpc: String::new(), http: String::new() })
     }
 
     /// What `replug status --json` says.
@@ -78,6 +84,11 @@ impl Replug {
     /// Where applications call over gRPC.
     pub(crate) fn grpc(&self) -> &str {
         &self.grpc
+    }
+
+    /// Where applications call over HTTP.
+    pub(crate) fn http(&self) -> &str {
+        &self.http
     }
 
     /// The latest generation of the plugin, as the log has told of it.

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-pub(crate) use self::table::Table;
+pub(crate) use self::table::{Cell, Table};
 
 /// What came of a benchmark.
 #[derive(Debug)]

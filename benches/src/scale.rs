@@ -18,7 +18,7 @@ use crate::replug::Replug;
 use crate::report::{Report, Table};
 use crate::samples::millis;
 use crate::tiny::tiny;
-use crate::vitals::{Vitals, threads, total};
+use crate::vitals::{Vitals, cpu, threads, total};
 
 /// The most resident memory of replug that a plugin may add, in bytes.
 const MOST_MEMORY: u64 = 100_000;
@@ -122,11 +122,6 @@ fn plan(tiny: &Path, plugins: usize) -> String {
         let _ = writeln!(plan, "[plugins.t{number}]\ncommand = [{:?}, \"t{number}\"]", text(tiny));
     }
     plan
-}
-
-/// The processor time that replug's threads have taken.
-fn cpu(pid: u32) -> Result<Duration, Failure> {
-    Ok(threads(pid)?.iter().map(|thread| thread.cpu).sum())
 }
 
 fn efforts(runs: &[Run]) -> Table {

@@ -110,6 +110,11 @@ pub(crate) fn threads(pid: u32) -> Result<Vec<Thread>, Failure> {
     Ok(tasks.flatten().filter_map(|task| Thread::read(&task.path())).collect())
 }
 
+/// The processor time that a process's threads have taken, those that have ended left out.
+pub(crate) fn cpu(pid: u32) -> Result<Duration, Failure> {
+    Ok(threads(pid)?.iter().map(|thread| thread.cpu).sum())
+}
+
 impl Thread {
     fn read(task: &Path) -> Option<Self> {
         let status = fs::read_to_string(task.join("status")).ok()?;

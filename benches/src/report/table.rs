@@ -22,6 +22,8 @@ pub(crate) enum Cell {
     Count(u64),
     /// A number that is shown with two decimals.
     Number(f64),
+    /// There is nothing to say.
+    Nothing,
 }
 
 // === impl Table ===
@@ -75,6 +77,7 @@ impl Cell {
             Self::Text(text) => text.as_str().into(),
             Self::Count(count) => (*count).into(),
             Self::Number(number) => (*number).into(),
+            Self::Nothing => Value::Null,
         }
     }
 
@@ -85,6 +88,7 @@ impl Cell {
             Self::Number(number) => {
                 Shown::new(format!("{number:.2}")).set_alignment(CellAlignment::Right)
             }
+            Self::Nothing => Shown::new("–").set_alignment(CellAlignment::Right),
         }
     }
 }
@@ -110,6 +114,12 @@ impl From<u64> for Cell {
 impl From<usize> for Cell {
     fn from(count: usize) -> Self {
         Self::Count(count as u64)
+    }
+}
+
+impl<T: Into<Cell>> From<Option<T>> for Cell {
+    fn from(cell: Option<T>) -> Self {
+        cell.map_or(Self::Nothing, Into::into)
     }
 }
 

@@ -1,0 +1,100 @@
+//! Dapr's sidecar with the same plugin, for comparison.
+
+use std::fmt::Write as _;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Stdio;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use super::operation::APP_ID;
+use crate::by_hand::ByHand;
+use crate::plugin::{COMPONENT, Plugin};
+use crate::{Failure, PATIENCE};
+
+/// A running daprd, over a plugin that was started by hand. Killed when dropped.
+pub(super) struct Daprd {
+    child: Child,
+    pub(super) plugin: ByHand,
+    pub(super) grpc: String,
+    pub(super) http: String,
+    _resources: TempDir,
+}
+
+impl Daprd {
+    /// Starts it with one component on the plugin, whose data is in `data`.
+    pub(super) async fn start(
+        program: &Path,
+        plugin: &Plugin,
+        data: &Path,
+    ) -> Result<Self, Failure> {
+        let by_hand = ByHand::start(plugin).await?;
+        let resources = tempfile::Builder::new().prefix("rpb").tempdir()?;
+        let mut component = format!(
+            "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata:\n  name: {COMPONENT}\n\
+             spec:\n  type: {}\n  version: v1\n  metadata:\n  - name: bench\n    value: \"true\"\n",
+            plugin.component_type()
+        );
+        for (name, value) in plugin.metadata(data) {
+            let _ = write!(component, "  - name: {name}\n    value: {value:?}\n");
+        }
+        std::fs::write(resources.path().join("component.yaml"), component)?;
+        let [grpc, http, internal] = free_ports()?;
+        let mut command = Command::new(program);
+        command
+            .args(["--app-id", APP_ID, "--log-level", "info", "--enable-metrics=false"])
+            .args(["--dapr-listen-addresses", "127.0.0.1"])
+            .args(["--dapr-grpc-port", &grpc.to_string(), "--dapr-http-port", &http.to_string()])
+            .args(["--dapr-internal-grpc-port", &internal.to_string(), "--resources-path"])
+            .arg(resources.path())
+            .env("DAPR_COMPONENTS_SOCKETS_FOLDER", by_hand.folder())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
+        let mut child =
+            command.spawn().map_err(|error| format!("{}: {error}", program.display()))?;
+        let stdout = child.stdout.take().ok_or("daprd has no standard output")?;
+        let mut lines = BufReader::new(stdout).lines();
+        let mut said = String::new();
+        let running = timeout(PATIENCE, async {
+            while let Ok(Some(line)) = lines.next_line().await {
+                if line.contains("dapr initialized. Status: Running") {
+                    return true;
+                }
+                let _ = writeln!(said, "{line}");
+            }
+            false
+        });
+        if !running.await.unwrap_or(false) {
+            return Err(format!("daprd does not run:\n{said}").into());
+        }
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let address = |port| format!("127.0.0.1:{port}");
+        Ok(Self {
+            child,
+            plugin: by_hand,
+            grpc: address(grpc),
+            http: address(http),
+            _resources: resources,
+        })
+    }
+
+    pub(super) fn pid(&self) -> Result<u32, Failure> {
+        Ok(self.child.id().ok_or("daprd has ended")?)
+    }
+}
+
+/// Ports that nobody has at this moment; daprd cannot be told to find its own and say which.
+fn free_ports() -> Result<[u16; 3], Failure> {
+    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0"));
+    let mut ports = [0; 3];
+    for (port, listener) in ports.iter_mut().zip(&listeners) {
+        let listener = listener.as_ref().map_err(ToString::to_string)?;
+        *port = listener.local_addr()?.port();
+    }
+    Ok(ports)
+}
