@@ -39,7 +39,7 @@ impl Daprd {
             plugin.component_type()
         );
         for (name, value) in plugin.metadata(data) {
-            let _ = write!(component, "  - name: {name}\n    value: {value:?}\n");
+            let _ = writeln!(component, "  - name: {name}\n    value: {value:?}");
         }
         std::fs::write(resources.path().join("component.yaml"), component)?;
         let [grpc, http, internal] = free_ports()?;

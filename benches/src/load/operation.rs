@@ -30,13 +30,13 @@ const TRANSACTION: usize = 10;
 /// An operation by its name on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Operation {
-    /// GetState of a key that is there
+    /// `GetState` of a key that is there
     Get,
-    /// SaveState of one key
+    /// `SaveState` of one key
     Save,
-    /// ExecuteStateTransaction of ten writes
+    /// `ExecuteStateTransaction` of ten writes
     Transaction,
-    /// GetSecret
+    /// `GetSecret`
     Secret,
 }
 

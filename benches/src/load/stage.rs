@@ -177,10 +177,10 @@ fn more(plugins: usize) -> Result<String, Failure> {
     let tiny = tiny()?;
     let mut plan = "[defaults]\nstart_timeout = \"5m\"\n".to_owned();
     for number in 0..plugins {
-        let _ = write!(
+        let _ = writeln!(
             plan,
             "[plugins.t{number}]\ncommand = [{:?}, \"t{number}\"]\n\
-             [components.t{number}]\ntype = \"hello.t{number}\"\n",
+             [components.t{number}]\ntype = \"hello.t{number}\"",
             text(&tiny)
         );
     }
