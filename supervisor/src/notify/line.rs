@@ -27,6 +27,14 @@ pub(super) fn status_line(plugins: &[PluginStatus]) -> String {
     }
     let ready = plugins.iter().filter(|plugin| plugin.phase == Phase::Ready).count();
     let mut line = format!("{ready} {} ready", if ready == 1 { "plugin" } else { "plugins" });
+    let partly: Vec<_> = plugins.iter().filter_map(partly).collect();
+    if !partly.is_empty() {
+        let more = partly.len().saturating_sub(NAMED);
+        let named = partly.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        // Writing to a string does not fail.
+        let _ = write!(line, ", in part: {named}{more}");
+    }
     for (phase, doing) in PHASES {
         let those: Vec<_> = plugins.iter().filter(|plugin| plugin.phase == phase).collect();
         if those.is_empty() {
@@ -40,6 +48,13 @@ pub(super) fn status_line(plugins: &[PluginStatus]) -> String {
         }
     }
     line
+}
+
+/// A plugin that is ready, and some of whose processes are not.
+fn partly(plugin: &PluginStatus) -> Option<String> {
+    let (ready, all) = plugin.ready_instances();
+    let is_so = plugin.phase == Phase::Ready && ready < all;
+    is_so.then(|| format!("{} ({ready}/{all})", plugin.name))
 }
 
 /// The plugin's name, and why it is not ready. Names and reasons come from outside, and must not
@@ -83,6 +98,15 @@ mod tests {
             "2 plugins ready, 1 failed: e (exit status 78), 1 waiting to start again: c (exit status 3), \
              1 starting: settings (no socket has appeared within 30s), 1 stopped: d"
         );
+    }
+
+    #[test]
+    fn a_plugin_some_of_whose_processes_are_ready_is_named() {
+        let mut several = plugin("kv", Phase::Ready, "kv@2: exit status 3");
+        let of = |phase| std::sync::Arc::new(plugin("kv", phase, ""));
+        several.instances = [Phase::Ready, Phase::Backoff, Phase::Ready].map(of).into();
+        let plugins = [plugin("a", Phase::Ready, ""), several];
+        assert_eq!(status_line(&plugins), "2 plugins ready, in part: kv (2/3)");
     }
 
     #[test]
