@@ -67,8 +67,8 @@ impl Dapr {
             path: "/".to_owned(),
         });
         let mut ending = self.ending.clone();
-        let subscribed = tokio::select! {
-            subscribed = subscriber.subscribe() => subscribed,
+        let opened = tokio::select! {
+            opened = subscriber.subscribe() => opened,
             _ = ending.wait_for(Option::is_some) => {
                 return Err(Status::unavailable("replug is stopping"));
             }
@@ -103,7 +103,7 @@ impl Dapr {
                         _ = ending.wait_for(Option::is_some) => {}
                     }
                 };
-                subscriber.run(subscribed, stream.clone(), stop).await;
+                subscriber.run(opened, stream.clone(), stop).await;
                 drop(finish);
             };
             if let (Some(status), ()) = tokio::join!(reading, delivering) {
