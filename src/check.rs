@@ -56,6 +56,8 @@ pub(crate) fn source(file: &Path) -> Source {
     Source::new(move |wanted| match wanted {
         Wanted::Everything => examine(&file),
         Wanted::Resources(present) => present.with_resources_as_they_are(&surroundings()),
+        Wanted::Text(text) => Plan::check(text.to_owned(), &file, &surroundings()),
+        Wanted::File(other) => examine(other),
     })
 }
 

@@ -47,6 +47,7 @@ Exit codes:
   3  plugins.toml is wrong
   4  no replug answers on the control socket, or it ended meanwhile
   5  the control socket is not this user's to use
+  6  as the first process of a container: everything has failed for good
 
 Start here:
   replug check             is plugins.toml right?

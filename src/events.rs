@@ -103,7 +103,7 @@ fn what(event: &pb::Event) -> String {
             }
         }
         Kind::Reload => format!("reload{because}"),
-        Kind::Replacement => format!("replacement{because}"),
+        Kind::Replacement => format!("replacement{life}{because}"),
         Kind::Trouble | Kind::Asked | Kind::Replug | Kind::Unspecified => text.to_owned(),
     }
 }

@@ -12,6 +12,10 @@ pub(crate) const NOT_RUNNING: u8 = 4;
 /// A replug is there, and this user may not ask it.
 pub(crate) const DENIED: u8 = 5;
 
+/// As the first process of a container: every plugin that was to run has failed for good, and no
+/// component can be used.
+pub(crate) const ALL_FAILED: u8 = 6;
+
 /// Why the command ends without having done its work.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -34,6 +38,11 @@ impl Failure {
     /// This user may not ask.
     pub(crate) fn denied(message: impl Display) -> Self {
         Self { code: DENIED, message: Some(message.to_string()) }
+    }
+
+    /// Nothing works any more.
+    pub(crate) fn all_failed(message: impl Display) -> Self {
+        Self { code: ALL_FAILED, message: Some(message.to_string()) }
     }
 
     /// The plan is wrong, as has been shown.

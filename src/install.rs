@@ -1,6 +1,7 @@
 //! `replug install`: writes the service's unit, which is deploy/replug.service with the paths of this
 //! machine.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,13 @@ const CONFIG: &str = " --config /etc/replug/plugins.toml";
 
 /// Where units go that an administrator installs.
 const UNIT_FILE: &str = "etc/systemd/system/replug.service";
+
+/// What goes beside it where the service is to have a user that stays: for systemd-sysusers and
+/// systemd-tmpfiles, as a package installs them.
+const WITH_USER: [(&str, &str); 2] = [
+    ("etc/sysusers.d/replug.conf", include_str!("../deploy/replug.sysusers")),
+    ("etc/tmpfiles.d/replug.conf", include_str!("../deploy/replug.tmpfiles")),
+];
 
 /// Folders whose content the unit hides from the service: `ProtectHome` and `PrivateTmp`.
 const HIDDEN: [&str; 5] = ["/home", "/root", "/run/user", "/tmp", "/var/tmp"];
@@ -41,9 +49,15 @@ pub(crate) fn install(args: &InstallArgs) -> Result<(), Failure> {
             );
         }
     }
-    let file = root.join(UNIT_FILE);
-    write(&file, &unit, args.force)?;
-    let said = format!("{} is written.\n\n{}", file.display(), next(&root, &config));
+    let more = WITH_USER.into_iter().filter(|_| args.with_user);
+    let mut said = String::new();
+    for (file, content) in std::iter::once((UNIT_FILE, unit.as_str())).chain(more) {
+        let file = root.join(file);
+        write(&file, content, args.force)?;
+        // Writing to a string does not fail.
+        let _ = writeln!(said, "{} is written.", file.display());
+    }
+    said = format!("{said}\n{}", next(&root, &config, args.with_user));
     stdout::write(said.as_bytes())
 }
 
@@ -83,11 +97,11 @@ fn word(path: &Path) -> Result<&str, Failure> {
 }
 
 /// Writes the file as a whole or not at all.
-fn write(file: &Path, unit: &str, force: bool) -> Result<(), Failure> {
+fn write(file: &Path, content: &str, force: bool) -> Result<(), Failure> {
     let wrong =
         |error: io::Error| Failure::failed(format!("cannot write {}: {error}", file.display()));
     match fs::read(file) {
-        Ok(there) if there != unit.as_bytes() && !force => {
+        Ok(there) if there != content.as_bytes() && !force => {
             return Err(Failure::failed(format!(
                 "{} is there already and is another: --force replaces it; changes of your own \
                  belong into a drop-in (`systemctl edit replug`)",
@@ -97,23 +111,29 @@ fn write(file: &Path, unit: &str, force: bool) -> Result<(), Failure> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(wrong(error)),
         _ => {}
     }
-    let fresh = file.with_extension("service.new");
+    let fresh = file.with_extension("new");
     fs::create_dir_all(file.parent().unwrap_or(Path::new("/"))).map_err(wrong)?;
-    fs::write(&fresh, unit).and_then(|()| fs::rename(&fresh, file)).map_err(wrong)
+    fs::write(&fresh, content).and_then(|()| fs::rename(&fresh, file)).map_err(wrong)
 }
 
 /// What is to be done next.
-fn next(root: &Path, config: &Path) -> String {
+fn next(root: &Path, config: &Path, with_user: bool) -> String {
     let config = config.display();
     let plan =
         format!("Next:\n  replug check --config {config}    # the plan: is it there, and right?\n");
-    let start = if root == Path::new("/") {
+    let here = root == Path::new("/");
+    let user = match (with_user, here) {
+        (true, true) => "  systemd-sysusers && systemd-tmpfiles --create\n",
+        // Both run when the system starts.
+        (true, false) | (false, _) => "",
+    };
+    let start = if here {
         "  systemctl daemon-reload\n  systemctl enable --now replug\n  systemctl status replug\n"
             .to_owned()
     } else {
         format!("  systemctl --root={} enable replug\n", root.display())
     };
-    plan + &start
+    plan + user + &start
 }
 
 #[cfg(test)]

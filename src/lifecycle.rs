@@ -72,6 +72,7 @@ pub(crate) fn wait(args: &WaitArgs) -> Result<(), Failure> {
         let state = match args.state {
             WaitState::Ready => State::Ready,
             WaitState::Stopped => State::Stopped,
+            WaitState::Failed => State::Failed,
         };
         let waiting = names.plugins.iter().map(async |name| {
             let waiting = client.wait(name, state);

@@ -7,6 +7,7 @@
 //! [`Seat`] says why. Everything else is on other threads.
 
 mod addresses;
+mod failed;
 mod house;
 mod life;
 mod signals;

@@ -104,6 +104,17 @@ fn the_service_is_installed_with_the_paths_of_this_machine() {
     assert!(written.lines().any(|line| line == exec), "no {exec} in\n{written}");
     assert_eq!(files(unit.parent().unwrap()), ["replug.service"]);
 
+    // A user that stays comes along where it is asked for.
+    said(&[&arguments[..], &["--with-user"]].concat());
+    for folder in ["sysusers.d", "tmpfiles.d"] {
+        let written = root.path().join("etc").join(folder).join("replug.conf");
+        let shipped = format!("deploy/replug.{}", folder.trim_end_matches(".d"));
+        assert_eq!(
+            fs::read_to_string(written).unwrap(),
+            fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(shipped)).unwrap()
+        );
+    }
+
     // Once more is no harm; over somebody's changes, only when told so.
     said(&arguments);
     fs::write(&unit, "[Service]\n").unwrap();

@@ -55,7 +55,7 @@ pub(crate) struct SignalArgs {
     pub(crate) control: ControlArgs,
 }
 
-/// Wait until plugins are ready, or stopped.
+/// Wait until plugins are ready, stopped, or failed.
 ///
 /// For scripts: returns at once where it is so already. A plugin that somebody else runs may be yet
 /// to come. Exits with 1 where the time is over before.
@@ -80,4 +80,6 @@ pub(crate) enum WaitState {
     Ready,
     /// It has no process, and none is to come
     Stopped,
+    /// It failed, and is not started again by itself
+    Failed,
 }

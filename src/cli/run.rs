@@ -7,7 +7,9 @@ use super::ConfigArgs;
 /// Start the plugins and serve applications, until told to stop.
 ///
 /// SIGTERM and SIGINT stop replug: applications' calls end, then the plugins are stopped. A second
-/// one stops at once.
+/// one stops at once. SIGHUP reads plugins.toml again, SIGUSR1 tells in the log how the plugins
+/// stand, SIGUSR2 upgrades. As the first process of a container replug ends with 6 when every plugin
+/// that was to run has failed for good and no component can be used.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     #[command(flatten)]

@@ -8,7 +8,7 @@ use clap_complete::Shell;
 /// Write what the system needs to run replug as a service.
 ///
 /// Writes a unit for systemd with the path of this executable and of the plan, and says what to do
-/// next. The unit's comments tell what each of its rules is for. A unit that is there already and
+/// next. The unit's comments tell what each of its rules is for. A file that is there already and
 /// differs is left alone.
 #[derive(Debug, Args)]
 pub(crate) struct InstallArgs {
@@ -20,7 +20,12 @@ pub(crate) struct InstallArgs {
     #[arg(long)]
     pub(crate) print: bool,
 
-    /// Replace a unit that is there already
+    /// Also a user that stays (/etc/sysusers.d/replug.conf) and a folder for the sockets of plugins
+    /// that somebody else runs (/etc/tmpfiles.d/replug.conf)
+    #[arg(long, conflicts_with = "print")]
+    pub(crate) with_user: bool,
+
+    /// Replace files that are there already
     #[arg(long, conflicts_with = "print")]
     pub(crate) force: bool,
 

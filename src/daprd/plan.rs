@@ -47,6 +47,10 @@ pub(super) fn source(settings: Settings) -> Source {
         let surroundings = check::surroundings();
         let present = match wanted {
             Wanted::Resources(present) => present.clone(),
+            Wanted::Text(text) => {
+                return Plan::check(text.to_owned(), Path::new("plugins.toml"), &surroundings);
+            }
+            Wanted::File(file) => return Plan::load(file, &surroundings),
             Wanted::Everything => {
                 let mut checked = base(&settings, &surroundings);
                 let Some(base) = checked.plan.take() else { return checked };

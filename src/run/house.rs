@@ -10,7 +10,7 @@ use replug_runtime::api::{ApiSettings, ApiToken, BindCause, Bound, Given};
 use replug_runtime::registry::Registry;
 use replug_supervisor::activation::passed_sockets;
 use replug_supervisor::control::ControlSocket;
-use replug_supervisor::events::Journal;
+use replug_supervisor::events::{Journal, Kind, about};
 use replug_supervisor::notify::Notify;
 use replug_supervisor::plan::Plan;
 use replug_supervisor::plugin::Handed;
@@ -127,6 +127,7 @@ impl House {
         let mut past =
             Past { started: SystemTime::now(), upgrades: 0, attempts: 0, failure: String::new() };
         let mut plugins = Vec::new();
+        let mut journal = Journal::new();
         let group = plan.runtime.control_group.as_ref();
         let (run, control, heritage) = match estate {
             None => (
@@ -146,7 +147,10 @@ impl House {
                 for plugin in estate.plugins {
                     plugins.push(plugin.with(|ticket| luggage.claim(ticket)).map_err(lost)?);
                 }
-                tracing::info!("replug {VERSION} follows replug {}", estate.version);
+                journal = Journal::resume(estate.journal);
+                let follows = format!("replug {VERSION} follows replug {}", estate.version);
+                tracing::info!("{follows}");
+                journal.record(about("", Kind::Replug, follows));
                 let lock = luggage.claim(estate.run.lock).map_err(lost)?;
                 let socket = luggage.claim(estate.control.socket).map_err(lost)?;
                 (
@@ -166,7 +170,7 @@ impl House {
             run: Arc::new(run),
             control: Arc::new(control),
             watch,
-            journal: Journal::new(),
+            journal,
             spawner,
             notify: Arc::new(Notify::from_env()),
             program,
@@ -197,6 +201,15 @@ async fn bind_in_time(settings: ApiSettings) -> Result<Bound, Failure> {
         }
         tracing::error!("{errors}; it is tried again");
         tokio::time::sleep(EVERY).await;
+    }
+}
+
+// === impl House ===
+
+impl House {
+    /// Writes down what happens to replug itself, for those who follow the events.
+    pub(super) fn record(&self, text: impl Into<String>) {
+        self.journal.record(about("", Kind::Replug, text));
     }
 }
 

@@ -9,6 +9,7 @@ use replug_runtime::api::{Bound, Ending, ListenAddress, Phase, ShutdownRequest};
 use replug_runtime::app::{AppSettings, Application};
 use replug_runtime::registry::Registry;
 use replug_supervisor::control::{About, UpgradeDesk};
+use replug_supervisor::notify::Notify;
 use replug_supervisor::output::{PluginLog, PluginLogEnd};
 use replug_supervisor::plan::Plan;
 use replug_supervisor::plugin::task::Surroundings;
@@ -19,6 +20,7 @@ use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::failed;
 use super::house::{Furniture, House, Origin};
 use super::signals::{Signals, Stop};
 use super::succession::{self, Heir};
@@ -27,6 +29,9 @@ use crate::exit::Failure;
 
 /// How long the answer to a request to stop at once has to leave, as in Dapr.
 const LAST_ANSWER: Duration = Duration::from_millis(100);
+
+/// Why the first process of a container ends by itself.
+const ALL_FAILED: &str = "every plugin has failed for good and no component can be used";
 
 /// How long the supervisor may take to go on with what runs, before what it has left is ended.
 const TAKEN_UP: Duration = Duration::from_secs(60);
@@ -277,11 +282,10 @@ impl Life {
                 if application.is_none() {
                     health.reached(Phase::Ready);
                 }
-                tracing::info!(
-                    "replug {VERSION} serves app {} on {}",
-                    house.plan.runtime.app_id,
-                    listeners.join(", ")
-                );
+                let (app, places) = (&house.plan.runtime.app_id, listeners.join(", "));
+                let serves = format!("replug {VERSION} serves app {app} on {places}");
+                tracing::info!("{serves}");
+                house.record(serves);
                 let notifying = async {
                     // The application may be started after replug, and even wait for it.
                     house.notify.ready(supervisor).await;
@@ -321,24 +325,32 @@ impl Life {
                 failure = serving => failure,
             }
         };
-        let Signals { stop, upgrade, reload: hangup } = signals;
+        let Signals { stop, upgrade, reload: hangup, tell } = signals;
         let why = tokio::select! {
             signal = stop.asked() => {
                 match &house.daprd {
                     Some(daprd) => daprd.tell_signal(signal),
                     None => tracing::info!("{signal}: stopping"),
                 }
+                house.record(format!("stopping: {signal}"));
                 Why::Asked { at_once: false, signal: true }
             }
             request = requested.recv() => {
                 tracing::info!("stopping: an application asked for it");
+                house.record("stopping: an application asked for it");
                 Why::Asked { at_once: request == Some(ShutdownRequest::AtOnce), signal: false }
             }
             heir = succession::sought(house, upgrades, upgrade) => {
                 Why::Succeeded(Box::new(heir))
             }
             failure = running => Why::Failed(failure),
+            () = failed::everything(supervisor, &house.registry) => {
+                tracing::error!("{ALL_FAILED}: stopping");
+                house.record(format!("stopping: {ALL_FAILED}"));
+                Why::Failed(Failure::all_failed(ALL_FAILED))
+            }
             never = reload_on(hangup, reload) => match never {},
+            never = tell_on(tell, supervisor) => match never {},
         };
         (self, why)
     }
@@ -436,6 +448,15 @@ async fn reload_on(hangup: &mut Signal, reload: &Reload) -> std::convert::Infall
         tracing::info!("SIGHUP: plugins.toml is read again");
         // Told by whoever does it.
         let _ = reload.ask(false).await;
+    }
+    // No signal comes any more.
+    std::future::pending().await
+}
+
+/// Tells in the log how the plugins stand, whenever SIGUSR1 asks for it.
+async fn tell_on(asked: &mut Signal, supervisor: &Supervisor) -> std::convert::Infallible {
+    while asked.recv().await.is_some() {
+        tracing::info!("SIGUSR1: {}", Notify::summary(supervisor));
     }
     // No signal comes any more.
     std::future::pending().await

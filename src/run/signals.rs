@@ -11,6 +11,8 @@ pub(super) struct Signals {
     pub(super) upgrade: Signal,
     /// SIGHUP: the plan is to be read again.
     pub(super) reload: Signal,
+    /// SIGUSR1: how everything stands is to be told in the log.
+    pub(super) tell: Signal,
 }
 
 /// The signals that stop replug.
@@ -28,7 +30,8 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
         };
         let upgrade = signal(SignalKind::user_defined2())?;
-        Ok(Self { stop, upgrade, reload: signal(SignalKind::hangup())? })
+        let tell = signal(SignalKind::user_defined1())?;
+        Ok(Self { stop, upgrade, reload: signal(SignalKind::hangup())?, tell })
     }
 }
 

@@ -58,6 +58,7 @@ pub(super) async fn sought(
             }
             Err(reason) => {
                 tracing::error!("no upgrade: {reason}");
+                house.record(format!("no upgrade: {reason}"));
                 Err(reason.clone())
             }
         };
@@ -97,7 +98,9 @@ pub(super) async fn hand_over(
     let Heir { candidate, drain } = heir;
     let program = candidate.program.display().to_string();
     let to = &candidate.fitness.replug;
-    tracing::info!("upgrade: replug {VERSION} hands over to replug {to} ({program})");
+    let hands_over = format!("replug {VERSION} hands over to replug {to} ({program})");
+    tracing::info!("upgrade: {hands_over}");
+    house.record(format!("upgrade: {hands_over}"));
     house.notify.reloading("upgrading").await;
     house.past.attempts += 1;
     let supervisor = life.supervisor.clone();
@@ -132,6 +135,7 @@ pub(super) async fn hand_over(
     };
     tracing::error!("no upgrade, replug {VERSION} goes on: {program} cannot be executed: {error}");
     house.past.failure = format!("{program} cannot be executed: {error}");
+    house.record(format!("no upgrade: {}", house.past.failure));
     let plugins = estate.and_then(|estate| {
         let plugins = estate.plugins.into_iter();
         plugins.map(|plugin| plugin.with(|ticket| luggage.claim(ticket))).collect()
@@ -171,6 +175,7 @@ async fn settle(
         run,
         keeping,
         plugins,
+        journal: house.journal.hand_over(),
     })
 }
 

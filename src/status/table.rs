@@ -174,10 +174,19 @@ fn components(shown: &[pb::Component], colour: bool) -> Table {
     table
 }
 
+/// How many lines of what is wrong are shown. With a thousand plugins that cannot reach one
+/// database, the first of them say it.
+const TROUBLES: usize = 40;
+
 /// What is not as it should be, each with its cause.
 fn troubles(status: &pb::StatusResponse, out: &mut impl io::Write) -> io::Result<()> {
     let mut heading = Some("\nWhat is wrong:");
+    let mut lines = 0;
     let mut say = |line: String| {
+        lines += 1;
+        if lines > TROUBLES {
+            return Ok(());
+        }
         if let Some(heading) = heading.take() {
             writeln!(out, "{heading}")?;
         }
@@ -216,7 +225,12 @@ fn troubles(status: &pb::StatusResponse, out: &mut impl io::Write) -> io::Result
             say(format!("component {}: {}", component.name, component.reason))?;
         }
     }
-    Ok(())
+    match lines.saturating_sub(TROUBLES) {
+        0 => Ok(()),
+        more => {
+            writeln!(out, "  … {more} lines more: `replug status NAME`, or --json, tells all")
+        }
+    }
 }
 
 /// What of a plugin's output does not come where it is to go.
@@ -311,5 +325,27 @@ pub(crate) fn component_state(state: pb::component::State) -> &'static str {
         State::Waiting => "waiting",
         State::Suspended => "suspended",
         State::Failed => "failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thousand_troubles_are_shown_by_the_first_of_them() {
+        let plugin = |number| pb::Plugin {
+            name: format!("p{number}"),
+            reason: "no socket has appeared within 30s".to_owned(),
+            ..pb::Plugin::default()
+        };
+        let plugins: Vec<_> = (0..1000).map(plugin).collect();
+        let status = pb::StatusResponse { plugins, ..pb::StatusResponse::default() };
+        let mut shown = Vec::new();
+        troubles(&status, &mut shown).unwrap();
+        let shown = String::from_utf8(shown).unwrap();
+        assert_eq!(shown.lines().count(), 1 + 1 + TROUBLES + 1, "{shown}");
+        assert!(shown.contains("plugin p39: no socket") && !shown.contains("p40"), "{shown}");
+        assert!(shown.ends_with("… 960 lines more: `replug status NAME`, or --json, tells all\n"));
     }
 }

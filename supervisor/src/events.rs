@@ -15,7 +15,7 @@ pub use replug_proto::replug::control::v1::event::Kind;
 
 pub(crate) use components::tell_of_components;
 pub(crate) use difference::Seen;
-pub use journal::{Journal, Read, Reader};
+pub use journal::{HandedJournal, Journal, Read, Reader};
 
 /// An event of this moment that is about a plugin. Its number comes from the journal.
 #[must_use]

@@ -86,6 +86,12 @@ impl Notify {
         }
     }
 
+    /// How the plugins stand, in one line for people.
+    #[must_use]
+    pub fn summary(supervisor: &Supervisor) -> String {
+        status_line(&supervisor.status())
+    }
+
     /// Tells that applications can call.
     pub async fn ready(&self, supervisor: &Supervisor) {
         self.told_ready.store(true, Ordering::Relaxed);

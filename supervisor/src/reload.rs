@@ -6,7 +6,7 @@
 
 mod apply;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use replug_runtime::registry::Registry;
@@ -23,7 +23,21 @@ use crate::supervisor::Supervisor;
 
 /// Where reloads are asked for. Clones ask the same [`Reloader`].
 #[derive(Debug, Clone)]
-pub struct Reload(mpsc::Sender<Asked>);
+pub struct Reload {
+    asked: mpsc::Sender<Asked>,
+    source: Source,
+}
+
+/// What is to be examined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Examined {
+    /// What everything follows, as it is now.
+    Present,
+    /// A text in the place of the file of that.
+    Text(String),
+    /// Another file.
+    File(PathBuf),
+}
 
 /// Does the reloads.
 #[derive(Debug)]
@@ -51,6 +65,10 @@ pub enum Wanted<'p> {
     Everything,
     /// This one, with its resources as they are now.
     Resources(&'p Plan),
+    /// One that is only looked at: this text, as if it stood in the file of the plan.
+    Text(&'p str),
+    /// The same for another file.
+    File(&'p Path),
 }
 
 impl Source {
@@ -114,9 +132,20 @@ impl Reload {
     /// changes nothing about that.
     pub async fn ask(&self, dry_run: bool) -> Result<Reloaded, ReloadError> {
         let (answer, answered) = oneshot::channel();
-        let sent = self.0.send(Asked { dry_run, answer }).await;
+        let sent = self.asked.send(Asked { dry_run, answer }).await;
         sent.map_err(|_| ReloadError::Stopping)?;
         answered.await.unwrap_or(Err(ReloadError::Stopping))
+    }
+
+    /// What is to be said of a plan, read as a reload would read it. Changes nothing.
+    pub async fn examine(&self, what: Examined) -> Result<Checked, ReloadError> {
+        let source = self.source.clone();
+        read(move || match &what {
+            Examined::Present => (source.0)(Wanted::Everything),
+            Examined::Text(text) => (source.0)(Wanted::Text(text)),
+            Examined::File(file) => (source.0)(Wanted::File(file)),
+        })
+        .await
     }
 }
 
@@ -137,9 +166,13 @@ impl Reloader {
         /// Reloads that may wait; whoever asks beyond that waits to be let in.
         const WAITING: usize = 4;
         let (sender, asked) = mpsc::channel(WAITING);
+        let reload = Reload {
+            asked: sender,
+            source: source.clone(),
+        };
         let (late, present) = (JoinSet::new(), watch::Sender::new(present));
         let reloader = Self { asked, present, source, supervisor, registry, notify, watch, late };
-        (reloader, Reload(sender))
+        (reloader, reload)
     }
 
     /// The plan that everything follows, whenever that is looked at.
@@ -274,9 +307,8 @@ async fn changed(files: Option<&mut FileWatch>) {
 
 /// Reads beside everything else: files may be on a disk that is slow.
 async fn read(read: impl FnOnce() -> Checked + Send + 'static) -> Result<Checked, ReloadError> {
-    let reading = tokio::task::spawn_blocking(read);
     // It only fails where everything is being stopped: reading does not panic.
-    reading.await.map_err(|_| ReloadError::Stopping)
+    tokio::task::spawn_blocking(read).await.map_err(|_| ReloadError::Stopping)
 }
 
 fn tell(change: &Change, failed: &Result<Vec<Failed>, ReloadError>) {

@@ -194,6 +194,17 @@ impl Supervisor {
         all
     }
 
+    /// In which phase each plugin is, the declared ones first.
+    #[must_use]
+    pub fn phases(&self) -> Vec<Phase> {
+        let declared = self.plugins.borrow();
+        let mut all: Vec<_> = declared.values().map(|it| it.status.borrow().phase).collect();
+        if let Some(found) = &self.found {
+            all.extend(found.status.borrow().iter().map(|status| status.phase));
+        }
+        all
+    }
+
     /// Whether there is a plugin of that name, declared or found, or may come to be one: an error
     /// says that there is none and that none is looked for.
     pub fn knows(&self, name: &str) -> Result<(), PluginError> {

@@ -1,5 +1,8 @@
 //! What users ask of a running replug besides its status, and what they are told.
 
+use replug_proto::replug::control::v1 as pb;
+use replug_proto::replug::control::v1::check_request::What;
+use replug_supervisor::control::Client;
 use rustix::process::Signal;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
@@ -113,6 +116,105 @@ async fn a_components_changes_are_told_while_somebody_watches() {
     let interrupted = Process::find(events.child.id().unwrap()).unwrap();
     interrupted.signal(Signal::INT);
     assert_eq!(events.ended().await, (Some(0), String::new()));
+    replug.stop(&home).await;
+}
+
+#[tokio::test]
+async fn reloads_replacements_and_what_replug_does_itself_are_told() {
+    let home = Home::new(&plan());
+    let mut replug = Replug::start(&home).await;
+    replug.until_usable("kv").await;
+    let mut events = Events::read(&replug, &[]);
+    let begun = events.until("replug", |_| true).await;
+    assert!(begun["text"].as_str().unwrap().contains("serves app app on grpc"), "{begun}");
+
+    let rolled = replug.command(&["restart", "store", "--rolling"]).await;
+    assert_eq!(rolled.code, Some(0), "{}", rolled.stderr);
+    let text = |event: &Value| event["text"].as_str().unwrap().to_owned();
+    let beside = events.until("replacement", |event| event["plugin"] == "store").await;
+    assert_eq!(
+        (text(&beside), &beside["generation"]),
+        ("is started beside generation 1".into(), &2.into())
+    );
+    let taken = events.until("replacement", |_| true).await;
+    assert_eq!(text(&taken), "has taken the place of generation 1");
+
+    let settings = "[plugins.settings]\nbuiltin = \"state.sqlite\"\n";
+    let other = "[plugins.other]\nbuiltin = \"state.in-memory\"\n";
+    home.write_plan(&plan().replace(settings, other));
+    let reloaded = replug.command(&["reload"]).await;
+    assert_eq!(reloaded.code, Some(0), "{}", reloaded.stderr);
+    let removed = events.until("removed", |_| true).await;
+    assert_eq!(
+        (&removed["plugin"], text(&removed)),
+        (&"settings".into(), "taken out of plugins.toml".into())
+    );
+    let added = events.until("added", |_| true).await;
+    assert_eq!(
+        (&added["plugin"], text(&added)),
+        (&"other".into(), "declared in plugins.toml".into())
+    );
+    let reload = events.until("reload", |_| true).await;
+    assert!(text(&reload).starts_with("plugin settings: removed; plugin other: added"), "{reload}");
+
+    replug.until_ready("other").await;
+    home.write_plan("[plugins.other]\ncomand = 1\n");
+    assert_eq!(replug.command(&["reload"]).await.code, Some(3));
+    let refused = events.until("reload", |_| true).await;
+    assert_eq!(text(&refused), "plugins.toml is wrong: nothing was changed");
+    replug.signal(Signal::USR1);
+    replug.line("SIGUSR1: 2 plugins ready").await;
+    replug.signal(Signal::TERM);
+    let stopping = events.until("replug", |_| true).await;
+    assert_eq!(text(&stopping), "stopping: SIGTERM");
+    assert!(replug.ended().await.success());
+    replug.assert_nothing_left();
+}
+
+#[tokio::test]
+async fn a_plan_is_checked_as_the_running_replug_would_read_it() {
+    let home = Home::new(&plan());
+    let mut replug = Replug::start(&home).await;
+    replug.until_ready("store").await;
+    let client = Client::connect(&home.run_dir().join("control.sock")).await.unwrap();
+    let check = |what| client.check(pb::CheckRequest { what, colour: false });
+    let present = check(None).await.unwrap();
+    assert!(present.accepted && present.diagnostics.is_empty(), "{present:?}");
+    assert_eq!((present.plugins, present.components), (2, 1));
+
+    let text = "[plugins.one]\ncomand = [\"true\"]\n".to_owned();
+    let wrong = check(Some(What::Text(text.clone()))).await.unwrap();
+    assert!(!wrong.accepted);
+    let found = wrong.diagnostics.iter().find(|it| it.key == "plugins.one.comand").unwrap();
+    assert_eq!((found.line, found.severity()), (2, pb::diagnostic::Severity::Error));
+    assert_eq!(found.file, home.plan().display().to_string());
+    assert!(found.help.contains("`command`"), "{found:?}");
+    assert!(wrong.shown.contains("comand = [\"true\"]"), "{}", wrong.shown);
+
+    let other = home.path("other.toml");
+    std::fs::write(&other, &text).unwrap();
+    let same = check(Some(What::Path(other.display().to_string()))).await.unwrap();
+    assert_eq!(same.diagnostics.len(), wrong.diagnostics.len());
+    assert_eq!(same.diagnostics[0].file, other.display().to_string());
+    let relative = check(Some(What::Path("other.toml".to_owned()))).await.unwrap_err();
+    assert_eq!(relative.to_string(), "\"other.toml\" is no absolute path");
+    // Nothing was changed by any of it.
+    assert!(replug.status().await.plugin_is("store", "ready"));
+    replug.stop(&home).await;
+}
+
+#[tokio::test]
+async fn a_failure_can_be_waited_for() {
+    let home = Home::new(
+        "[plugins.one]\ncommand = [\"/bin/sh\", \"-c\", \"exit 3\"]\nrestart = \"never\"\n\
+         start = \"manual\"\n",
+    );
+    let replug = Replug::start(&home).await;
+    let waiting = replug.command(&["wait", "one", "--for", "failed"]);
+    let starting = replug.command(&["start", "one"]);
+    let (waited, started) = tokio::join!(waiting, starting);
+    assert_eq!((waited.code, started.code), (Some(0), Some(1)), "{}", waited.stderr);
+    assert_eq!(waited.stdout, "one: failed, generation 1\n");
     replug.stop(&home).await;
 }
 

@@ -155,6 +155,49 @@ async fn a_plugin_that_ignores_sigterm_is_killed_after_stop_timeout() {
 }
 
 #[tokio::test]
+async fn a_plugin_that_leaves_its_process_group_is_stopped_and_killed_all_the_same() {
+    // It goes into the group of a child, in the same session.
+    let script = "\
+import os, sys
+child = os.fork()
+if child == 0:
+    os.setpgid(0, 0)
+    os.execvp('sleep', ['sleep', '600'])
+try:
+    os.setpgid(child, child)
+except OSError:
+    pass
+os.setpgid(0, child)
+os.execv(sys.argv[1], sys.argv[1:])
+";
+    let home = Home::new(&format!(
+        "[plugins.store]\n\
+         command = [\"python3\", \"-c\", {script:?}, {:?}, \"well\"]\n\
+         stop_timeout = \"2s\"\n\
+         [components.kv]\n\
+         type = \"state.misbehave\"\n",
+        misbehave()
+    ));
+    let mut replug = Replug::start(&home).await;
+    let status = replug.until_usable("kv").await;
+    let child = |replug: &Replug| {
+        let of = |it: &Process| it.command_line().contains("sleep 600");
+        replug.processes().into_iter().find(of).expect("it has a child")
+    };
+    let (first, plugin) = (child(&replug), replug.process_of("store").await);
+    let stopped = replug.command(&["stop", "store"]).await;
+    assert_eq!(stopped.code, Some(0), "{}", stopped.stderr);
+    plugin.gone().await;
+    first.gone().await;
+    assert_eq!(replug.command(&["start", "store"]).await.code, Some(0));
+    let second = child(&replug);
+    replug.kill_plugin("store").await;
+    second.gone().await;
+    Application::new(&status, "kv").assert_works().await;
+    replug.stop(&home).await;
+}
+
+#[tokio::test]
 async fn a_plugin_that_prints_100_mb_works_meanwhile() {
     let home = home("print-100mb");
     let mut replug = Replug::start(&home).await;

@@ -93,6 +93,29 @@ async fn the_first_process_takes_no_exit_status_that_somebody_waits_for() {
     stops_well(container, &home).await;
 }
 
+#[tokio::test]
+async fn the_first_process_ends_with_a_code_of_its_own_when_everything_has_failed() {
+    if !containers_can_be_made() {
+        return;
+    }
+    let failing = "command = [\"/bin/sh\", \"-c\", \"exit 3\"]\nrestart = \"never\"\n";
+    let home = Home::new(&format!("[plugins.one]\n{failing}[plugins.two]\n{failing}"));
+    let mut container = start(&home);
+    let said = container.line("failed for good").await;
+    assert!(said.contains("no component can be used"), "{said}");
+    assert_eq!(container.ended().await.code(), Some(6));
+    container.assert_nothing_left();
+
+    // Where something works, it goes on.
+    let home = Home::new(&format!(
+        "[plugins.one]\n{failing}[components.kv]\ntype = \"state.in-memory\"\n"
+    ));
+    let mut container = start(&home);
+    container.until("one has failed", |status| status.plugin_is("one", "failed")).await;
+    container.until_usable("kv").await;
+    stops_well(container, &home).await;
+}
+
 async fn stops_well(mut container: Replug, home: &Home) {
     let mut children = Process::find(container.pid()).unwrap().children();
     assert_eq!(children.len(), 1, "the container has one child, which is replug");

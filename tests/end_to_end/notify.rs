@@ -71,8 +71,19 @@ async fn a_plugin_is_ready_when_it_serves_and_says_so() {
     let table = replug.command(&["status"]).await.stdout;
     assert!(table.contains("Say of themselves:\n  plugin store: all loaded\n"), "{table}");
     Application::new(&status, "kv").assert_works().await;
+    // It ends in its own time, and who calls meanwhile waits for the next generation.
     plugin.tells("STOPPING=1").await;
-    replug.until("its end is shown", |status| says(status) == "stopping").await;
+    let status = replug.until("its end is shown", |status| says(status) == "stopping").await;
+    replug.line("says that it is stopping").await;
+    assert!(replug.status().await.component_is("kv", "suspended"), "{status:?}");
+    let application = Application::new(&status, "kv");
+    let calling = tokio::spawn(async move { application.save("tea", "oolong").await });
+    let process = replug.process_of("store").await;
+    process.signal(Signal::TERM);
+    process.gone().await;
+    let mut next = stage.plugin().await;
+    next.tells("READY=1").await;
+    calling.await.unwrap().unwrap();
     replug.stop(&stage.home).await;
 }
 

@@ -154,6 +154,34 @@ async fn stopping_a_plugin_that_is_being_replaced_ends_both_generations() {
 }
 
 #[tokio::test]
+async fn calls_that_have_not_ended_within_the_drain_time_end_with_their_generation() {
+    let home = Home::new(&format!(
+        "[plugins.p]\n\
+         command = [{:?}, \"well\"]\n\
+         drain_timeout = \"300ms\"\n\
+         stop_timeout = \"300ms\"\n\
+         [components.kv]\n\
+         type = \"state.misbehave\"\n",
+        misbehave()
+    ));
+    let mut replug = Replug::start(&home).await;
+    let status = replug.until_usable("kv").await;
+    let process = replug.process_of("p").await;
+    let application = Application::new(&status, "kv");
+    let call = tokio::spawn(async move { application.save("never", "x").await });
+    replug.line("a call that has no end").await;
+    let rolled = replug.command(&["restart", "p", "--rolling"]).await;
+    assert_eq!(rolled.code, Some(0), "{}", rolled.stderr);
+    // The next one serves while the old one still has its time.
+    Application::new(&status, "kv").assert_works().await;
+    process.gone().await;
+    let told = tokio::time::timeout(PATIENCE, call).await.unwrap().unwrap().unwrap_err();
+    assert_eq!(told.code(), tonic::Code::Unavailable, "{told}");
+    assert!(told.message().contains("not known"), "{told}");
+    replug.stop(&home).await;
+}
+
+#[tokio::test]
 async fn a_plugin_whose_socket_is_fixed_is_restarted_plainly_and_told_so() {
     let home = Home::empty();
     let socket = home.path("misbehave.sock");

@@ -1,5 +1,6 @@
 //! The control API's calling side. A family of rpcs has a file of its own.
 
+mod check;
 mod lifecycle;
 mod logs;
 mod reload;

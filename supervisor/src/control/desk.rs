@@ -1,6 +1,8 @@
 //! Where the control API's calls arrive. What each does is in a file of its own, a family of rpcs per
 //! file; here is only which is which, since a trait's methods have to stand in one place.
 
+mod check;
+mod findings;
 mod lifecycle;
 mod logs;
 mod reload;
@@ -98,6 +100,10 @@ impl Control for Desk {
             self.asked(&request, "reload", "");
         }
         reload::reload(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn check(&self, request: Request<pb::CheckRequest>) -> Answer<pb::CheckResponse> {
+        check::check(self, request).await.map(Response::new)
     }
 
     async fn upgrade(&self, request: Request<pb::UpgradeRequest>) -> Answer<pb::UpgradeResponse> {

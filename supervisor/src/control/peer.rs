@@ -22,11 +22,16 @@ impl Peer {
         Some(Self { uid: peer.uid(), gid: peer.gid(), pid: peer.pid() })
     }
 
+    /// Whether it is root, or the user that replug runs as: it may do what replug may.
+    pub(super) fn owns(self) -> bool {
+        self.uid == 0 || self.uid == Uid::effective().as_raw()
+    }
+
     /// Whether it may ask: root, the user that replug runs as, and the members of the group. The
     /// mode of the socket's file keeps others out already; this holds on file systems without modes
     /// as well, and for whoever was let in by somebody's `chmod`.
     pub(super) async fn is_permitted(self, group: Option<u32>) -> bool {
-        if self.uid == 0 || self.uid == Uid::effective().as_raw() {
+        if self.owns() {
             return true;
         }
         match group {

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use prost::Message as _;
 use replug_proto::replug::control::v1 as pb;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 /// How many events are kept. A reader that is further behind misses some.
@@ -39,6 +41,13 @@ pub struct Reader {
     written: watch::Receiver<u64>,
 }
 
+/// A journal on its way from one program of replug to the next: its newest events, on the wire.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct HandedJournal {
+    events: Vec<Vec<u8>>,
+    last: u64,
+}
+
 /// What is next in the journal.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Read {
@@ -59,6 +68,31 @@ impl Journal {
             written: watch::Sender::new(0),
             readers: watch::Sender::new(0),
         }))
+    }
+
+    /// What the next program goes on with.
+    #[must_use]
+    pub fn hand_over(&self) -> HandedJournal {
+        let newest = self.0.newest.lock();
+        let events = newest.events.iter().map(|event| event.encode_to_vec()).collect();
+        HandedJournal { events, last: newest.last }
+    }
+
+    /// Goes on with what the program before has left. What cannot be read is left out.
+    #[must_use]
+    pub fn resume(handed: HandedJournal) -> Self {
+        let journal = Self::new();
+        let events = handed.events.iter().filter_map(|event| pb::Event::decode(&**event).ok());
+        let mut events: VecDeque<_> = events.map(Arc::new).collect();
+        // A reader finds an event by its number: they are without gaps.
+        let oldest = (handed.last + 1).saturating_sub(events.len() as u64);
+        let numbers = events.iter().map(|event| event.sequence);
+        if !numbers.eq(oldest..=handed.last) {
+            events.clear();
+        }
+        *journal.0.newest.lock() = Newest { events, last: handed.last };
+        journal.0.written.send_replace(handed.last);
+        journal
     }
 
     /// Adds an event, and gives it its number.
@@ -176,6 +210,25 @@ mod tests {
         assert_eq!(slow.next().await, Read::Missed(10));
         assert_eq!(sequence(&slow.next().await), 11);
         assert_eq!(journal.0.newest.lock().events.len(), KEPT);
+    }
+
+    #[tokio::test]
+    async fn the_next_program_goes_on_with_the_events_and_their_numbers() {
+        let journal = Journal::new();
+        for _ in 0..KEPT + 10 {
+            journal.record(about("kv", Kind::Trouble, "slow"));
+        }
+        let text = serde_json::to_vec(&journal.hand_over()).unwrap();
+        let next = Journal::resume(serde_json::from_slice(&text).unwrap());
+        next.record(about("kv", Kind::Recovered, ""));
+        let mut reader = next.read_after(next.last() - 2);
+        let Read::Event(before) = reader.next().await else { panic!() };
+        assert_eq!((before.text.as_str(), before.sequence), ("slow", KEPT as u64 + 10));
+        assert_eq!(sequence(&reader.next().await), KEPT as u64 + 11);
+        assert_eq!(next.0.newest.lock().events.len(), KEPT);
+        let empty = Journal::resume(HandedJournal::default());
+        empty.record(about("kv", Kind::Recovered, ""));
+        assert_eq!(empty.last(), 1);
     }
 
     #[tokio::test]

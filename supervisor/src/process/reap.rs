@@ -1,16 +1,19 @@
 //! The last that is done to a child: its group is killed, and its exit status taken.
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::{Pid, getpgid};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 
 use super::Exit;
 
-/// Signals the group of an unreaped process. That none of it is left, or that it belongs to another
-/// user by now, is no error that anybody could do something about.
+/// Signals the group of an unreaped process, and the process itself where it has gone into another
+/// group. That none of it is left, or that it belongs to another user by now, is no error that
+/// anybody could do something about.
 pub(super) fn kill_group(pid: u32, signal: Signal) {
-    if let Ok(pid) = i32::try_from(pid) {
-        let _ = killpg(Pid::from_raw(pid), signal);
+    let Ok(pid) = i32::try_from(pid).map(Pid::from_raw) else { return };
+    let _ = killpg(pid, signal);
+    if getpgid(Some(pid)).is_ok_and(|group| group != pid) {
+        let _ = kill(pid, signal);
     }
 }
 

@@ -11,12 +11,17 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Failed, ReloadError, Reloader};
+use crate::events::{Kind, about};
 use crate::plan::{Change, ComponentChange, Launch, PluginChange, PluginSpec};
 use crate::supervisor::PluginError;
 
 /// How long a reload waits for components to be initialised. They may take longer; then the reload
 /// says so, and the next one need not wait for them.
 const INIT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is told of plugins that come and go.
+const DECLARED: &str = "declared in plugins.toml";
+const TAKEN_OUT: &str = "taken out of plugins.toml";
 
 /// A component that is being initialised: what came of it.
 type Initialised = (String, Result<(), String>);
@@ -71,7 +76,11 @@ impl Reloader {
         if removed.is_empty() {
             return Ok(());
         }
-        self.supervisor.remove(&removed).await.map_err(stopping)
+        self.supervisor.remove(&removed).await.map_err(stopping)?;
+        for name in &removed {
+            self.supervisor.journal().record(about(name, Kind::Removed, TAKEN_OUT));
+        }
+        Ok(())
     }
 
     fn add(&self, change: &Change, failed: &mut Vec<Failed>) -> Result<(), ReloadError> {
@@ -94,7 +103,12 @@ impl Reloader {
         if specs.is_empty() {
             return Ok(());
         }
-        self.supervisor.add(specs).map_err(stopping)
+        let names: Vec<_> = specs.iter().map(|spec| spec.name.clone()).collect();
+        self.supervisor.add(specs).map_err(stopping)?;
+        for name in &names {
+            self.supervisor.journal().record(about(name, Kind::Added, DECLARED));
+        }
+        Ok(())
     }
 
     async fn replace(&self, change: &Change, failed: &mut Vec<Failed>) -> Result<(), ReloadError> {

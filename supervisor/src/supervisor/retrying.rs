@@ -41,6 +41,7 @@ async fn try_again(component: String, registry: Arc<Registry>) -> String {
             _ = stores.changed() => {}
         }
         if registry.init_again(&component).await {
+            tracing::info!(component, "is initialised after all, or is no more");
             return component;
         }
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::FORMAT;
 use super::parcel::{Luggage, Ticket};
+use crate::events::HandedJournal;
 use crate::plugin::Handed;
 use crate::process::Heritage;
 
@@ -32,6 +33,8 @@ pub struct Estate {
     pub keeping: Keeping,
     /// The declared plugins.
     pub plugins: Vec<Handed<Ticket>>,
+    /// What has happened.
+    pub journal: HandedJournal,
 }
 
 /// A socket on which applications call.

@@ -45,7 +45,8 @@ pub(super) async fn wait(
     let phase = match request.state() {
         State::Ready => Phase::Ready,
         State::Stopped => Phase::Stopped,
-        _ => return Err(Status::invalid_argument("wait for READY or STOPPED")),
+        State::Failed => Phase::Failed,
+        _ => return Err(Status::invalid_argument("wait for READY, STOPPED or FAILED")),
     };
     let status = desk.supervisor.reaches(&request.plugin, phase).await.map_err(refusal)?;
     Ok(pb::WaitResponse { plugin: Some(convert::plugin(&status)) })

@@ -4,7 +4,7 @@ use replug_proto::replug::control::v1 as pb;
 use tonic::Status;
 
 use super::Desk;
-use crate::plan::{Checked, Diagnostic, Severity};
+use super::findings::{diagnostics, shown};
 use crate::reload::{ReloadError, Reloaded};
 
 pub(super) async fn reload(
@@ -51,33 +51,5 @@ fn done(reloaded: &Reloaded, colour: bool) -> pb::ReloadResponse {
         at_next_start: change.at_next_start.iter().map(|key| (*key).to_owned()).collect(),
         unchanged_plugins: count(change.unchanged_plugins),
         unchanged_components: count(change.unchanged_components),
-    }
-}
-
-fn shown(checked: &Checked, colour: bool) -> String {
-    let mut text = Vec::new();
-    // Writing to memory does not fail.
-    let _ = checked.render(colour, &mut text);
-    String::from_utf8_lossy(&text).into_owned()
-}
-
-fn diagnostics(checked: &Checked) -> Vec<pb::Diagnostic> {
-    checked.diagnostics.iter().map(diagnostic).collect()
-}
-
-fn diagnostic(found: &Diagnostic) -> pb::Diagnostic {
-    let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-    let severity = match found.severity {
-        Severity::Error => pb::diagnostic::Severity::Error,
-        Severity::Warning => pb::diagnostic::Severity::Warning,
-    };
-    pb::Diagnostic {
-        severity: severity.into(),
-        file: found.file.clone(),
-        line: found.at.as_ref().map_or(0, |at| place(at.line)),
-        column: found.at.as_ref().map_or(0, |at| place(at.column)),
-        key: found.key.clone().unwrap_or_default(),
-        message: found.message.clone(),
-        help: found.help.clone().unwrap_or_default(),
     }
 }

@@ -13,13 +13,29 @@ impl PluginTask {
         let news = match sign {
             Sign::Health(news) => Some(news),
             Sign::Told(message, news) => {
+                let stopping = message.stopping;
                 self.told(message);
+                if stopping && self.state() == State::Ready {
+                    self.leaves().await;
+                }
                 news
             }
         };
         if let Some(news) = news {
             self.health(news).await;
         }
+    }
+
+    /// The plugin says that it is about to end: its callers wait for the next generation from here
+    /// on, and the calls that are under way go on. One that does not end is late like one that does
+    /// not become ready.
+    async fn leaves(&mut self) {
+        let reason = "says that it is stopping";
+        self.status.send_modify(|status| reason.clone_into(&mut status.reason));
+        let absence = format!("plugin {} {reason}", self.spec.name);
+        self.surroundings.registry.suspend(&self.spec.name, self.seat(), &absence);
+        self.happened(Event::Unusable).await;
+        tracing::info!(plugin = self.spec.name, generation = self.generation, "{reason}");
     }
 
     /// Somebody was asked how the plugin is, and the answer is news.

@@ -115,7 +115,15 @@ impl PluginTask {
             "is started beside generation {}",
             self.generation
         );
+        let text = format!("is started beside generation {}", self.generation);
+        self.record_replacement(seat.generation, &text);
         self.goes(Happening::Replace).await;
+    }
+
+    /// Writes down how the present generation's replacement goes.
+    fn record_replacement(&self, generation: u64, text: &str) {
+        let event = about(&self.spec.name, Kind::Replacement, text);
+        self.surroundings.journal.record(pb::Event { generation, ..event });
     }
 
     /// What is expected of a heir has come to something.
@@ -155,6 +163,8 @@ impl PluginTask {
             "does not take the place of generation {}: {reason}",
             self.generation
         );
+        let text = format!("does not take the place of generation {}: {reason}", self.generation);
+        self.record_replacement(seat.generation, &text);
         let _ = expected.told.send(Replaced::Not { reason, last_lines });
     }
 
@@ -183,6 +193,8 @@ impl PluginTask {
         self.status.send_modify(|status| {
             status.serves.retain(|known| !retired.contains(known));
         });
+        let text = format!("has taken the place of generation {}", before.generation);
+        self.record_replacement(self.generation, &text);
         let _ = expected.told.send(Replaced::Rolled);
     }
 
@@ -209,6 +221,7 @@ impl PluginTask {
                 None => return Some(Event::Ended(self.backoff.ended(None, Ending::Failure))),
             }
         };
+        self.record_replacement(seat.generation, "takes the place of one that has ended");
         let _ = told.send(Replaced::Restarted("the present generation ended meanwhile"));
         match raised {
             Raised::Here(heir) => {
@@ -243,8 +256,9 @@ impl PluginTask {
 
     /// The heir is not wanted any more, and nobody after it. It goes by itself, once nobody gives it orders.
     pub(super) fn dismiss(&mut self) {
-        let Some(Expected { told, .. }) = self.heir.take() else { return };
+        let Some(Expected { told, seat, .. }) = self.heir.take() else { return };
         self.status.send_modify(|status| status.successor = None);
+        self.record_replacement(seat.generation, "is not wanted any more");
         for told in std::iter::once(told).chain(self.wishes.drain(..).map(|(_, told)| told)) {
             let reason = "somebody wants the plugin stopped or restarted".to_owned();
             let _ = told.send(Replaced::Not { reason, last_lines: Vec::new() });
