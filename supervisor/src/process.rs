@@ -18,6 +18,7 @@
 
 pub mod abilities;
 mod act;
+mod birth;
 mod cgroup;
 mod child;
 pub mod confinement;

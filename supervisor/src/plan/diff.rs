@@ -3,16 +3,17 @@
 //! Pure: a [`Change`] is a value, which says what is to be done and does nothing. It holds no value
 //! of a variable or of metadata where it is shown, only their names.
 
+mod component;
+mod plugin;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
 
-use replug_runtime::component::{ComponentSpec, DeclaredMetadata};
+use replug_runtime::component::ComponentSpec;
 use replug_runtime::resources::Resources;
 
 use super::{Plan, PluginSpec, RuntimeSettings};
-use crate::process::confinement::Confinement;
-use crate::restart::RestartPolicy;
 
 /// What is to be done so that what runs is what a plan asks for.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -272,175 +273,6 @@ fn runtime(old: &Plan, new: &Plan) -> Vec<&'static str> {
     .into_iter()
     .filter_map(|(key, differs)| differs.then_some(key))
     .collect()
-}
-
-// === impl PluginChange ===
-
-impl PluginChange {
-    /// The plugin's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Added(spec) | Self::Replaced(spec, _) | Self::Adjusted(spec, _) => &spec.name,
-            Self::Removed(name) => name,
-        }
-    }
-
-    /// The keys that differ; none where there is nothing to compare.
-    #[must_use]
-    pub fn keys(&self) -> &[String] {
-        match self {
-            Self::Replaced(_, keys) | Self::Adjusted(_, keys) => keys,
-            Self::Added(_) | Self::Removed(_) => &[],
-        }
-    }
-
-    /// What happens to it, in words.
-    #[must_use]
-    pub fn what(&self) -> &'static str {
-        match self {
-            Self::Added(_) => "added",
-            Self::Removed(_) => "removed",
-            Self::Replaced(..) => "replaced",
-            Self::Adjusted(..) => "adjusted",
-        }
-    }
-
-    fn between(old: &PluginSpec, new: &PluginSpec) -> Option<Self> {
-        // Taken apart, so that whoever adds a setting says here what its change means.
-        let PluginSpec {
-            name: _,
-            instances,
-            launch,
-            after,
-            requires,
-            start,
-            env,
-            cwd,
-            restart,
-            start_timeout,
-            stop_timeout,
-            stop_signal,
-            drain_timeout,
-            health,
-            probe,
-            notify,
-            watchdog,
-            watch,
-            limits,
-            confinement,
-            log,
-            socket,
-        } = old;
-        let mut found = Differences::default();
-        found.deep("command", *launch != new.launch);
-        found.deep.extend(changed_keys("env", env, &new.env));
-        found.deep("cwd", *cwd != new.cwd);
-        found.deep("socket", *socket != new.socket);
-        found.deep("limits", *limits != new.limits);
-        found.deep("user", confinement.account != new.confinement.account);
-        found.deep("umask", confinement.umask != new.confinement.umask);
-        found.deep("capabilities", confinement.capabilities != new.confinement.capabilities);
-        let rest = Confinement {
-            account: confinement.account.clone(),
-            umask: confinement.umask,
-            capabilities: confinement.capabilities,
-            ..new.confinement.clone()
-        };
-        found.deep("sandbox", *confinement != rest);
-        let scaled = format!("instances {instances} → {}", new.instances);
-        found.shallow(&scaled, *instances != new.instances);
-        found.shallow("after", *after != new.after);
-        found.shallow("requires", *requires != new.requires);
-        found.shallow("start", *start != new.start);
-        let RestartPolicy { restart, success, prevent, initial, max, stable_after, give_up } =
-            restart;
-        let ends = (*restart, *success, *prevent);
-        let delays = (*initial, *max, *stable_after);
-        let policy = new.restart;
-        found.shallow("restart", ends != (policy.restart, policy.success, policy.prevent));
-        found.shallow("backoff", delays != (policy.initial, policy.max, policy.stable_after));
-        found.shallow("max_restarts", *give_up != policy.give_up);
-        found.shallow("start_timeout", *start_timeout != new.start_timeout);
-        found.shallow("stop_timeout", *stop_timeout != new.stop_timeout);
-        found.shallow("drain_timeout", *drain_timeout != new.drain_timeout);
-        found.shallow("stop_signal", *stop_signal != new.stop_signal);
-        found.deep("notify", *notify != new.notify);
-        found.deep("watchdog", *watchdog != new.watchdog);
-        found.shallow("health", *health != new.health || *probe != new.probe);
-        found.shallow("watch", *watch != new.watch);
-        found.shallow("log", *log != new.log);
-        let deep = found.is_deep();
-        let keys = found.keys()?;
-        Some(if deep {
-            Self::Replaced(new.clone(), keys)
-        } else {
-            Self::Adjusted(new.clone(), keys)
-        })
-    }
-}
-
-// === impl ComponentChange ===
-
-impl ComponentChange {
-    /// The component's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Added(spec)
-            | Self::Remade(spec, _)
-            | Self::Reinitialised(spec, _)
-            | Self::Adjusted(spec, _) => &spec.name,
-            Self::Removed(name) => name,
-        }
-    }
-
-    /// The keys that differ; none where there is nothing to compare.
-    #[must_use]
-    pub fn keys(&self) -> &[String] {
-        match self {
-            Self::Remade(_, keys) | Self::Reinitialised(_, keys) | Self::Adjusted(_, keys) => keys,
-            Self::Added(_) | Self::Removed(_) => &[],
-        }
-    }
-
-    /// What happens to it, in words.
-    #[must_use]
-    pub fn what(&self) -> &'static str {
-        match self {
-            Self::Added(_) => "added",
-            Self::Removed(_) => "removed",
-            Self::Remade(..) => "made anew",
-            Self::Reinitialised(..) => "initialised again",
-            Self::Adjusted(..) => "adjusted",
-        }
-    }
-
-    fn between(old: &ComponentSpec, new: &ComponentSpec) -> Option<Self> {
-        // Taken apart, so that whoever adds a setting says here what its change means.
-        let ComponentSpec { name: _, component_type, version, metadata, hold } = old;
-        let mut found = Differences::default();
-        found.deep("type", *component_type != new.component_type);
-        let remade = found.is_deep();
-        found.deep("version", *version != new.version);
-        let sorted = |metadata: &DeclaredMetadata| {
-            metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
-        };
-        let (before, after): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            (sorted(metadata), sorted(&new.metadata));
-        found.deep.extend(changed_keys("metadata", &before, &after));
-        found.shallow("hold", hold.hold != new.hold.hold);
-        found.shallow("hold_limit", hold.limit != new.hold.limit);
-        found.shallow("max_calls", hold.max_calls != new.hold.max_calls);
-        found.shallow("replay", hold.replay != new.hold.replay);
-        let deep = found.is_deep();
-        let keys = found.keys()?;
-        Some(match (remade, deep) {
-            (true, _) => Self::Remade(new.clone(), keys),
-            (false, true) => Self::Reinitialised(new.clone(), keys),
-            (false, false) => Self::Adjusted(new.clone(), keys),
-        })
-    }
 }
 
 /// The names that only one of the two has, or that mean something else in the other; in the order

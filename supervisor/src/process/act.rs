@@ -17,6 +17,7 @@ use rustix::mount::{MountFlags, MountPropagationFlags};
 use rustix::process::{Gid, Resource, Rlimit, Uid, setpriority_process, setrlimit, umask};
 use rustix::thread::{self, CapabilitySet, CapabilitySets};
 
+use super::birth;
 use super::pre_exec::{self, Namespaces};
 
 /// What a child does to itself. Shown, it is what the plan calls it.
@@ -186,7 +187,7 @@ impl Act {
             Self::Enter(folder) => rustix::process::chdir(folder.as_c_str())?,
             Self::NoNewPrivileges => thread::set_no_new_privs(true)?,
             Self::Landlock(rules) => pre_exec::landlock(rules)?,
-            Self::DieWithParent(parent) => pre_exec::die_with_parent(*parent)?,
+            Self::DieWithParent(parent) => birth::die_with_parent(*parent)?,
         }
         Ok(())
     }

@@ -76,8 +76,7 @@ impl Cgroups {
         for name in
             CONTROLLERS.into_iter().filter(|name| place.controllers.iter().any(|it| it == name))
         {
-            let handed = set(&place.folder, "cgroup.subtree_control", &format!("+{name}"))
-                .and_then(|()| set(&home, "cgroup.subtree_control", &format!("+{name}")));
+            let handed = hand_down(&place.folder, name).and_then(|()| hand_down(&home, name));
             match handed {
                 Ok(()) => controllers.push(name),
                 Err(error) => tracing::info!(
@@ -130,9 +129,7 @@ impl Cgroups {
                 // Somebody has tidied up around it: between two lives the folder is empty.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     make(&self.home)?;
-                    for name in &self.controllers {
-                        set(&self.home, "cgroup.subtree_control", &format!("+{name}"))?;
-                    }
+                    self.controllers.iter().try_for_each(|name| hand_down(&self.home, name))?;
                     fs::create_dir(&folder)
                 }
                 made => made,
@@ -144,6 +141,11 @@ impl Cgroups {
         }
         Err(io::ErrorKind::AlreadyExists.into())
     }
+}
+
+/// Lets what is in a cgroup be limited by a controller that the cgroup itself has.
+fn hand_down(folder: &Path, controller: &str) -> io::Result<()> {
+    set(folder, "cgroup.subtree_control", &format!("+{controller}"))
 }
 
 impl Cgroup {

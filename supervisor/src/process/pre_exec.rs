@@ -6,7 +6,14 @@
 //! parent thread waits meanwhile; the others go on, perhaps in the middle of an allocation or with a
 //! lock held. A child that becomes another user, or leaves replug's namespaces, has a copy, in which
 //! those threads are gone. So for both everything here is a system call, or arithmetic on the
-//! child's own stack: no allocation, no lock, no panic, and nothing of replug's is written to.
+//! child's own stack: no allocation, no lock, no panic, and nothing of replug's is written to but the
+//! C library's error number of the thread that waits, which does not look at it afterwards.
+//!
+//! What keeps the two apart: signal dispositions, descriptors and the working folder are the child's
+//! own from the start (no `CLONE_SIGHAND`, `CLONE_FILES`, `CLONE_FS`), signals are held until its
+//! dispositions are reset, and changes of user or rights are made by the system call itself, in a
+//! child with memory of its own: the C library's functions would tell the other threads of it, which
+//! are replug's. What can be had without unsafe code is in `birth.rs`, `act.rs`.
 
 #![allow(unsafe_code)]
 
@@ -19,9 +26,10 @@ use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::libc;
-use rustix::process::Resource;
+use rustix::process::{Resource, Rlimit};
 
 use super::act::{self, Act};
+use super::birth;
 use super::open_files;
 use super::program::{List, Program};
 use super::reap::reap;
@@ -73,18 +81,15 @@ pub(super) fn plugin(
     acts: &[Act],
 ) -> io::Result<u32> {
     let limited = acts.iter().any(|act| matches!(act, Act::Limit(_, Resource::Nofile, _)));
-    let open_files = open_files::inherited().filter(|_| !limited).map(|limit| libc::rlimit {
-        rlim_cur: limit.current.unwrap_or(libc::RLIM_INFINITY),
-        rlim_max: limit.maximum.unwrap_or(libc::RLIM_INFINITY),
-    });
+    let open_files = open_files::inherited().filter(|_| !limited);
     let ground = Ground::new()?;
     let birth = Birth {
         files: program.files(),
         arguments: program.arguments(),
         environment: program.environment(),
-        folder: program.folder(),
+        folder: program.folder().map(CString::as_c_str),
         standard: standard.map(|descriptor| descriptor.as_raw_fd()),
-        warden: warden.as_raw_fd(),
+        warden,
         parent: std::process::id(),
         acts,
         open_files,
@@ -118,12 +123,12 @@ struct Birth<'a> {
     files: &'a [CString],
     arguments: List<'a>,
     environment: List<'a>,
-    folder: Option<&'a CString>,
+    folder: Option<&'a CStr>,
     standard: [RawFd; 3],
-    warden: RawFd,
+    warden: BorrowedFd<'a>,
     parent: u32,
     acts: &'a [Act],
-    open_files: Option<libc::rlimit>,
+    open_files: Option<Rlimit>,
     /// Where it says why its program does not run.
     failed: &'a AtomicI32,
 }
@@ -152,17 +157,10 @@ impl Birth<'_> {
             // SAFETY: two numbers. What was there before is a copy that this process alone has.
             succeeded(unsafe { libc::dup2(descriptor, at) })?;
         }
-        if let Some(folder) = self.folder {
-            // SAFETY: the pointer is that of a live text.
-            succeeded(unsafe { libc::chdir(folder.as_ptr()) })?;
-        }
-        // SAFETY: two numbers.
-        succeeded(unsafe { libc::setpgid(0, 0) })?;
-        die_with_parent(self.parent)?;
-        announce(self.warden)?;
+        birth::settle(self.folder, self.parent, self.warden)?;
         act::perform(self.acts)?;
         reset_signals();
-        limit_open_files(self.open_files.as_ref());
+        birth::limit_open_files(self.open_files);
         close_on_exec();
         Ok(())
     }
@@ -401,70 +399,6 @@ pub(super) fn loopback_up() -> io::Result<()> {
     }
 }
 
-/// Asks the kernel for SIGKILL when the parent thread ends. A parent that ended before it was
-/// asked sends nothing any more; then the child has another parent by now, and gives up.
-pub(super) fn die_with_parent(parent: u32) -> io::Result<()> {
-    // SAFETY: PR_SET_PDEATHSIG takes one number and touches no memory.
-    if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } == -1 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: no arguments, never fails.
-    let now = unsafe { libc::getppid() };
-    if u32::try_from(now) == Ok(parent) {
-        Ok(())
-    } else {
-        Err(io::Error::from_raw_os_error(libc::ESRCH))
-    }
-}
-
-/// Tells the warden this process's group, which has its own process id by now.
-fn announce(warden: RawFd) -> io::Result<()> {
-    let mut line = [0u8; Announcement::LONGEST];
-    // SAFETY: no arguments, never fails.
-    let pid = unsafe { libc::getpid() };
-    let line = Announcement::write(&mut line, pid.unsigned_abs());
-    // SAFETY: the pointer and the length are those of a live slice. MSG_NOSIGNAL, because SIGPIPE
-    // has its default disposition here and would end the child without a word.
-    let sent = unsafe {
-        libc::send(
-            warden,
-            line.as_ptr().cast(),
-            line.len(),
-            libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT,
-        )
-    };
-    if usize::try_from(sent) == Ok(line.len()) {
-        Ok(())
-    } else {
-        Err(io::Error::from_raw_os_error(libc::EPIPE))
-    }
-}
-
-/// The line `+PID`, made without an allocation.
-struct Announcement;
-
-impl Announcement {
-    /// `+`, the ten digits of the largest number, a line feed.
-    const LONGEST: usize = 12;
-
-    fn write(buffer: &mut [u8; Self::LONGEST], mut pid: u32) -> &[u8] {
-        let mut start = Self::LONGEST - 1;
-        buffer[start] = b'\n';
-        loop {
-            start -= 1;
-            // A digit: the remainder is below ten.
-            buffer[start] = b'0' + (pid % 10) as u8;
-            pid /= 10;
-            if pid == 0 {
-                break;
-            }
-        }
-        start -= 1;
-        buffer[start] = b'+';
-        &buffer[start..]
-    }
-}
-
 /// Nothing ignored, nothing blocked, whatever replug inherited or did for itself.
 fn reset_signals() {
     // The kernel's own structure, all of whose fields are zero: SIG_DFL, no flag, no mask. Longer
@@ -487,14 +421,6 @@ fn reset_signals() {
     set_signal_mask(0);
 }
 
-/// Lowering a limit is always allowed, so this does not fail.
-fn limit_open_files(limit: Option<&libc::rlimit>) {
-    if let Some(limit) = limit {
-        // SAFETY: the pointer is that of a live value, which the kernel only reads.
-        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, limit) };
-    }
-}
-
 /// Marks every descriptor but the standard three close-on-exec. What replug opens is marked from
 /// the start; this is for what replug itself inherited. A kernel before 5.11 cannot do it, and such
 /// a descriptor then stays open as it would in any child.
@@ -507,18 +433,5 @@ fn close_on_exec() {
             libc::c_uint::MAX,
             libc::CLOSE_RANGE_CLOEXEC,
         );
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_announcement_is_a_plus_and_the_number_whatever_its_length() {
-        let mut buffer = [0; Announcement::LONGEST];
-        assert_eq!(Announcement::write(&mut buffer, 7), b"+7\n");
-        assert_eq!(Announcement::write(&mut buffer, 4_194_304), b"+4194304\n");
-        assert_eq!(Announcement::write(&mut buffer, u32::MAX), b"+4294967295\n");
     }
 }

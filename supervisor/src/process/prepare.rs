@@ -1,28 +1,22 @@
 //! From what is asked of a process, and what the machine lets replug do, to what its child does to
 //! itself: which way each limit is held and each part of the confinement is had.
 
-use std::ffi::{CStr, CString};
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+mod closing;
+mod limits;
 
-use rustix::process::{Gid, Resource, Uid, getrlimit};
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use rustix::process::{Gid, Uid};
 use rustix::thread::CapabilitySet;
 
-use super::abilities::{Abilities, Namespace};
+use super::abilities::Abilities;
 use super::act::Act;
 use super::cgroup::{Cgroup, Cgroups};
 use super::confinement::Identity;
-use super::landlock::{Denied, KNOWS_TCP};
-use super::limits::{Bounds, size};
-use super::mounts;
-use super::pre_exec::Namespaces;
+use super::limits::Bounds;
 use super::{Launch, SpawnError};
-
-/// The period, in microseconds, in which a share of the processors' time is counted.
-const CPU_PERIOD: u64 = 100_000;
-
-/// File systems that the kernel makes up: closing them to writes takes more than files away.
-const MADE_UP: [&str; 3] = ["/dev", "/proc", "/sys"];
 
 /// What replug starts processes on.
 #[derive(Debug)]
@@ -90,13 +84,6 @@ struct Start<'a> {
     bounds: Bounds,
 }
 
-/// By what means paths and the network are closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Means {
-    Namespaces { users: bool },
-    Landlock,
-}
-
 impl Start<'_> {
     /// In the order in which the child can do it: what needs rights, then what takes them away.
     fn fill(&mut self) -> Result<(), SpawnError> {
@@ -126,283 +113,6 @@ impl Start<'_> {
 
     fn can(&self, capability: CapabilitySet) -> bool {
         self.grounds.abilities.can(capability)
-    }
-
-    fn limit_by_cgroup(&mut self) {
-        let limits = self.launch.limits;
-        let Some(cgroup) = self.cgroup.take() else {
-            self.lacks("cpu_weight", limits.cpu_weight.map(|it| it.to_string()), "cpu");
-            self.lacks("cpu_quota", limits.cpu_quota.map(|it| format!("{it}%")), "cpu");
-            return;
-        };
-        match cgroup.entrance() {
-            Ok(entrance) => self.acts.push(Act::JoinCgroup(entrance)),
-            Err(error) => tracing::warn!(%error, "a cgroup cannot be joined"),
-        }
-        let quota = |percent: u64| format!("{} {CPU_PERIOD}", percent * CPU_PERIOD / 100);
-        let settings = [
-            ("memory", "memory.max", limits.memory.map(|it| (size(it), it.to_string())), "memory"),
-            ("tasks", "pids.max", limits.tasks.map(|it| (it.to_string(), it.to_string())), "pids"),
-            (
-                "cpu_weight",
-                "cpu.weight",
-                limits.cpu_weight.map(|it| (it.to_string(), it.to_string())),
-                "cpu",
-            ),
-            (
-                "cpu_quota",
-                "cpu.max",
-                limits.cpu_quota.map(|it| (format!("{it}%"), quota(it))),
-                "cpu",
-            ),
-        ];
-        for (name, file, asked, controller) in settings {
-            let Some((shown, value)) = asked else { continue };
-            if !self.has(controller) {
-                // Memory and tasks have another way.
-                if controller == "cpu" {
-                    self.lacks(name, Some(shown), controller);
-                }
-                continue;
-            }
-            match cgroup.set(file, &value) {
-                Ok(()) => self.bounds.limits.push(format!("{name} {shown} (cgroup)")),
-                Err(error) => self.bounds.missing.push(format!("{name} {shown}: {error}")),
-            }
-        }
-        if limits.memory.is_some() && self.has("memory") {
-            // One that lost a part of itself is no longer what it was; it ends as a whole.
-            let _ = cgroup.set("memory.oom.group", "1");
-            // Not there where the kernel swaps nothing.
-            let _ = cgroup.set("memory.swap.max", "0");
-        }
-        self.cgroup = Some(cgroup);
-    }
-
-    fn has(&self, controller: &str) -> bool {
-        self.grounds.cgroups.as_ref().is_some_and(|cgroups| cgroups.has(controller))
-    }
-
-    /// Notes a limit that only a cgroup could hold.
-    fn lacks(&mut self, name: &str, asked: Option<String>, controller: &str) {
-        let Some(asked) = asked else { return };
-        let why = match &self.grounds.abilities.cgroup {
-            Err(why) => why.clone(),
-            Ok(place) => {
-                format!("the cgroup {} has no {controller} controller", place.folder.display())
-            }
-        };
-        self.bounds.missing.push(format!("{name} {asked}: {why}"));
-    }
-
-    fn set_priorities(&mut self) {
-        let limits = self.launch.limits;
-        if let Some(nice) = limits.nice {
-            let now = rustix::process::getpriority_process(None).unwrap_or(0);
-            if nice >= now || self.can(CapabilitySet::SYS_NICE) {
-                self.acts.push(Act::Nice(nice));
-                self.bounds.limits.push(format!("nice {nice}"));
-            } else {
-                let why = format!("replug has nice {now} and not the capability sys_nice");
-                self.bounds.missing.push(format!("nice {nice}: {why}"));
-            }
-        }
-        if let Some(score) = limits.oom_score_adj {
-            let now = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
-            let now = now.trim().parse().unwrap_or(0);
-            if score >= now || self.can(CapabilitySet::SYS_RESOURCE) {
-                let text = score.to_string().into_bytes();
-                self.acts.push(Act::Tell("oom_score_adj", c"/proc/self/oom_score_adj", text));
-                self.bounds.limits.push(format!("oom_score_adj {score}"));
-            } else {
-                let why = format!("replug has {now} and not the capability sys_resource");
-                self.bounds.missing.push(format!("oom_score_adj {score}: {why}"));
-            }
-        }
-    }
-
-    /// What the kernel limits of a single process: what it always does, and what has no cgroup here.
-    fn limit_by_kernel(&mut self) {
-        let limits = self.launch.limits;
-        if let Some(most) = limits.memory.filter(|_| !self.has("memory") || self.cgroup.is_none()) {
-            // What a program can write to; unlike its whole address space it has something to do
-            // with memory in use.
-            let shown = format!("memory {} of each process (rlimit)", size(most));
-            self.limit("memory", Resource::Data, most, shown);
-        }
-        if let Some(most) = limits.tasks.filter(|_| !self.has("pids") || self.cgroup.is_none()) {
-            match &self.launch.identity {
-                // The kernel counts all of a user's, so this is a limit where the user is the
-                // plugin's own.
-                Some(identity)
-                    if identity.uid != 0 && identity.uid != self.grounds.abilities.uid =>
-                {
-                    let shown = format!("tasks {most} of {} (rlimit)", identity.name);
-                    self.limit("tasks", Resource::Nproc, most, shown);
-                }
-                _ => self.bounds.missing.push(format!(
-                    "tasks {most}: the kernel counts them by user without the pids controller of \
-                     cgroup v2: give the plugin a `user` of its own, or delegate a cgroup"
-                )),
-            }
-        }
-        if let Some(most) = limits.open_files {
-            self.limit("open_files", Resource::Nofile, most, format!("open_files {most}"));
-        }
-        if let Some(most) = limits.core {
-            self.limit("core", Resource::Core, most, format!("core {}", size(most)));
-        }
-    }
-
-    fn limit(&mut self, name: &'static str, resource: Resource, most: u64, shown: String) {
-        match getrlimit(resource).maximum {
-            Some(hard) if hard < most && !self.can(CapabilitySet::SYS_RESOURCE) => {
-                let why = format!("replug itself has no more than {hard}");
-                self.bounds.missing.push(format!("{name} {most}: {why}"));
-            }
-            _ => {
-                self.acts.push(Act::Limit(name, resource, most));
-                self.bounds.limits.push(shown);
-            }
-        }
-    }
-
-    fn close_paths_and_network(&mut self) -> Result<(), SpawnError> {
-        let asked = &self.launch.confinement;
-        let mut writable = present(&asked.writable);
-        let read_only = present(&asked.read_only);
-        if read_only.iter().any(|path| path == Path::new("/")) {
-            writable.extend(present(&MADE_UP.map(PathBuf::from)));
-        }
-        let hidden = present(&asked.hidden);
-        let paths = !read_only.is_empty() || !hidden.is_empty();
-        if !paths && !asked.no_network {
-            return Ok(());
-        }
-        let means = self.means(paths, asked.no_network)?;
-        let by = match means {
-            Means::Namespaces { users } => {
-                let mut namespaces = Namespaces::empty();
-                namespaces.set(Namespaces::NEWUSER, users);
-                namespaces.set(Namespaces::NEWNS, paths);
-                namespaces.set(Namespaces::NEWNET, asked.no_network);
-                self.acts.push(Act::Unshare("namespaces", namespaces));
-                if users {
-                    self.map_own_user();
-                }
-                if paths {
-                    self.mount(&hidden, &read_only, &writable)?;
-                }
-                if asked.no_network {
-                    self.acts.push(Act::Loopback);
-                }
-                "namespaces"
-            }
-            Means::Landlock => {
-                let denied = Denied {
-                    hidden: &hidden,
-                    read_only: &read_only,
-                    writable: &writable,
-                    tcp: asked.no_network,
-                };
-                let rules = denied.rules().map_err(SpawnError::Confinement)?;
-                let rules = rules.ok_or_else(|| {
-                    SpawnError::Confinement("the kernel has no Landlock any more".to_owned())
-                })?;
-                self.acts.push(Act::Landlock(rules));
-                "Landlock"
-            }
-        };
-        let shown = |paths: &[PathBuf]| {
-            let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
-            paths.join(" ")
-        };
-        let said = &mut self.bounds.confinement;
-        if !read_only.is_empty() {
-            said.push(format!("read-only {} but {} ({by})", shown(&read_only), shown(&writable)));
-        }
-        if !hidden.is_empty() {
-            said.push(format!("hidden {} ({by})", shown(&hidden)));
-        }
-        if asked.no_network {
-            let tcp = if means == Means::Landlock { " TCP" } else { "" };
-            said.push(format!("no{tcp} network ({by})"));
-        }
-        Ok(())
-    }
-
-    /// Namespaces where they can be had, since they close a thing as a whole; else Landlock, which
-    /// needs no right at all.
-    fn means(&self, paths: bool, network: bool) -> Result<Means, SpawnError> {
-        let Abilities { mounts, networks, landlock, .. } = &self.grounds.abilities;
-        let wanted = [(paths, mounts), (network, networks)];
-        let wanted = || wanted.iter().filter(|(wanted, _)| *wanted).map(|(_, had)| *had);
-        if wanted().all(|had| *had == Ok(Namespace::Own)) {
-            return Ok(Means::Namespaces { users: false });
-        }
-        // A user namespace has one user in it, replug's own.
-        if self.launch.identity.is_none() && wanted().all(Result::is_ok) {
-            return Ok(Means::Namespaces { users: true });
-        }
-        let least = if network { KNOWS_TCP } else { 1 };
-        if landlock.is_some_and(|version| version >= least) {
-            return Ok(Means::Landlock);
-        }
-        let why = wanted()
-            .find_map(|had| had.as_ref().err().cloned())
-            .unwrap_or_else(|| "namespaces with a user of its own are root's to give".to_owned());
-        Err(SpawnError::Confinement(format!(
-            "paths and network cannot be closed here: neither by namespaces ({why}) nor by Landlock \
-             (which this kernel has not, or not new enough)"
-        )))
-    }
-
-    /// Who it was, it is in the user namespace too.
-    fn map_own_user(&mut self) {
-        let (uid, gid) = (self.grounds.abilities.uid, nix::unistd::getegid().as_raw());
-        let mut tell = |file: &'static CStr, text: String| {
-            self.acts.push(Act::Tell("the user namespace", file, text.into_bytes()));
-        };
-        tell(c"/proc/self/setgroups", "deny".to_owned());
-        tell(c"/proc/self/gid_map", format!("{gid} {gid} 1"));
-        tell(c"/proc/self/uid_map", format!("{uid} {uid} 1"));
-    }
-
-    /// What is writable in a read-only place becomes a mount first, so that it can be told apart.
-    fn mount(
-        &mut self,
-        hidden: &[PathBuf],
-        read_only: &[PathBuf],
-        writable: &[PathBuf],
-    ) -> Result<(), SpawnError> {
-        let below = |path: &Path, others: &[PathBuf]| others.iter().any(|it| path.starts_with(it));
-        self.acts.push(Act::OwnMounts);
-        for path in read_only {
-            // The root is a mount as it is; one more would not be seen by who is in it already.
-            if path != Path::new("/") {
-                self.acts.push(Act::Bind(text(path)?));
-            }
-        }
-        let writable: Vec<_> = writable.iter().filter(|path| below(path, read_only)).collect();
-        for path in &writable {
-            self.acts.push(Act::Bind(text(path)?));
-        }
-        for path in read_only {
-            self.acts.push(Act::ReadOnly(text(path)?));
-        }
-        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        for path in writable.iter().flat_map(|path| mounts::writable(&mounts, path)) {
-            self.acts.push(Act::Writable(text(&path)?));
-        }
-        for path in hidden {
-            let path_text = text(path)?;
-            self.acts.push(if path.is_dir() {
-                Act::HideFolder(path_text)
-            } else {
-                Act::HideFile(path_text)
-            });
-        }
-        Ok(())
     }
 
     /// User, groups, rights, umask, and its folder as seen by all that.
@@ -458,14 +168,6 @@ impl Start<'_> {
 fn names(capabilities: CapabilitySet) -> String {
     let names = capabilities.iter_names().map(|(name, _)| name.to_lowercase());
     names.collect::<Vec<_>>().join(" ")
-}
-
-/// Those of the paths that are there, without links in them: a mount is where a path leads.
-fn present(paths: &[PathBuf]) -> Vec<PathBuf> {
-    let mut present: Vec<_> = paths.iter().filter_map(|path| path.canonicalize().ok()).collect();
-    present.sort();
-    present.dedup();
-    present
 }
 
 fn text(path: &Path) -> Result<CString, SpawnError> {

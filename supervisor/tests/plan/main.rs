@@ -3,6 +3,8 @@
 mod any_bytes;
 mod bounds;
 mod broken;
+mod broken_components;
+mod broken_together;
 mod diff;
 mod files;
 mod good;
