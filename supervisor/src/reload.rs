@@ -166,10 +166,7 @@ impl Reloader {
         /// Reloads that may wait; whoever asks beyond that waits to be let in.
         const WAITING: usize = 4;
         let (sender, asked) = mpsc::channel(WAITING);
-        let reload = Reload {
-            asked: sender,
-            source: source.clone(),
-        };
+        let reload = Reload { asked: sender, source: source.clone() };
         let (late, present) = (JoinSet::new(), watch::Sender::new(present));
         let reloader = Self { asked, present, source, supervisor, registry, notify, watch, late };
         (reloader, reload)

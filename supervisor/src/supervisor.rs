@@ -27,7 +27,7 @@ use crate::plan::Plan;
 use crate::plugin::Handed;
 use crate::plugin::task::{Command, Surroundings};
 use crate::process::Spawner;
-use crate::status::PluginStatus;
+use crate::status::{Phase, PluginStatus};
 
 pub use self::pulse::{Changes, Silent};
 pub use self::replacing::Replacement;

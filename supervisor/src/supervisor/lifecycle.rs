@@ -121,7 +121,8 @@ impl Supervisor {
                 let is_there = |one: &PluginStatus| {
                     one.phase == phase || (stops && one.phase == Phase::Failed)
                 };
-                let failed = |one: &PluginStatus| !stops && one.phase == Phase::Failed;
+                let awaited = phase == Phase::Ready;
+                let failed = |one: &PluginStatus| awaited && one.phase == Phase::Failed;
                 let mut status = aim.seeing();
                 let reached = status
                     .wait_for(|now| now.processes().all(is_there) || now.processes().any(failed))
