@@ -136,9 +136,9 @@ pub(crate) async fn measure(program: &Path, args: &LoadArgs) -> Result<Report, F
     let mut table = Table::new("calls", columns);
     let mut memory = Table::new("resident KiB", ["plugin", "way", "idle", "loaded"]);
     let mut bars = Vec::new();
-    let (secrets, state): (Vec<_>, Vec<_>) =
+    let (secrets, values): (Vec<_>, Vec<_>) =
         args.operation.iter().partition(|&&operation| operation == Operation::Secret);
-    for (plugin, operations) in [(args.plugin, state), (Name::Secrets, secrets)] {
+    for (plugin, operations) in [(args.plugin, values), (Name::Secrets, secrets)] {
         if operations.is_empty() {
             continue;
         }
@@ -295,7 +295,9 @@ impl Outcome {
         let between = median(rounds.iter().filter_map(|round| round.between));
         let plugin = median(rounds.iter().map(|round| round.plugin));
         let mut tally = Tally::default();
-        rounds.into_iter().for_each(|round| tally.add(round.tally));
+        for round in rounds {
+            tally.add(round.tally);
+        }
         tally.sort();
         Self { way: way.name, rate, of_direct, between, plugin, tally }
     }

@@ -175,10 +175,8 @@ impl Database {
     pub(super) async fn write_one(&self, change: &Change) -> Result<(), Error> {
         let connection = self.connection().await?;
         let made = self.answer(change.make(self, &*connection)).await;
-        match self.settled(connection, made, Sent::Write)? {
-            true => Ok(()),
-            false => Err(change.refused()),
-        }
+        let changed = self.settled(connection, made, Sent::Write)?;
+        if changed { Ok(()) } else { Err(change.refused()) }
     }
 
     /// Makes all changes, in their order, or none.

@@ -77,9 +77,13 @@ impl Sql {
     /// A member of the value as `jsonb`; a missing one is null. It does not go into arrays, since its
     /// names are texts. What stands for bytes has no members.
     fn member(&mut self, path: &Path) -> String {
-        let steps: String =
-            path.parts().iter().map(|part| format!(" -> {}", self.bound(part.clone()))).collect();
-        format!("coalesce(t.value{steps}, 'null'::jsonb)")
+        let mut member = "coalesce(t.value".to_owned();
+        for part in path.parts() {
+            member.push_str(" -> ");
+            member.push_str(&self.bound(part.clone()));
+        }
+        member.push_str(", 'null'::jsonb)");
+        member
     }
 
     fn filter(&mut self, filter: &Filter) {

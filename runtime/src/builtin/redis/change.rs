@@ -213,10 +213,12 @@ async fn run(
 ) -> Result<Value, Error> {
     let mut command = cmd(how);
     command.arg(script).arg(changes.len());
-    changes.iter().for_each(|change| {
+    for change in changes {
         command.arg(change.key());
-    });
-    changes.iter().for_each(|change| change.write_to(&mut command));
+    }
+    for change in changes {
+        change.write_to(&mut command);
+    }
     let mut commands = Pipeline::with_capacity(2);
     commands.add_command(command);
     if let Some(replicas) = replicas {

@@ -73,7 +73,7 @@ pub(super) struct Tls {
 impl Settings {
     pub(in crate::builtin) fn new(metadata: &Metadata) -> Result<Self, Error> {
         refuse_what_is_not_there(metadata)?;
-        let read_timeout = timeout(metadata, "readTimeout")?.unwrap_or(Some(DEFAULT_READ_TIMEOUT));
+        let read_timeout = timeout(metadata, "readTimeout")?.or(Some(DEFAULT_READ_TIMEOUT));
         let min_pause = pause(metadata, "redisMinRetryInterval", DEFAULT_MIN_PAUSE)?;
         let max_pause = pause(metadata, "redisMaxRetryInterval", DEFAULT_MAX_PAUSE)?;
         Ok(Self {
@@ -82,9 +82,9 @@ impl Settings {
             password: filled(metadata, &["redisPassword"])?.map(Secret::from),
             database: number(metadata, &["redisDB"])?.unwrap_or(0),
             tls: tls(metadata)?,
-            dial_timeout: timeout(metadata, "dialTimeout")?.unwrap_or(Some(DEFAULT_DIAL_TIMEOUT)),
+            dial_timeout: timeout(metadata, "dialTimeout")?.or(Some(DEFAULT_DIAL_TIMEOUT)),
             read_timeout,
-            write_timeout: timeout(metadata, "writeTimeout")?.unwrap_or(read_timeout),
+            write_timeout: timeout(metadata, "writeTimeout")?.or(read_timeout),
             // Below zero is none, as in Dapr.
             retries: number(metadata, &["redisMaxRetries", "maxRetries"])?
                 .map_or(DEFAULT_RETRIES, |retries| u32::try_from(retries).unwrap_or(0)),
@@ -166,27 +166,44 @@ fn tls(metadata: &Metadata) -> Result<Option<Tls>, Error> {
     Ok(Some(Tls { anybody, client }))
 }
 
-/// A duration as Dapr's Redis components read it: Go's form, or a number of milliseconds. Below zero:
-/// none, which is `Some(None)`.
-pub(in crate::builtin) fn timeout(
-    metadata: &Metadata,
-    name: &str,
-) -> Result<Option<Option<Duration>>, Error> {
+/// A duration as somebody has set it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::builtin) enum Timeout {
+    /// It is not said, or is zero.
+    Default,
+    /// However long it takes: below zero.
+    Never,
+    /// That long.
+    After(Duration),
+}
+
+impl Timeout {
+    /// The duration, where there is one at all.
+    pub(in crate::builtin) fn or(self, default: Option<Duration>) -> Option<Duration> {
+        match self {
+            Self::Default => default,
+            Self::Never => None,
+            Self::After(duration) => Some(duration),
+        }
+    }
+}
+
+/// A duration as Dapr's Redis components read it: Go's form, or a number of milliseconds.
+pub(in crate::builtin) fn timeout(metadata: &Metadata, name: &str) -> Result<Timeout, Error> {
     let text = text(metadata, &[name])?.unwrap_or_default().trim();
-    // Zero is the default, as it is where nothing is said.
     if text.is_empty() {
-        return Ok(None);
+        return Ok(Timeout::Default);
     }
     if text.starts_with('-') {
-        return Ok(Some(None));
+        return Ok(Timeout::Never);
     }
     let parsed = match text.parse() {
         Ok(milliseconds) => Some(Duration::from_millis(milliseconds)),
         Err(_) => go_duration::parse(text),
     };
     match parsed {
-        Some(duration) if duration.is_zero() => Ok(None),
-        Some(duration) => Ok(Some(Some(duration))),
+        Some(duration) if duration.is_zero() => Ok(Timeout::Default),
+        Some(duration) => Ok(Timeout::After(duration)),
         None => Err(Error::Invalid(format!(
             "`{name}` is `{text}`; write a duration such as 3s, or a number of milliseconds"
         ))),
@@ -194,7 +211,7 @@ pub(in crate::builtin) fn timeout(
 }
 
 fn pause(metadata: &Metadata, name: &str, default: Duration) -> Result<Duration, Error> {
-    Ok(timeout(metadata, name)?.map_or(default, Option::unwrap_or_default))
+    Ok(timeout(metadata, name)?.or(Some(default)).unwrap_or_default())
 }
 
 #[cfg(test)]

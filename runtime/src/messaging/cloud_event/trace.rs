@@ -27,8 +27,9 @@ impl Trace {
         let [1, rest @ ..] = rest else { return None };
         let (span, rest) = rest.split_at_checked(8)?;
         let [2, options, ..] = rest else { return None };
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let parent = format!("00-{}-{}-{options:02x}", hex(trace), hex(span));
+        let trace = u128::from_be_bytes(trace.try_into().ok()?);
+        let span = u64::from_be_bytes(span.try_into().ok()?);
+        let parent = format!("00-{trace:032x}-{span:016x}-{options:02x}");
         is_parent(&parent).then(|| Self { parent, state: String::new() })
     }
 

@@ -34,9 +34,10 @@ fn detail(detail: &ErrorDetail, braces: bool) -> Option<Value> {
             json!({
                 "domain": info.domain,
                 "reason": info.reason,
-                "metadata": match info.metadata.is_empty() {
-                    true if !braces => Value::Null,
-                    _ => json!(info.metadata),
+                "metadata": if info.metadata.is_empty() && !braces {
+                    Value::Null
+                } else {
+                    json!(info.metadata)
                 },
             }),
         ),

@@ -132,13 +132,14 @@ impl Stream {
             let status = answer.status.map_or(0, |status| status.status);
             let mut waiting = self.waiting.lock();
             let of_id = waiting.as_mut().and_then(|waiting| waiting.get_mut(&answer.id));
-            match of_id.and_then(Vec::pop) {
-                Some(waits) => drop(waits.send(status)),
-                None => tracing::warn!(
+            if let Some(waits) = of_id.and_then(Vec::pop) {
+                drop(waits.send(status));
+            } else {
+                tracing::warn!(
                     topic = self.topic,
                     id = answer.id,
                     "the application has answered an event that it was not asked about"
-                ),
+                );
             }
         }
     }

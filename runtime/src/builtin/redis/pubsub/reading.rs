@@ -19,7 +19,7 @@ use crate::builtin::redis::server::{Doing, Server};
 
 /// How long the server holds a request for new messages. Then it is asked again, so that a server which
 /// is gone without a word is missed. Below every timeout that it makes sense to set.
-const HOLDS: Duration = Duration::from_millis(1000);
+const HOLDS: Duration = Duration::from_secs(1);
 
 /// How long it is waited before a server that could not be asked is asked again: from, up to.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(3));

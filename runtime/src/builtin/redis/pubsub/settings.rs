@@ -42,7 +42,7 @@ impl PubSubSettings {
             queue_depth: count(metadata, "queueDepth", DEFAULT_QUEUE_DEPTH)?,
             concurrency: count(metadata, "concurrency", DEFAULT_CONCURRENCY)?,
             max_length: number(metadata, &["maxLenApprox"])?.filter(|most| *most > 0),
-            stream_ttl: timeout(metadata, "streamTTL")?.flatten(),
+            stream_ttl: timeout(metadata, "streamTTL")?.or(None),
         })
     }
 }
@@ -51,7 +51,7 @@ impl PubSubSettings {
 fn duration(metadata: &Metadata, name: &str, default: Duration) -> Result<Option<Duration>, Error> {
     match filled(metadata, &[name])? {
         None => Ok(Some(default)),
-        Some(_) => Ok(timeout(metadata, name)?.flatten()),
+        Some(_) => Ok(timeout(metadata, name)?.or(None)),
     }
 }
 
