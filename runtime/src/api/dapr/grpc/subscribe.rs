@@ -133,7 +133,8 @@ impl Stream {
             let mut waiting = self.waiting.lock();
             let of_id = waiting.as_mut().and_then(|waiting| waiting.get_mut(&answer.id));
             if let Some(waits) = of_id.and_then(Vec::pop) {
-                drop(waits.send(status));
+                // Nobody waits any more where the stream has ended.
+                let _ = waits.send(status);
             } else {
                 tracing::warn!(
                     topic = self.topic,
