@@ -29,9 +29,9 @@ pub(crate) fn convert(args: &ConvertArgs) -> Result<(), Failure> {
     }
     if !loaded.resources.subscriptions.is_empty() {
         let places: Vec<_> = args.paths.iter().map(|path| toml_text(&path_text(path))).collect();
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "# {} subscriptions stand in these files: `resources = [{}]` in [runtime] reads them.\n",
+            "# {} subscriptions stand in these files: `resources = [{}]` in [runtime] reads them.",
             loaded.resources.subscriptions.len(),
             places.join(", ")
         );

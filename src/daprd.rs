@@ -128,7 +128,7 @@ fn begin(args: &[OsString], flags: &Flags) -> Result<(), Failure> {
     }
     let daprd = Arc::new(Daprd { settings, begun });
     let told = |failure| {
-        daprd.tell_end(&Err(failure));
+        Daprd::tell_end(&Err(failure));
         Failure::shown()
     };
     run::go(held, || daprd.manner().map_err(told), guard)
@@ -224,7 +224,6 @@ impl Daprd {
 
     /// Makes every component of the plan.
     pub(crate) async fn load(
-        self: Arc<Self>,
         plan: Plan,
         registry: Arc<Registry>,
         telemetry: Option<Arc<replug_runtime::telemetry::Telemetry>>,
@@ -284,7 +283,7 @@ impl Daprd {
     }
 
     /// Says which signal has come.
-    pub(crate) fn tell_signal(&self, signal: &str) {
+    pub(crate) fn tell_signal(signal: &str) {
         tracing::info!(
             target: SCOPE,
             "Received signal '{}'; beginning shutdown",
@@ -293,7 +292,7 @@ impl Daprd {
     }
 
     /// Why it ends when one comes again.
-    pub(crate) fn again(&self, signal: &str) -> Failure {
+    pub(crate) fn again(signal: &str) -> Failure {
         Failure::failed(format!(
             "Received signal '{}' during shutdown; exiting immediately",
             in_go(signal)
@@ -301,12 +300,12 @@ impl Daprd {
     }
 
     /// Why it ends when calls were still under way at the end of their time.
-    pub(crate) fn late(&self) -> Failure {
+    pub(crate) fn late() -> Failure {
         Failure::failed("Graceful shutdown timeout exceeded, forcing shutdown")
     }
 
     /// The last line of the log.
-    pub(crate) fn tell_end(&self, ended: &Result<(), Failure>) {
+    pub(crate) fn tell_end(ended: &Result<(), Failure>) {
         match ended {
             Ok(()) => tracing::info!(target: SCOPE, "Daprd shutdown gracefully"),
             Err(failure) => {

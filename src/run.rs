@@ -139,8 +139,8 @@ pub(crate) fn go(
         done.unwrap_or_else(|| Err(Failure::failed("an error of replug's own, shown above")));
     let done = match daprd {
         // The log has its last word.
-        Some(daprd) => {
-            daprd.tell_end(&done);
+        Some(_) => {
+            Daprd::tell_end(&done);
             done.map_err(|_| Failure::shown())
         }
         None => done,

@@ -152,7 +152,9 @@ async fn there_is_a_stream_at_each_process_of_the_plugin() {
     let mut data = both.each_ref().map(|delivery| delivery.message.data.clone());
     data.sort();
     assert_eq!(data, ["1", "2"]);
-    both.map(|delivery| delivery.acker.ack());
+    for delivery in both {
+        delivery.acker.ack();
+    }
     broker.until_answered(2).await;
     lives[0].kill().await;
     broker.until_streams(1).await;

@@ -11,6 +11,7 @@ use clap_complete::Shell;
 /// next. The unit's comments tell what each of its rules is for. A file that is there already and
 /// differs is left alone.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // Switches of a command line, each by itself.
 pub(crate) struct InstallArgs {
     /// A unit for systemd, /etc/systemd/system/replug.service
     #[arg(long, required = true)]

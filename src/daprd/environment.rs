@@ -18,7 +18,7 @@ const NOWHERE: [&str; 2] = ["192.0.2.1:9", "[2001:db8::1]:9"];
 
 /// Goes on with the variables set. Returns where they are, or where that cannot be done.
 pub(super) fn settle(settings: &Settings, args: &[OsString]) -> Result<(), String> {
-    let host = host_address()?;
+    let host = host_address();
     let wanted = [
         ("APP_ID", settings.app_id.clone()),
         ("APP_PORT", settings.app.port.to_string()),
@@ -44,11 +44,11 @@ pub(super) fn settle(settings: &Settings, args: &[OsString]) -> Result<(), Strin
 }
 
 /// How others reach this machine.
-fn host_address() -> Result<String, String> {
+fn host_address() -> String {
     if let Ok(given) = std::env::var("DAPR_HOST_IP")
         && !given.is_empty()
     {
-        return Ok(given);
+        return given;
     }
     let towards = |nowhere: &str| {
         let local = if nowhere.starts_with('[') { "[::]:0" } else { "0.0.0.0:0" };
@@ -58,5 +58,5 @@ fn host_address() -> Result<String, String> {
     };
     let found = NOWHERE.into_iter().find_map(|nowhere| towards(nowhere).ok());
     // A machine without a network has itself.
-    Ok(found.unwrap_or_else(|| "127.0.0.1".to_owned()))
+    found.unwrap_or_else(|| "127.0.0.1".to_owned())
 }

@@ -128,7 +128,7 @@ impl Told {
         let value = value.into();
         match field.name() {
             FATAL => self.fatal = true,
-            "message" => self.message = value.as_str().unwrap_or_default().to_owned(),
+            "message" => value.as_str().unwrap_or_default().clone_into(&mut self.message),
             name => {
                 self.fields.insert(name.to_owned(), value);
             }

@@ -1,5 +1,6 @@
 //! From the first plugin started to the last one stopped, or to another program that takes over.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,7 @@ use super::house::{Furniture, House, Origin};
 use super::signals::{Signals, Stop};
 use super::succession::{self, Heir};
 use super::{GRACE, Manner, VERSION, addresses};
+use crate::daprd::Daprd;
 use crate::exit::Failure;
 
 /// How long the answer to a request to stop at once has to leave, as in Dapr.
@@ -46,9 +48,9 @@ pub(super) async fn serve(
     let (mut house, mut furniture) = House::build(manner, origin, summons).await?;
     let mut declaring = Some(match house.daprd.clone() {
         None => declare(house.plan.clone(), house.registry.clone()).boxed(),
-        Some(daprd) => {
+        Some(_) => {
             let (plan, registry) = (house.plan.clone(), house.registry.clone());
-            daprd.load(plan, registry, house.metrics.telemetry.clone()).boxed()
+            Daprd::load(plan, registry, house.metrics.telemetry.clone()).boxed()
         }
     });
     loop {
@@ -61,7 +63,7 @@ pub(super) async fn serve(
                     life.health.reached(Phase::Stopping);
                     tokio::select! {
                         () = daprd.block() => {}
-                        signal = signals.stop.asked() => return Err(daprd.again(signal)),
+                        signal = signals.stop.asked() => return Err(Daprd::again(signal)),
                     }
                 }
                 return stop(house, life, at_once, &mut signals.stop).await;
@@ -78,7 +80,7 @@ pub(super) async fn serve(
         furniture = match succession::hand_over(&mut house, life, heir, &mut signals.stop).await {
             succession::Outcome::Failed(furniture) => furniture,
             succession::Outcome::ToStop(life) => {
-                return stop(house, life, false, &mut signals.stop).await;
+                return stop(house, *life, false, &mut signals.stop).await;
             }
             succession::Outcome::Stuck(failure) => return Err(failure),
         };
@@ -260,13 +262,6 @@ impl Life {
         // Raced against the signals as a whole: a component that takes for ever to be made keeps
         // nobody from stopping replug.
         let running = async {
-            let taken_up = async {
-                // Whoever answers has taken what is its own.
-                if house.past.attempts > 0 && supervisor.answers(TAKEN_UP).await.is_ok() {
-                    house.spawner.end_unclaimed();
-                }
-                std::future::pending::<std::convert::Infallible>().await
-            };
             let serving = async {
                 if let Some(declared) = declaring {
                     let declared = declared.await;
@@ -310,27 +305,19 @@ impl Life {
                     never = discovering => never,
                 }
             };
-            let measured = async {
-                let Some(listening) = &house.metrics.listening else {
-                    return std::future::pending().await;
-                };
-                let at = listening.address();
-                tracing::info!(target: "dapr.runtime", "metrics server started on {at}/");
-                let (supervisor, registry) = (supervisor.clone(), house.registry.clone());
-                listening.serve(house.metrics.telemetry.clone(), supervisor, registry).await
-            };
             tokio::select! {
-                never = taken_up => match never {},
-                never = measured => match never {},
+                never = end_what_nobody_took(house, supervisor) => match never {},
+                never = measure(house, supervisor) => match never {},
                 failure = serving => failure,
             }
         };
         let Signals { stop, upgrade, reload: hangup, tell } = signals;
         let why = tokio::select! {
             signal = stop.asked() => {
-                match &house.daprd {
-                    Some(daprd) => daprd.tell_signal(signal),
-                    None => tracing::info!("{signal}: stopping"),
+                if house.daprd.is_some() {
+                    Daprd::tell_signal(signal);
+                } else {
+                    tracing::info!("{signal}: stopping");
                 }
                 house.record(format!("stopping: {signal}"));
                 Why::Asked { at_once: false, signal: true }
@@ -383,6 +370,26 @@ impl Life {
     }
 }
 
+/// Ends the processes of an earlier program that this one does not know, once it knows its own.
+async fn end_what_nobody_took(house: &House, supervisor: &Supervisor) -> Infallible {
+    // Whoever answers has taken what is its own.
+    if house.past.attempts > 0 && supervisor.answers(TAKEN_UP).await.is_ok() {
+        house.spawner.end_unclaimed();
+    }
+    std::future::pending().await
+}
+
+/// Serves the metrics, where somebody wants any.
+async fn measure(house: &House, supervisor: &Arc<Supervisor>) -> Infallible {
+    let Some(listening) = &house.metrics.listening else {
+        return std::future::pending().await;
+    };
+    let at = listening.address();
+    tracing::info!(target: "dapr.runtime", "metrics server started on {at}/");
+    let (supervisor, registry) = (supervisor.clone(), house.registry.clone());
+    listening.serve(house.metrics.telemetry.clone(), supervisor, registry).await
+}
+
 /// Stops everything: callers, then plugins, then what everything stood on.
 async fn stop(house: House, mut life: Life, at_once: bool, stop: &mut Stop) -> Result<(), Failure> {
     house.notify.stopping().await;
@@ -413,7 +420,7 @@ async fn stop(house: House, mut life: Life, at_once: bool, stop: &mut Stop) -> R
     };
     tokio::select! {
         late = stopping => match &daprd {
-            Some(daprd) if late => Err(daprd.late()),
+            Some(_) if late => Err(Daprd::late()),
             Some(_) => {
                 tracing::info!(target: "dapr.runtime", "Dapr runtime stopped");
                 Ok(())
@@ -425,7 +432,7 @@ async fn stop(house: House, mut life: Life, at_once: bool, stop: &mut Stop) -> R
         },
         // The kernel and the warden kill what is left.
         signal = stop.asked() => Err(match &daprd {
-            Some(daprd) => daprd.again(signal),
+            Some(_) => Daprd::again(signal),
             None => Failure::failed(format!("{signal} once more: stopped at once")),
         }),
     }

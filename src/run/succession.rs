@@ -31,7 +31,7 @@ pub(super) enum Outcome {
     /// It goes on with this.
     Failed(Furniture),
     /// Somebody wants everything to stop.
-    ToStop(Life),
+    ToStop(Box<Life>),
     /// It cannot go on.
     Stuck(Failure),
 }
@@ -114,7 +114,7 @@ pub(super) async fn hand_over(
         never = house.notify.keep(&supervisor) => match never {},
         signal = stop.asked() => {
             tracing::info!("{signal}: stopping, and no upgrade");
-            return Outcome::ToStop(life);
+            return Outcome::ToStop(Box::new(life));
         }
     };
     let Some(apis) = apis else {

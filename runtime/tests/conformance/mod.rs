@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 /// In what stores differ, since Dapr's stores of these names do.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools)] // Differences, each by itself.
 pub struct Store {
     /// What it says that it can do.
     pub features: &'static [&'static str],

@@ -166,7 +166,7 @@ impl PubSub for Served {
                     error: "it is bad".into(),
                 });
             } else {
-                self.0.put(&String::from_utf8(entry.event.to_vec()).unwrap());
+                self.0.put(str::from_utf8(&entry.event).unwrap());
             }
         }
         Ok(Response::new(pb::BulkPublishResponse { failed_entries }))
