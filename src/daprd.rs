@@ -232,7 +232,7 @@ impl Daprd {
     }
 
     /// Says where the APIs listen, in the lines that tools wait for.
-    pub(crate) fn tell_listeners(&self, grpc: &[ListenAddress], http: &[ListenAddress]) {
+    pub(crate) fn tell_listeners(grpc: &[ListenAddress], http: &[ListenAddress]) {
         for address in grpc {
             tracing::info!(target: SCOPE, "API gRPC server is running on {}", place(address));
         }

@@ -46,12 +46,11 @@ pub(super) async fn serve(
     summons: Summons,
 ) -> Result<(), Failure> {
     let (mut house, mut furniture) = House::build(manner, origin, summons).await?;
-    let mut declaring = Some(match house.daprd.clone() {
-        None => declare(house.plan.clone(), house.registry.clone()).boxed(),
-        Some(_) => {
-            let (plan, registry) = (house.plan.clone(), house.registry.clone());
-            Daprd::load(plan, registry, house.metrics.telemetry.clone()).boxed()
-        }
+    let (plan, registry) = (house.plan.clone(), house.registry.clone());
+    let mut declaring = Some(if house.daprd.is_some() {
+        Daprd::load(plan, registry, house.metrics.telemetry.clone()).boxed()
+    } else {
+        declare(plan, registry).boxed()
     });
     loop {
         let life = Life::begin(&house, furniture, &mut declaring)?;
@@ -78,7 +77,7 @@ pub(super) async fn serve(
         };
         // Returns where another program has not taken over.
         furniture = match succession::hand_over(&mut house, life, heir, &mut signals.stop).await {
-            succession::Outcome::Failed(furniture) => furniture,
+            succession::Outcome::Failed(furniture) => *furniture,
             succession::Outcome::ToStop(life) => {
                 return stop(house, *life, false, &mut signals.stop).await;
             }
@@ -270,8 +269,8 @@ impl Life {
                         return failure;
                     }
                 }
-                if let Some(daprd) = &house.daprd {
-                    daprd.tell_listeners(grpc, http);
+                if house.daprd.is_some() {
+                    Daprd::tell_listeners(grpc, http);
                 }
                 health.reached(Phase::OutboundReady);
                 if application.is_none() {

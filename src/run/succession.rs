@@ -29,7 +29,7 @@ pub(super) struct Heir {
 /// What has come of it, where this program is still the one that runs.
 pub(super) enum Outcome {
     /// It goes on with this.
-    Failed(Furniture),
+    Failed(Box<Furniture>),
     /// Somebody wants everything to stop.
     ToStop(Box<Life>),
     /// It cannot go on.
@@ -141,7 +141,7 @@ pub(super) async fn hand_over(
         plugins.map(|plugin| plugin.with(|ticket| luggage.claim(ticket))).collect()
     });
     match plugins {
-        Ok(plugins) => Outcome::Failed(Furniture { apis, plugins }),
+        Ok(plugins) => Outcome::Failed(Box::new(Furniture { apis, plugins })),
         Err(error) => Outcome::Stuck(Failure::failed(format!("plugins are lost: {error}"))),
     }
 }
