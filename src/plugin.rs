@@ -25,6 +25,7 @@ pub(crate) fn serve(args: &PluginArgs) -> Result<(), Failure> {
         Builtin::Hello(_, of) => plugin.hello(of),
         Builtin::Secrets(_, of) => plugin.secrets(of),
         Builtin::PubSub(_, of) => plugin.pubsub(of),
+        Builtin::Binding(_, of) => plugin.binding(of),
     };
     block_on(async { plugin.serve().await.map_err(Failure::failed) })
 }

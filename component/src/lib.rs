@@ -6,6 +6,7 @@
 //! it; so a built-in runs in a process of its own without a line more. This crate knows the wire
 //! contracts and nothing of registries, links or processes.
 
+pub mod binding;
 mod component_type;
 mod context;
 mod error;

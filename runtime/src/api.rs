@@ -6,7 +6,7 @@
 
 mod access;
 mod connections;
-mod dapr;
+pub(crate) mod dapr;
 mod grpc;
 mod health;
 mod layotto;

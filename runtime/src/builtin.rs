@@ -5,6 +5,7 @@
 //! inside the runtime and, served by the SDK, in a process of its own. To add one, copy the folder
 //! that is nearest to it, implement the trait, and add a line to [`types`].
 
+mod cron;
 mod etag;
 mod etcd;
 mod hello;
@@ -21,6 +22,7 @@ mod ttl;
 
 use std::sync::Arc;
 
+use replug_component::binding::{BindingType, InputBindingType, OutputBindingType};
 use replug_component::hello::HelloType;
 use replug_component::pubsub::PubSubType;
 use replug_component::secret::SecretStoreType;
@@ -38,6 +40,8 @@ pub enum Builtin {
     Secrets(ComponentType, Arc<dyn SecretStoreType>),
     /// It makes pubsub components.
     PubSub(ComponentType, Arc<dyn PubSubType>),
+    /// It makes bindings.
+    Binding(ComponentType, BindingType),
 }
 
 impl Builtin {
@@ -48,7 +52,8 @@ impl Builtin {
             Self::State(component_type, _)
             | Self::Hello(component_type, _)
             | Self::Secrets(component_type, _)
-            | Self::PubSub(component_type, _) => component_type,
+            | Self::PubSub(component_type, _)
+            | Self::Binding(component_type, _) => component_type,
         }
     }
 }
@@ -70,6 +75,8 @@ pub fn types() -> Vec<Builtin> {
         pubsub("redis", redis::RedisPubSubType),
         secrets("local.env", local::EnvironmentType),
         secrets("local.file", local::FileType),
+        input("cron", cron::CronType),
+        output("localstorage", local::StorageType),
     ]
 }
 
@@ -104,6 +111,16 @@ fn secrets(name: &str, of: impl SecretStoreType) -> Builtin {
 
 fn pubsub(name: &str, of: impl PubSubType) -> Builtin {
     Builtin::PubSub(ComponentType::new(BuildingBlock::PubSub, name), Arc::new(of))
+}
+
+fn input(name: &str, of: impl InputBindingType) -> Builtin {
+    let of = BindingType { input: Some(Arc::new(of)), output: None };
+    Builtin::Binding(ComponentType::new(BuildingBlock::Bindings, name), of)
+}
+
+fn output(name: &str, of: impl OutputBindingType) -> Builtin {
+    let of = BindingType { input: None, output: Some(Arc::new(of)) };
+    Builtin::Binding(ComponentType::new(BuildingBlock::Bindings, name), of)
 }
 
 /// What the stores that search can do, in the order that applications are told of it.

@@ -19,6 +19,7 @@ use arc_swap::ArcSwap;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use replug_component::ComponentType;
+use replug_component::binding::Binding;
 use replug_component::hello::Hello;
 use replug_component::pubsub::PubSub;
 use replug_component::secret::SecretStore;
@@ -60,6 +61,9 @@ pub struct PubSubComponent {
     pub topics: ArcSwap<Topics>,
 }
 
+/// A binding, with the sides that it has.
+pub type BindingComponent = Slot<Binding>;
+
 /// Component types and components.
 #[derive(Debug)]
 pub struct Registry {
@@ -89,6 +93,7 @@ pub(crate) struct View {
     hellos: HashMap<String, Arc<HelloComponent>>,
     secrets: HashMap<String, Arc<SecretComponent>>,
     pubsubs: HashMap<String, Arc<PubSubComponent>>,
+    bindings: HashMap<String, Arc<BindingComponent>>,
 }
 
 /// A look-up that found nothing.
@@ -198,6 +203,11 @@ impl Registry {
     /// The pubsub component of this name.
     pub fn pubsub(&self, name: &str) -> Result<Arc<PubSubComponent>, Missing> {
         look_up(&self.view.load().pubsubs, name)
+    }
+
+    /// The binding of this name.
+    pub fn binding(&self, name: &str) -> Result<Arc<BindingComponent>, Missing> {
+        look_up(&self.view.load().bindings, name)
     }
 
     /// Every component in the order of declaration, as it stands now.

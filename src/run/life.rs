@@ -8,6 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
 use replug_runtime::api::{Bound, Ending, ListenAddress, Phase, ShutdownRequest};
 use replug_runtime::app::{AppSettings, Application};
+use replug_runtime::inputs;
 use replug_runtime::registry::Registry;
 use replug_supervisor::control::{About, UpgradeDesk};
 use replug_supervisor::notify::Notify;
@@ -102,6 +103,9 @@ pub(super) struct Life {
     application: Option<Application>,
     /// What follows the application; it ends with this.
     attending: JoinSet<()>,
+    /// What is delivered to it comes while this is held.
+    end_deliveries: Option<oneshot::Sender<()>>,
+    delivering: JoinSet<()>,
     /// Says how serving the APIs ends.
     end: Option<oneshot::Sender<Ending>>,
     /// None once its end has been seen.
@@ -171,6 +175,14 @@ impl Life {
         if let Some(application) = application.clone() {
             attending.spawn(async move { match application.attend().await {} });
         }
+        let (end_deliveries, deliveries_end) = oneshot::channel::<()>();
+        let mut delivering = JoinSet::new();
+        if let Some(application) = application.clone() {
+            let registry = house.registry.clone();
+            delivering.spawn(inputs::deliver(registry, application, async move {
+                let _ = deliveries_end.await;
+            }));
+        }
 
         let (end, ended) = oneshot::channel();
         let (requests, requested) = mpsc::channel(1);
@@ -225,6 +237,8 @@ impl Life {
             health,
             application,
             attending,
+            end_deliveries: Some(end_deliveries),
+            delivering,
             end: Some(end),
             apis: Some(apis),
             end_control,
@@ -358,6 +372,17 @@ impl Life {
         bound.ok().flatten()
     }
 
+    /// Reads nothing more for the application, and waits for a grace until it has answered what it
+    /// has.
+    pub(super) async fn end_deliveries(&mut self, grace: Duration) {
+        self.end_deliveries = None;
+        let ended = async { while self.delivering.join_next().await.is_some() {} };
+        if tokio::time::timeout(grace, ended).await.is_err() {
+            tracing::warn!("the application has not answered all that was delivered to it");
+        }
+        self.delivering.shutdown().await;
+    }
+
     /// Ends the control API; whoever does not take the answer is cut off after a moment.
     pub(super) async fn end_control(&mut self) {
         self.end_control.send_replace(true);
@@ -402,6 +427,8 @@ async fn stop(house: House, mut life: Life, at_once: bool, stop: &mut Stop) -> R
     let stopping = async {
         // Nothing is changed any more; whoever waits for a reload is told so.
         life.reloading.shutdown().await;
+        // The application may call while it handles what it was given.
+        life.end_deliveries(grace).await;
         life.attending.shutdown().await;
         if daprd.is_some() {
             tracing::info!(target: "dapr.runtime", "Dapr is shutting down");

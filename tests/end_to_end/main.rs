@@ -10,6 +10,7 @@ mod rig;
 
 mod activation;
 mod app;
+mod bindings;
 mod bounds;
 mod clock;
 mod control;

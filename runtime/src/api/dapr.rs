@@ -3,6 +3,7 @@
 //! Both fronts call the same operations; what differs between them, a detail more or a text in
 //! another form, is decided where an error is told.
 
+pub(crate) mod binding;
 mod error;
 pub(super) mod grpc;
 pub(super) mod http;
@@ -11,6 +12,7 @@ mod metadata;
 mod pubsub;
 mod secret;
 mod state;
+pub(crate) mod trace;
 
 use std::sync::Arc;
 use std::time::Instant;

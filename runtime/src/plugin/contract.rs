@@ -19,6 +19,10 @@ pub enum Contract {
     DaprSecrets,
     /// Dapr's pubsub.
     DaprPubSub,
+    /// Dapr's binding that is read.
+    DaprInputBinding,
+    /// Dapr's binding that is invoked.
+    DaprOutputBinding,
     /// Layotto's greeting.
     LayottoHello,
     /// gRPC's own health service, beside any other contract.
@@ -27,13 +31,15 @@ pub enum Contract {
 
 impl Contract {
     /// Every contract that replug knows.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::DaprState,
         Self::DaprStateTransactions,
         Self::DaprStateQuery,
         Self::DaprStateTransactionSize,
         Self::DaprSecrets,
         Self::DaprPubSub,
+        Self::DaprInputBinding,
+        Self::DaprOutputBinding,
         Self::LayottoHello,
         Self::GrpcHealth,
     ];
@@ -50,6 +56,8 @@ impl Contract {
             }
             Self::DaprSecrets => "dapr.proto.components.v1.SecretStore",
             Self::DaprPubSub => "dapr.proto.components.v1.PubSub",
+            Self::DaprInputBinding => "dapr.proto.components.v1.InputBinding",
+            Self::DaprOutputBinding => "dapr.proto.components.v1.OutputBinding",
             Self::LayottoHello => "spec.proto.pluggable.v1.hello.Hello",
             Self::GrpcHealth => "grpc.health.v1.Health",
         }
@@ -62,6 +70,7 @@ impl Contract {
             Self::DaprState => Some(BuildingBlock::State),
             Self::DaprSecrets => Some(BuildingBlock::SecretStores),
             Self::DaprPubSub => Some(BuildingBlock::PubSub),
+            Self::DaprInputBinding | Self::DaprOutputBinding => Some(BuildingBlock::Bindings),
             Self::LayottoHello => Some(BuildingBlock::Hello),
             Self::DaprStateTransactions
             | Self::DaprStateQuery
@@ -88,10 +97,20 @@ impl Contracts {
         self.0.contains(&contract)
     }
 
+    /// The same without one of them.
+    #[must_use]
+    pub fn without(mut self, contract: Contract) -> Self {
+        self.0.remove(&contract);
+        self
+    }
+
     /// The component types of a socket with these contracts, `name` being the socket file's name
     /// without its last extension.
     pub fn types<'a>(&'a self, name: &'a str) -> impl Iterator<Item = ComponentType> + 'a {
-        self.0.iter().filter_map(|contract| contract.block()).map(|b| ComponentType::new(b, name))
+        let mut blocks: Vec<_> = self.0.iter().filter_map(|contract| contract.block()).collect();
+        // A binding has two contracts, which stand beside each other.
+        blocks.dedup();
+        blocks.into_iter().map(move |block| ComponentType::new(block, name))
     }
 
     /// Whether there is nothing that components can be made from.
@@ -114,6 +133,16 @@ mod tests {
         ]);
         let types: Vec<_> = contracts.types("My-Plug.v2").map(|t| t.to_string()).collect();
         assert_eq!(types, ["state.my-plug.v2", "hello.my-plug.v2"]);
+    }
+
+    #[test]
+    fn both_sides_of_a_binding_are_one_type() {
+        let both = Contracts::known_among([
+            "dapr.proto.components.v1.InputBinding",
+            "dapr.proto.components.v1.OutputBinding",
+        ]);
+        let types: Vec<_> = both.types("kafka").map(|t| t.to_string()).collect();
+        assert_eq!(types, ["bindings.kafka"]);
     }
 
     #[test]

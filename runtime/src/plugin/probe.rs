@@ -1,6 +1,8 @@
 //! From a connection to what the plugin behind it serves: reflection, then Ping.
 
 use replug_proto::dapr::components::v1::PingRequest;
+use replug_proto::dapr::components::v1::input_binding_client::InputBindingClient;
+use replug_proto::dapr::components::v1::output_binding_client::OutputBindingClient;
 use replug_proto::dapr::components::v1::pub_sub_client::PubSubClient;
 use replug_proto::dapr::components::v1::secret_store_client::SecretStoreClient;
 use replug_proto::dapr::components::v1::state_store_client::StateStoreClient;
@@ -76,7 +78,13 @@ pub async fn ping(connection: &Connection, contracts: &Contracts) -> Result<(), 
 }
 
 /// The contracts that have a Ping.
-const PINGED: [Contract; 3] = [Contract::DaprState, Contract::DaprSecrets, Contract::DaprPubSub];
+const PINGED: [Contract; 5] = [
+    Contract::DaprState,
+    Contract::DaprSecrets,
+    Contract::DaprPubSub,
+    Contract::DaprInputBinding,
+    Contract::DaprOutputBinding,
+];
 
 /// The Ping of each of Dapr's contracts. Dapr itself never calls it, so it may be unimplemented.
 async fn ping_contracts(connection: &Connection, contracts: &Contracts) -> Result<(), ProbeError> {
@@ -92,6 +100,14 @@ async fn ping_contracts(connection: &Connection, contracts: &Contracts) -> Resul
     if contracts.has(Contract::DaprPubSub) {
         let answer = PubSubClient::new(direct()).ping(PingRequest {}).await;
         answered(Contract::DaprPubSub, answer)?;
+    }
+    if contracts.has(Contract::DaprInputBinding) {
+        let answer = InputBindingClient::new(direct()).ping(PingRequest {}).await;
+        answered(Contract::DaprInputBinding, answer)?;
+    }
+    if contracts.has(Contract::DaprOutputBinding) {
+        let answer = OutputBindingClient::new(direct()).ping(PingRequest {}).await;
+        answered(Contract::DaprOutputBinding, answer)?;
     }
     Ok(())
 }

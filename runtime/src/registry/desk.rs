@@ -98,6 +98,9 @@ impl Desk {
             Place::PubSub(pubsub) => {
                 view.pubsubs.insert(spec.name.clone(), pubsub.clone());
             }
+            Place::Binding(binding) => {
+                view.bindings.insert(spec.name.clone(), binding.clone());
+            }
         }
         let component_type = spec.component_type.clone();
         let mut record = Record { spec, place, served: Served::Nobody };
@@ -123,6 +126,9 @@ impl Desk {
                 let topics = ArcSwap::from_pointee(self.topics(spec)?);
                 let slot = Slot::new(spec.clone(), &waiting);
                 Ok(Place::PubSub(Arc::new(PubSubComponent { slot, topics })))
+            }
+            BuildingBlock::Bindings => {
+                Ok(Place::Binding(Arc::new(Slot::new(spec.clone(), &waiting))))
             }
             block => Err(DeclareError::UnsupportedBlock { name: spec.name.clone(), block }),
         }

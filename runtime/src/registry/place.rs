@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use replug_component::binding::Binding;
 use replug_component::hello::Hello;
 use replug_component::pubsub::PubSub;
 use replug_component::secret::SecretStore;
@@ -9,14 +10,15 @@ use replug_component::state::StateStore;
 use replug_component::{Error, Features, Metadata};
 
 use super::{
-    ComponentState, HelloComponent, PubSubComponent, SecretComponent, StateComponent, Unmade,
+    BindingComponent, ComponentState, HelloComponent, PubSubComponent, SecretComponent,
+    StateComponent, Unmade,
 };
 use crate::builtin::Builtin;
 use crate::component::ComponentSpec;
 use crate::gate::GateState;
 use crate::key_prefix::KeyPrefix;
 use crate::plugin::Wrapper;
-use crate::plugin::dapr::{DaprPubSub, DaprSecretStore, DaprStateStore};
+use crate::plugin::dapr::{DaprBinding, DaprPubSub, DaprSecretStore, DaprStateStore};
 use crate::plugin::layotto::LayottoHello;
 use crate::topics::Topics;
 
@@ -27,6 +29,7 @@ pub(super) enum Place {
     Hello(Arc<HelloComponent>),
     Secrets(Arc<SecretComponent>),
     PubSub(Arc<PubSubComponent>),
+    Binding(Arc<BindingComponent>),
 }
 
 /// What a declaration means for a component beside its metadata, found out before anything changes.
@@ -44,6 +47,7 @@ pub(super) enum Opened {
     Hello(Arc<dyn Hello>),
     Secrets(Arc<dyn SecretStore>),
     PubSub(Arc<dyn PubSub>),
+    Binding(Arc<Binding>),
 }
 
 impl Opened {
@@ -53,6 +57,7 @@ impl Opened {
             Builtin::Hello(_, of) => Self::Hello(of.open(metadata.into()).await?),
             Builtin::Secrets(_, of) => Self::Secrets(of.open(metadata).await?),
             Builtin::PubSub(_, of) => Self::PubSub(of.open(metadata).await?),
+            Builtin::Binding(_, of) => Self::Binding(Arc::new(of.open(metadata).await?)),
         })
     }
 }
@@ -73,6 +78,7 @@ macro_rules! on_slot {
             }
             Place::Hello($slot) => $do,
             Place::Secrets($slot) => $do,
+            Place::Binding($slot) => $do,
         }
     };
 }
@@ -118,6 +124,7 @@ impl Place {
             Self::State(state) => state.slot.present().map(|store| store.features()),
             Self::Secrets(secrets) => secrets.present().map(|store| store.features()),
             Self::PubSub(pubsub) => pubsub.slot.present().map(|component| component.features()),
+            Self::Binding(binding) => binding.present().map(|binding| binding.capabilities()),
             Self::Hello(_) => None,
         };
         let named = |features: Features| features.iter().map(str::to_owned).collect();
@@ -148,6 +155,11 @@ impl Place {
                 pubsub.slot.gate().open(wrapper.clone());
                 wrapper
             }
+            Self::Binding(binding) => {
+                let wrapper = Arc::new(DaprBinding::new(spec, &reason));
+                binding.gate().open(Arc::new(wrapper.clone().both_sides()));
+                wrapper
+            }
         }
     }
 
@@ -160,6 +172,7 @@ impl Place {
             (Self::PubSub(pubsub), Ok(Opened::PubSub(component))) => {
                 pubsub.slot.gate().open(component);
             }
+            (Self::Binding(slot), Ok(Opened::Binding(binding))) => slot.gate().open(binding),
             (_, Ok(_)) => unreachable!("a component type belongs to one building block"),
             (_, Err(Unmade::Waits(reason))) => self.hold(&reason),
             (_, Err(Unmade::Failed(reason))) => self.shut(&reason),

@@ -3,6 +3,7 @@
 //! Whoever implements a trait of [`component`] has a component; a [`Plugin`] serves it on a Unix
 //! socket, by the contracts that replug, Dapr and Layotto know. A state store is Dapr's
 //! `StateStore` with transactions and queries beside it, a secret store Dapr's `SecretStore`, a
+//! binding Dapr's `InputBinding`, `OutputBinding` or both, a
 //! pubsub component Dapr's `PubSub`, a greeting Layotto's `Hello`; gRPC server reflection and
 //! `grpc.health.v1` come with either. This crate knows nothing of the
 //! runtime that calls.
@@ -59,6 +60,7 @@
 //! }
 //! ```
 
+mod binding;
 mod call;
 mod connections;
 mod error;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use replug_component::binding::{BindingType, InputBindingType, OutputBindingType};
 use replug_component::hello::HelloType;
 use replug_component::pubsub::PubSubType;
 use replug_component::secret::SecretStoreType;
@@ -30,6 +31,7 @@ pub struct Plugin {
     hello: Option<Arc<dyn HelloType>>,
     secrets: Option<Arc<dyn SecretStoreType>>,
     pubsub: Option<Arc<dyn PubSubType>>,
+    binding: BindingType,
     message_limit: usize,
     drain: Duration,
 }
@@ -52,6 +54,7 @@ impl Plugin {
             hello: None,
             secrets: None,
             pubsub: None,
+            binding: BindingType::default(),
             message_limit: Self::MESSAGE_LIMIT,
             drain: Self::DRAIN,
         }
@@ -78,6 +81,25 @@ impl Plugin {
     /// Serves pubsub components of this type. An `Arc<dyn PubSubType>` is one too.
     pub fn pubsub(mut self, of: impl PubSubType) -> Self {
         self.pubsub = Some(Arc::new(of));
+        self
+    }
+
+    /// Serves inputs of this type: bindings that are read. An `Arc<dyn InputBindingType>` is one too.
+    pub fn input_binding(mut self, of: impl InputBindingType) -> Self {
+        self.binding.input = Some(Arc::new(of));
+        self
+    }
+
+    /// Serves outputs of this type: bindings that are invoked. An `Arc<dyn OutputBindingType>` is
+    /// one too. One plugin can serve both, as the two sides of one component type.
+    pub fn output_binding(mut self, of: impl OutputBindingType) -> Self {
+        self.binding.output = Some(Arc::new(of));
+        self
+    }
+
+    /// Serves bindings of this type, with the sides that it has.
+    pub fn binding(mut self, of: BindingType) -> Self {
+        self.binding = of;
         self
     }
 
@@ -151,6 +173,7 @@ impl Plugin {
         if let Some(of) = self.pubsub {
             services = services.pubsub(of);
         }
+        services = services.binding(self.binding);
         let (routes, mut lasting) = services.finish().await;
         let mut connections = Connections::new(routes);
         connections.accept_until(listener, shutdown).await;
@@ -166,7 +189,9 @@ impl Plugin {
         let nothing = self.state.is_none()
             && self.hello.is_none()
             && self.secrets.is_none()
-            && self.pubsub.is_none();
+            && self.pubsub.is_none()
+            && self.binding.input.is_none()
+            && self.binding.output.is_none();
         if nothing {
             return Err(Error::NothingToServe(self.name.clone()));
         }

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use replug_component::binding::BindingType;
 use replug_component::hello::HelloType;
 use replug_component::pubsub::PubSubType;
 use replug_component::secret::SecretStoreType;
 use replug_component::state::StateStoreType;
 use replug_proto::PLUGIN_FILE_DESCRIPTOR_SET;
 use replug_proto::dapr::components::v1::{
+    input_binding_server as input_binding, output_binding_server as output_binding,
     pub_sub_server as pubsub, queriable_state_store_server as query,
     secret_store_server as secrets, state_store_server as store,
     transactional_state_store_server as transactions,
@@ -23,6 +25,7 @@ use tonic_health::server::{HealthReporter, HealthService};
 use tonic_reflection::pb::v1::{self, server_reflection_server as reflection};
 use tonic_reflection::pb::v1alpha::{self, server_reflection_server as reflection_alpha};
 
+use crate::binding::{InputService, OutputService};
 use crate::hello::HelloService;
 use crate::pubsub::PubSubService;
 use crate::secret::SecretService;
@@ -94,6 +97,25 @@ impl Services {
         self.routes =
             self.routes.add_service(service.max_decoding_message_size(self.message_limit));
         self.contracts.push(pubsub::SERVICE_NAME);
+        self
+    }
+
+    /// Adds Dapr's contracts for a binding: one for each side that its type has.
+    pub(crate) fn binding(mut self, of: BindingType) -> Self {
+        let BindingType { input, output } = of;
+        if let Some(input) = input {
+            let service = InputService::new(input, self.stopping.subscribe());
+            let service = input_binding::InputBindingServer::new(service);
+            self.routes =
+                self.routes.add_service(service.max_decoding_message_size(self.message_limit));
+            self.contracts.push(input_binding::SERVICE_NAME);
+        }
+        if let Some(output) = output {
+            let service = output_binding::OutputBindingServer::new(OutputService::new(output));
+            self.routes =
+                self.routes.add_service(service.max_decoding_message_size(self.message_limit));
+            self.contracts.push(output_binding::SERVICE_NAME);
+        }
         self
     }
 

@@ -67,6 +67,12 @@ pub(super) fn rust_application() -> &'static str {
     BUILT.get_or_init(|| built("examples/rust-application", "tests/clients/rust"))
 }
 
+/// The sample binding in Rust, of the same package.
+pub(crate) fn mailbox() -> &'static str {
+    static BUILT: OnceLock<String> = OnceLock::new();
+    BUILT.get_or_init(|| built("mailbox", "samples/rust/src"))
+}
+
 /// A binary of this build. Cargo is asked for it unless it is younger than its sources.
 fn built(binary: &str, sources: &str) -> String {
     let target = target();
@@ -84,7 +90,8 @@ fn built(binary: &str, sources: &str) -> String {
             // All at once, as for the tests: alone, each would have its dependencies built anew,
             // with other features.
             .args(["--package=replug", "--package=notebook"])
-            .args(["--example=misbehave", "--example=rust-application", "--bin=notebook"]));
+            .args(["--example=misbehave", "--example=rust-application"])
+            .args(["--bin=notebook", "--bin=mailbox"]));
     }
     text(&binary)
 }
@@ -93,6 +100,12 @@ fn built(binary: &str, sources: &str) -> String {
 pub(crate) fn go_memory() -> &'static str {
     static BUILT: OnceLock<String> = OnceLock::new();
     BUILT.get_or_init(|| go("go-memory", "tests/plugins/go-state"))
+}
+
+/// The Go plugin that is a binding.
+pub(crate) fn go_echo() -> &'static str {
+    static BUILT: OnceLock<String> = OnceLock::new();
+    BUILT.get_or_init(|| go("go-echo", "tests/plugins/go-binding"))
 }
 
 /// The application on Dapr's SDK for Go.

@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+mod called;
 mod client;
 mod fixture;
 mod home;
@@ -16,8 +17,9 @@ mod sdk;
 mod status;
 mod tool;
 
+pub(crate) use called::Called;
 pub(crate) use client::Application;
-pub(crate) use fixture::{go_memory, misbehave, notebook, run, text};
+pub(crate) use fixture::{go_echo, go_memory, mailbox, misbehave, notebook, run, text};
 pub(crate) use home::Home;
 pub(crate) use led::Led;
 pub(crate) use ports::Ports;

@@ -2,6 +2,7 @@
 //!
 //! What is not here is answered by the generated stubs, whose text the port replaces by Dapr's.
 
+mod binding;
 mod metadata;
 mod pubsub;
 mod secret;
@@ -122,6 +123,13 @@ impl Service for DaprGrpc {
         request: Request<Streaming<pb::SubscribeTopicEventsRequestAlpha1>>,
     ) -> Answer<BoxStream<pb::SubscribeTopicEventsResponseAlpha1>> {
         self.0.subscribe_topic_events(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn invoke_binding(
+        &self,
+        request: Request<pb::InvokeBindingRequest>,
+    ) -> Answer<pb::InvokeBindingResponse> {
+        self.0.grpc_invoke_binding(request).await
     }
 
     async fn get_metadata(

@@ -1,6 +1,7 @@
 //! Dapr's API over HTTP: from a request to its route, and from what comes of it to an answer.
 
 mod answer;
+mod binding;
 mod body;
 mod cors;
 mod health;
@@ -161,6 +162,9 @@ impl Dapr {
             }
             Route::BulkPublish { pubsub, topic } => {
                 self.http_bulk_publish(&pubsub, &topic, &params, &head.headers, body).await
+            }
+            Route::InvokeBinding { name } => {
+                self.http_invoke_binding(&name, &head.headers, body).await
             }
             Route::GetMetadata => Ok(self.http_get_metadata()),
             Route::PutMetadata { key } => self.http_put_metadata(key, body).await,

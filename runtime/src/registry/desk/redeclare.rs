@@ -53,6 +53,7 @@ impl Desk {
         view.states.remove(component);
         view.hellos.remove(component);
         view.secrets.remove(component);
+        view.bindings.remove(component);
         view.pubsubs.remove(component);
         record.vacate(reason);
         record.place.shut(reason);

@@ -42,6 +42,9 @@ pub(super) enum Route {
         pubsub: String,
         topic: String,
     },
+    InvokeBinding {
+        name: String,
+    },
     GetMetadata,
     PutMetadata {
         key: String,
@@ -87,6 +90,9 @@ impl Route {
             ("POST" | "PUT", ["v1.0", "publish", pubsub, topic @ .., last]) => {
                 Self::Publish { pubsub: name(pubsub)?, topic: joined(topic, last)? }
             }
+            ("POST" | "PUT", ["v1.0", "bindings", binding]) => {
+                Self::InvokeBinding { name: name(binding)? }
+            }
             ("GET", ["v1.0", "metadata"]) => Self::GetMetadata,
             ("PUT", ["v1.0", "metadata", key]) => Self::PutMetadata { key: name(key)? },
             ("GET", ["v1.0", "healthz"]) => Self::Healthz,
@@ -117,8 +123,7 @@ fn joined(segments: &[&str], last: &str) -> Result<String, BadEscape> {
 /// Whether Dapr has this route. A building block that replug learns takes its lines from here.
 fn is_not_yet(method: &str, segments: &[&str]) -> bool {
     match segments {
-        ["v1.0", "bindings", _]
-        | ["v1.0-alpha1" | "v1.0-alpha2", "conversation", _, "converse"] => {
+        ["v1.0-alpha1" | "v1.0-alpha2", "conversation", _, "converse"] => {
             matches!(method, "POST" | "PUT")
         }
         ["v1.0" | "v1.0-alpha1", "configuration", _]

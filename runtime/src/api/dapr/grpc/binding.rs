@@ -1,0 +1,86 @@
+//! Bindings over gRPC: the metadata of a call and of its answer are also those of the binding.
+
+use replug_component::binding::{InvokeRequest, InvokeResponse};
+use replug_component::{Context, Metadata};
+use replug_proto::dapr::runtime::v1 as pb;
+use tonic::metadata::{AsciiMetadataKey, KeyAndValueRef, MetadataMap};
+use tonic::{Request, Response, Status};
+
+use super::context;
+use crate::api::dapr::Dapr;
+use crate::api::dapr::trace::{NO_TRACE, TRACEPARENT, TRACESTATE};
+
+impl Dapr {
+    pub(super) async fn grpc_invoke_binding(
+        &self,
+        request: Request<pb::InvokeBindingRequest>,
+    ) -> Result<Response<pb::InvokeBindingResponse>, Status> {
+        let cx: Context = context(&request);
+        let (headers, _, message) = request.into_parts();
+        let pb::InvokeBindingRequest { name, data, metadata, operation } = message;
+        let metadata = merged(&headers, metadata);
+        let request = InvokeRequest { operation, data, metadata };
+        let answer = self.invoke_binding(&cx, &name, request).await?;
+        let InvokeResponse { data, metadata, .. } = answer.unwrap_or_default();
+        let mut response =
+            Response::new(pb::InvokeBindingResponse { data, metadata: metadata.clone() });
+        for (name, value) in metadata {
+            // What a header cannot hold is in the message alone.
+            let name = format!("metadata.{}", name.to_ascii_lowercase());
+            if let Ok(name) = AsciiMetadataKey::from_bytes(name.as_bytes())
+                && let Ok(value) = value.parse()
+            {
+                response.metadata_mut().insert(name, value);
+            }
+        }
+        Ok(response)
+    }
+}
+
+/// What the binding gets: the request's metadata, and that of the call where the request has none of
+/// that name. The trace is the call's.
+fn merged(headers: &MetadataMap, metadata: Metadata) -> Metadata {
+    let mut merged = metadata;
+    for entry in headers.iter() {
+        let KeyAndValueRef::Ascii(name, value) = entry else { continue };
+        let (name, Ok(value)) = (name.as_str(), value.to_str()) else { continue };
+        if name == TRACEPARENT || name == TRACESTATE {
+            // Of several the first counts.
+            let first = headers.get(name).and_then(|first| first.to_str().ok());
+            merged.insert(name.to_owned(), first.unwrap_or(value).to_owned());
+            continue;
+        }
+        let known =
+            if name.starts_with("grpc-") { format!("dapr-{name}") } else { name.to_owned() };
+        merged.entry(known).or_insert_with(|| value.to_owned());
+    }
+    merged.entry(TRACEPARENT.to_owned()).or_insert_with(|| NO_TRACE.to_owned());
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_of_the_call_is_the_bindings_where_the_request_has_none() {
+        let mut headers = MetadataMap::new();
+        for (name, value) in [
+            ("a", "first"),
+            ("a", "second"),
+            ("b", "call"),
+            ("grpc-timeout", "1S"),
+            ("traceparent", "t"),
+        ] {
+            headers.append(name, value.parse().unwrap());
+        }
+        let metadata = [("b", "request"), ("traceparent", "mine")];
+        let metadata = metadata.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let wanted =
+            [("a", "first"), ("b", "request"), ("dapr-grpc-timeout", "1S"), ("traceparent", "t")];
+        let wanted = wanted.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(merged(&headers, metadata), wanted.into());
+        let none = merged(&MetadataMap::new(), Metadata::new());
+        assert_eq!(none[TRACEPARENT], NO_TRACE);
+    }
+}
