@@ -194,7 +194,7 @@ async fn calls_that_replug_does_not_have_say_so_in_daprs_words() {
     let api = Api::start().await;
     let expected = (Code::Unimplemented, "this API is currently not implemented");
     let mut dapr = client(&api);
-    let unary = dapr.publish_event(dapr::PublishEventRequest::default()).await.unwrap_err();
+    let unary = dapr.try_lock_alpha1(dapr::TryLockRequest::default()).await.unwrap_err();
     assert_eq!((unary.code(), unary.message()), expected);
     assert!(unary.details().is_empty());
     let request = dapr::SubscribeConfigurationRequest::default();

@@ -258,7 +258,7 @@ async fn paths_that_are_no_routes_are_invocations_without_an_application() {
         assert_eq!((told.status, told.body), (404, plain("ERR_DIRECT_INVOKE", message)), "{path}");
     }
     let not_yet = plain("ERR_API_UNIMPLEMENTED", "this API is currently not implemented");
-    let told = api.http("POST", "/v1.0/publish/p/t", "").await;
+    let told = api.http("POST", "/v1.0-alpha1/lock/p", "").await;
     assert_eq!((told.status, &told.body), (501, &not_yet));
     let told = api.http_with("GET", "/orders", &["dapr-app-id: other"], "").await;
     assert_eq!((told.status, &told.body), (501, &not_yet));

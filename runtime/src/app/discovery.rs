@@ -35,8 +35,7 @@ struct Configuration {
 pub(super) async fn wait_for_port(settings: &AppSettings) {
     let (protocol, port) = (settings.protocol, settings.port);
     tracing::info!(
-        "application protocol: {protocol}. waiting on port {port}.  This will block until the app \
-         is listening on that port."
+        "the application is called on port {port}, over {protocol}: waiting until it listens"
     );
     let connector = Connector::new(settings);
     let mut ticks = interval(BETWEEN_TRIES);
@@ -49,11 +48,11 @@ pub(super) async fn wait_for_port(settings: &AppSettings) {
             Err(error) => tracing::trace!("application port {port}: {error}"),
         }
         if said.elapsed() >= BETWEEN_WORDS {
-            tracing::info!("waiting for application to listen on port {port}");
+            tracing::info!("the application does not listen on port {port} yet");
             said = Instant::now();
         }
     }
-    tracing::info!("application discovered on port {port}");
+    tracing::info!("the application listens on port {port}");
 }
 
 /// Asks the application what it is. It need not know the question.
