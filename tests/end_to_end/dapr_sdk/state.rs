@@ -39,7 +39,8 @@ async fn the_python_sdk_works_on_through_kills_of_the_python_plugin() {
          {AT_ONCE}\
          [components.orders]\n\
          type = \"state.python-sqlite\"\n\
-         metadata = {{ database = \"orders.db\" }}\n",
+         metadata = {{ database = \"orders.db\" }}\n\
+         replay = \"all\"\n",
         python_sample()
     );
     use_with_python(&plan, "python-sqlite").await;
@@ -56,7 +57,8 @@ async fn the_python_sdk_works_on_through_kills_of_the_rust_sample() {
          {AT_ONCE}\
          [components.orders]\n\
          type = \"state.notebook\"\n\
-         metadata = {{ path = \"orders.journal\" }}\n",
+         metadata = {{ path = \"orders.journal\" }}\n\
+         replay = \"all\"\n",
         notebook()
     );
     use_with_python(&plan, "notebook").await;
