@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use http::{Request, Response, header};
 use hyper::body::Incoming;
+use replug_component::code_name;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
@@ -43,7 +44,7 @@ impl Observed {
         let status = Status::from_header_map(answer.headers());
         let code = status.map_or(Code::Ok, |status| status.code());
         if let Some(telemetry) = &self.telemetry {
-            telemetry.grpc(&self.method, name(code), took);
+            telemetry.grpc(&self.method, code_name(code), took);
         }
         if let Some(agent) = self.agent {
             tracing::info!(
@@ -55,28 +56,5 @@ impl Observed {
                 "gRPC API Called"
             );
         }
-    }
-}
-
-/// Go's name of a status.
-fn name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "Canceled",
-        Code::Unknown => "Unknown",
-        Code::InvalidArgument => "InvalidArgument",
-        Code::DeadlineExceeded => "DeadlineExceeded",
-        Code::NotFound => "NotFound",
-        Code::AlreadyExists => "AlreadyExists",
-        Code::PermissionDenied => "PermissionDenied",
-        Code::ResourceExhausted => "ResourceExhausted",
-        Code::FailedPrecondition => "FailedPrecondition",
-        Code::Aborted => "Aborted",
-        Code::OutOfRange => "OutOfRange",
-        Code::Unimplemented => "Unimplemented",
-        Code::Internal => "Internal",
-        Code::Unavailable => "Unavailable",
-        Code::DataLoss => "DataLoss",
-        Code::Unauthenticated => "Unauthenticated",
     }
 }

@@ -7,7 +7,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::database::Database;
 use super::layout::Layout;
-use crate::builtin::query::{Bound, Comparison, Filter, Number, Path, Plan, Scalar};
+use crate::builtin::query::{Bound, Filter, Number, Path, Plan, Scalar};
 
 impl Database {
     /// Carries out a query.
@@ -95,12 +95,7 @@ impl Sql {
             }
             Filter::Compares(path, comparison, bound) => {
                 let member = self.member(path);
-                let sign = match comparison {
-                    Comparison::Greater => ">",
-                    Comparison::GreaterOrEqual => ">=",
-                    Comparison::Less => "<",
-                    Comparison::LessOrEqual => "<=",
-                };
+                let sign = comparison.sign();
                 let text = match bound {
                     Bound::Number(number) => {
                         let number = self.number(*number);

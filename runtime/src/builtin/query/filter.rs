@@ -39,6 +39,18 @@ pub(in crate::builtin) enum Comparison {
     LessOrEqual,
 }
 
+impl Comparison {
+    /// The sign that databases have for it.
+    pub(in crate::builtin) fn sign(self) -> &'static str {
+        match self {
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+        }
+    }
+}
+
 /// What a member can be less or greater than.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::builtin) enum Bound {

@@ -9,7 +9,7 @@ use tokio::sync::oneshot::{self, error::TryRecvError};
 use super::connection::{Database, TEXT_OF};
 use super::read::{self, ALIVE};
 use super::timestamp;
-use crate::builtin::query::{Bound, Comparison, Filter, Number, Path, Plan, Scalar};
+use crate::builtin::query::{Bound, Filter, Number, Path, Plan, Scalar};
 
 /// How many of SQLite's instructions pass between two looks at whether the caller is still there.
 const INSTRUCTIONS_BETWEEN_LOOKS: i32 = 10_000;
@@ -124,12 +124,7 @@ impl Sql {
             }
             Filter::Compares(path, comparison, bound) => {
                 let (kind, member) = self.member(path);
-                let sign = match comparison {
-                    Comparison::Greater => ">",
-                    Comparison::GreaterOrEqual => ">=",
-                    Comparison::Less => "<",
-                    Comparison::LessOrEqual => "<=",
-                };
+                let sign = comparison.sign();
                 let (kinds, bound) = match bound {
                     Bound::Number(number) => ("'integer', 'real'", number_value(*number)),
                     Bound::Text(text) => ("'text'", text.clone().into()),
