@@ -41,6 +41,9 @@ pub enum Error {
     /// A plugin answered with an error that carries its own statuses.
     #[error(transparent)]
     Kit(Box<KitError>),
+    /// It failed, and has told of it in metadata beside.
+    #[error(transparent)]
+    Answered(Box<FailedAnswer>),
     /// Anything else; the text is the component's.
     #[error("{0}")]
     Failed(String),
@@ -62,6 +65,17 @@ pub struct Unavailable {
     pub retry_after: Duration,
     /// The request was on its way when the plugin went away: it may have been carried out.
     pub outcome_unknown: bool,
+}
+
+/// An error that has metadata as an answer has them. The APIs pass them on; to other processes the
+/// contracts of plugins carry the message alone.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct FailedAnswer {
+    /// What went wrong.
+    pub message: String,
+    /// Particulars.
+    pub metadata: crate::Metadata,
 }
 
 /// A gRPC status as a plugin gave it.
@@ -102,6 +116,12 @@ pub struct KitError {
 impl From<Unavailable> for Error {
     fn from(unavailable: Unavailable) -> Self {
         Self::Unavailable(Box::new(unavailable))
+    }
+}
+
+impl From<FailedAnswer> for Error {
+    fn from(answer: FailedAnswer) -> Self {
+        Self::Answered(Box::new(answer))
     }
 }
 

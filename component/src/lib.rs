@@ -20,7 +20,7 @@ use std::collections::HashMap;
 
 pub use component_type::{BuildingBlock, ComponentType, ComponentTypeError};
 pub use context::Context;
-pub use error::{Error, KitError, RemoteError, Unavailable, code_name};
+pub use error::{Error, FailedAnswer, KitError, RemoteError, Unavailable, code_name};
 pub use features::Features;
 
 /// Names to values, as configuration and requests carry them. The same type as on the wire, so

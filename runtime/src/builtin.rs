@@ -9,6 +9,7 @@ mod cron;
 mod etag;
 mod etcd;
 mod hello;
+mod http;
 mod jetstream;
 mod local;
 mod memory;
@@ -76,7 +77,9 @@ pub fn types() -> Vec<Builtin> {
         secrets("local.env", local::EnvironmentType),
         secrets("local.file", local::FileType),
         input("cron", cron::CronType),
+        output("http", http::HttpType),
         output("localstorage", local::StorageType),
+        output("redis", redis::RedisBindingType),
     ]
 }
 

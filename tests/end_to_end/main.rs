@@ -7,11 +7,14 @@
 mod reload;
 mod restart;
 mod rig;
+#[path = "../../runtime/tests/servers/mod.rs"]
+mod servers;
 
 mod activation;
 mod app;
 mod bindings;
 mod bounds;
+mod builtins;
 mod clock;
 mod control;
 mod control_clients;

@@ -401,6 +401,7 @@ pub fn error_to_status(error: Error) -> Status {
         Error::Unavailable(why) => Status::unavailable(why.to_string()),
         Error::Remote(remote) => Status::with_details(remote.code, remote.message, remote.details),
         Error::Kit(kit) => Status::with_details(kit.code, kit.message, kit.details),
+        Error::Answered(answer) => Status::internal(answer.message),
         Error::Failed(what) => Status::internal(what),
     }
 }

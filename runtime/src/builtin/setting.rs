@@ -60,6 +60,29 @@ pub(super) fn number(metadata: &Metadata, names: &[&str]) -> Result<Option<i64>,
     text.parse().map(Some).map_err(wrong)
 }
 
+/// A size in bytes as Kubernetes writes quantities: `100Mi`, `1G`, `512`. What is below zero is zero.
+pub(super) fn quantity(text: &str) -> Option<usize> {
+    let text = text.trim();
+    let end = text.find(|c: char| !matches!(c, '.' | '-' | '+') && !c.is_ascii_digit());
+    let (number, unit) = text.split_at(end.unwrap_or(text.len()));
+    let number: f64 = number.parse().ok()?;
+    let (base, power) = match unit {
+        "" => (1.0_f64, 1),
+        "k" => (1e3, 1),
+        "M" => (1e3, 2),
+        "G" => (1e3, 3),
+        "T" => (1e3, 4),
+        "Ki" => (1024.0, 1),
+        "Mi" => (1024.0, 2),
+        "Gi" => (1024.0, 3),
+        "Ti" => (1024.0, 4),
+        _ => return None,
+    };
+    // A conversion from a float stays within what the type holds.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    Some((number * base.powi(power)).ceil() as usize)
+}
+
 /// A setting that nobody is shown.
 #[derive(Clone)]
 pub(super) struct Secret(String);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::{Request, StatusCode};
+use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
@@ -14,6 +14,7 @@ use super::PATIENCE;
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: String,
 }
 
@@ -56,7 +57,8 @@ async fn exchange(
         let answer = async {
             let (head, body) = sender.send_request(request).await.unwrap().into_parts();
             let body = body.collect().await.unwrap().to_bytes();
-            Answer { status: head.status, body: String::from_utf8_lossy(&body).into_owned() }
+            let body = String::from_utf8_lossy(&body).into_owned();
+            Answer { status: head.status, headers: head.headers, body }
         };
         let mut connection = std::pin::pin!(connection);
         let mut answer = std::pin::pin!(answer);

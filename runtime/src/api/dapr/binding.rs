@@ -24,6 +24,8 @@ impl Dapr {
             let message = format!("error invoking output binding {name}: {error}");
             match &error {
                 Error::Unavailable(why) => unavailable(why, INVOKE.code, message),
+                Error::Answered(answer) => ApiError::with(INVOKE, message, Details::CodeOverGrpc)
+                    .with_metadata(answer.metadata.clone()),
                 _ => ApiError::with(INVOKE, message, Details::CodeOverGrpc),
             }
         })

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use http::StatusCode;
-use replug_component::{KitError, code_name};
+use replug_component::{KitError, Metadata, code_name};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetail, ErrorInfo, StatusExt as _};
 
@@ -93,6 +93,8 @@ pub(super) struct ApiError {
     passed_on: Option<Status>,
     /// No metadata of an `ErrorInfo` are told over HTTP as an empty object.
     braces: bool,
+    /// `metadata.KEY` headers beside it, where there are any.
+    metadata: Option<Box<Metadata>>,
 }
 
 // === impl ApiError ===
@@ -113,6 +115,7 @@ impl ApiError {
             retry_after: None,
             passed_on: None,
             braces: false,
+            metadata: None,
         }
     }
 
@@ -142,6 +145,7 @@ impl ApiError {
                 kit.details.clone(),
             )),
             braces: false,
+            metadata: None,
         }
     }
 
@@ -155,6 +159,17 @@ impl ApiError {
     pub(super) fn with_braces(mut self, front: Front) -> Self {
         self.braces = front == Front::Http;
         self
+    }
+
+    /// The same error, with metadata as answers have them.
+    pub(super) fn with_metadata(mut self, metadata: Metadata) -> Self {
+        self.metadata = Some(Box::new(metadata));
+        self
+    }
+
+    /// Metadata beside it, as answers have them.
+    pub(super) fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_deref()
     }
 
     /// The text that says what went wrong.

@@ -40,7 +40,7 @@ impl PubSubType for RedisPubSubType {
     async fn open(&self, metadata: Metadata) -> Result<Arc<dyn PubSub>, Error> {
         let settings = Arc::new(PubSubSettings::new(&metadata)?);
         let server = Arc::new(Server::new(super::settings::Settings::new(&metadata)?)?);
-        ping(&server).await?;
+        server.ping().await?;
         Ok(Arc::new(RedisPubSub {
             acks: Acks::start(server.clone(), settings.group.clone()),
             server,
@@ -122,15 +122,6 @@ impl PubSub for RedisPubSub {
     }
 
     async fn ping(&self, _cx: &Context) -> Result<(), Error> {
-        ping(&self.server).await
-    }
-}
-
-async fn ping(server: &Server) -> Result<(), Error> {
-    let mut commands = Pipeline::with_capacity(1);
-    commands.cmd("PING");
-    match server.ask(Doing::Read, &commands).await?.into_iter().next() {
-        Some(Value::ServerError(error)) => Err(server.told(error.to_string())),
-        _ => Ok(()),
+        self.server.ping().await
     }
 }

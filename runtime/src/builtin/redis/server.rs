@@ -133,6 +133,16 @@ impl Server {
         }
     }
 
+    /// Whether the server answers at this moment.
+    pub(in crate::builtin) async fn ping(&self) -> Result<(), Error> {
+        let mut commands = Pipeline::with_capacity(1);
+        commands.cmd("PING");
+        match self.ask(Doing::Read, &commands).await?.into_iter().next() {
+            Some(Value::ServerError(error)) => Err(self.told(error.to_string())),
+            _ => Ok(()),
+        }
+    }
+
     fn timeout(&self, doing: Doing) -> Option<Duration> {
         match doing {
             Doing::Read => self.settings.read_timeout,

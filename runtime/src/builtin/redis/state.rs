@@ -122,12 +122,7 @@ impl StateStore for RedisStore {
     }
 
     async fn ping(&self, _cx: &Context) -> Result<(), Error> {
-        let mut commands = Pipeline::with_capacity(1);
-        commands.cmd("PING");
-        match self.server.ask(Doing::Read, &commands).await?.into_iter().next() {
-            Some(Value::ServerError(error)) => Err(self.server.told(error.to_string())),
-            _ => Ok(()),
-        }
+        self.server.ping().await
     }
 }
 

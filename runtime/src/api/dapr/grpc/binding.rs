@@ -8,6 +8,7 @@ use tonic::{Request, Response, Status};
 
 use super::context;
 use crate::api::dapr::Dapr;
+use crate::api::dapr::error::ApiError;
 use crate::api::dapr::trace::{NO_TRACE, TRACEPARENT, TRACESTATE};
 
 impl Dapr {
@@ -20,20 +21,34 @@ impl Dapr {
         let pb::InvokeBindingRequest { name, data, metadata, operation } = message;
         let metadata = merged(&headers, metadata);
         let request = InvokeRequest { operation, data, metadata };
-        let answer = self.invoke_binding(&cx, &name, request).await?;
+        let answer = self.invoke_binding(&cx, &name, request).await.map_err(told)?;
         let InvokeResponse { data, metadata, .. } = answer.unwrap_or_default();
         let mut response =
             Response::new(pb::InvokeBindingResponse { data, metadata: metadata.clone() });
-        for (name, value) in metadata {
-            // What a header cannot hold is in the message alone.
-            let name = format!("metadata.{}", name.to_ascii_lowercase());
-            if let Ok(name) = AsciiMetadataKey::from_bytes(name.as_bytes())
-                && let Ok(value) = value.parse()
-            {
-                response.metadata_mut().insert(name, value);
-            }
-        }
+        add(response.metadata_mut(), &metadata);
         Ok(response)
+    }
+}
+
+/// An error with its metadata, which come where those of answers come in an answer without messages.
+fn told(error: ApiError) -> Status {
+    let metadata = error.metadata().cloned();
+    let mut status = Status::from(error);
+    if let Some(metadata) = metadata {
+        add(status.metadata_mut(), &metadata);
+    }
+    status
+}
+
+/// Adds `metadata.KEY`. What a header cannot hold is in the message alone.
+fn add(headers: &mut MetadataMap, metadata: &Metadata) {
+    for (name, value) in metadata {
+        let name = format!("metadata.{}", name.to_ascii_lowercase());
+        if let Ok(name) = AsciiMetadataKey::from_bytes(name.as_bytes())
+            && let Ok(value) = value.parse()
+        {
+            headers.insert(name, value);
+        }
     }
 }
 

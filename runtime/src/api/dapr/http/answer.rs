@@ -58,6 +58,9 @@ pub(super) fn error(failure: &Failure, version: Version) -> Answer {
         let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
         told.headers_mut().insert(header::RETRY_AFTER, seconds.max(1).into());
     }
+    if let Some(metadata) = error.metadata() {
+        add_metadata(&mut told, metadata.clone());
+    }
     if failure.close && version < Version::HTTP_2 {
         told.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
