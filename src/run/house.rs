@@ -12,6 +12,7 @@ use replug_supervisor::activation::passed_sockets;
 use replug_supervisor::control::ControlSocket;
 use replug_supervisor::events::{Journal, Kind, about};
 use replug_supervisor::notify::Notify;
+use replug_supervisor::output::HandedPrintouts;
 use replug_supervisor::plan::Plan;
 use replug_supervisor::plugin::Handed;
 use replug_supervisor::process::warden::WardenCommand;
@@ -73,6 +74,8 @@ pub(super) struct Furniture {
     pub(super) apis: Bound,
     /// What the program before has left of plugins.
     pub(super) plugins: Vec<Handed<OwnedFd>>,
+    /// What they have printed.
+    pub(super) printed: HandedPrintouts,
 }
 
 // === impl Origin ===
@@ -128,6 +131,7 @@ impl House {
             Past { started: SystemTime::now(), upgrades: 0, attempts: 0, failure: String::new() };
         let mut plugins = Vec::new();
         let mut journal = Journal::new();
+        let mut printed = HandedPrintouts::default();
         let group = plan.runtime.control_group.as_ref();
         let (run, control, heritage) = match estate {
             None => (
@@ -148,6 +152,7 @@ impl House {
                     plugins.push(plugin.with(|ticket| luggage.claim(ticket)).map_err(lost)?);
                 }
                 journal = Journal::resume(estate.journal);
+                printed = estate.printed;
                 let follows = format!("replug {VERSION} follows replug {}", estate.version);
                 tracing::info!("{follows}");
                 journal.record(about("", Kind::Replug, follows));
@@ -181,7 +186,7 @@ impl House {
             metrics,
             daprd,
         };
-        Ok((house, Furniture { apis, plugins }))
+        Ok((house, Furniture { apis, plugins, printed }))
     }
 }
 

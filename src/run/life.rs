@@ -93,6 +93,8 @@ type Declaring = BoxFuture<'static, Result<(), Failure>>;
 /// All that runs on a house.
 pub(super) struct Life {
     pub(super) supervisor: Arc<Supervisor>,
+    /// What plugins have printed.
+    pub(super) log: PluginLog,
     pub(super) log_end: PluginLogEnd,
     /// Where applications call, for people.
     listeners: Vec<String>,
@@ -126,6 +128,28 @@ pub(super) struct Life {
     upgrades: mpsc::Receiver<replug_supervisor::upgrade::Request>,
 }
 
+/// What is told of replug itself.
+fn about(
+    house: &House,
+    listeners: Vec<String>,
+    application: Option<Application>,
+    requests: mpsc::Sender<replug_supervisor::upgrade::Request>,
+) -> About {
+    About {
+        version: VERSION.to_owned(),
+        app_id: house.plan.runtime.app_id.clone(),
+        listeners,
+        application,
+        started: house.past.started,
+        upgrade: UpgradeDesk {
+            upgrades: house.past.upgrades,
+            attempts: house.past.attempts,
+            failure: house.past.failure.clone(),
+            requests,
+        },
+    }
+}
+
 /// Why a life is over.
 enum Why {
     Asked {
@@ -145,8 +169,9 @@ impl Life {
         furniture: Furniture,
         declaring: &mut Option<Declaring>,
     ) -> Result<Self, Failure> {
-        let Furniture { apis, plugins } = furniture;
+        let Furniture { apis, plugins, printed } = furniture;
         let (log, log_end) = PluginLog::start().map_err(Failure::failed)?;
+        log.resume(printed, |name| house.plan.plugins.iter().any(|it| it.name == name));
         let listeners = addresses::listeners(&apis);
         let (grpc, http) = (apis.grpc_addresses(), apis.http_addresses());
         let surroundings = Surroundings {
@@ -205,31 +230,21 @@ impl Life {
 
         let (end_control, control_ended) = watch::channel(false);
         let (ask_upgrade, upgrades) = mpsc::channel(1);
-        let about = About {
-            version: VERSION.to_owned(),
-            app_id: house.plan.runtime.app_id.clone(),
-            listeners: listeners.clone(),
-            application: application.clone(),
-            started: house.past.started,
-            upgrade: UpgradeDesk {
-                upgrades: house.past.upgrades,
-                attempts: house.past.attempts,
-                failure: house.past.failure.clone(),
-                requests: ask_upgrade,
-            },
-        };
+        let about = about(house, listeners.clone(), application.clone(), ask_upgrade);
         let (socket, answering, known) =
             (house.control.clone(), supervisor.clone(), house.registry.clone());
         let reloads = reload.clone();
+        let printed = log.clone();
         let control = tokio::spawn(async move {
             let ended = told(control_ended);
-            let served = socket.serve(about, answering, known, log, reloads, ended).await;
+            let served = socket.serve(about, answering, known, printed, reloads, ended).await;
             if let Err(error) = served {
                 tracing::error!("nobody can ask for the status any more: {error}");
             }
         });
         Ok(Self {
             supervisor,
+            log,
             log_end,
             listeners,
             grpc,
@@ -438,7 +453,7 @@ async fn stop(house: House, mut life: Life, at_once: bool, stop: &mut Stop) -> R
         let late = begun.elapsed() >= grace;
         life.supervisor.stop().await;
         life.end_control().await;
-        drop(life.supervisor);
+        drop((life.supervisor, life.log));
         house.spawner.finish().await;
         drop(house);
         life.log_end.written().await;

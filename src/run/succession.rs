@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use replug_runtime::api::{Bound, Ending};
+use replug_supervisor::output::HandedPrintouts;
 use replug_supervisor::process::Successor;
 use replug_supervisor::upgrade::{
     self, Accepted, Candidate, Estate, Folder, Keeping, Listening, Luggage, Request,
@@ -124,12 +125,13 @@ pub(super) async fn hand_over(
     house.plan = life.present.borrow().clone();
     let plugins = supervisor.hand_over().await;
     drop(supervisor);
-    let Life { supervisor, log_end, .. } = life;
-    drop(supervisor);
+    let Life { supervisor, log, log_end, .. } = life;
+    let printed = log.hand_over();
+    drop((supervisor, log));
     log_end.written().await;
 
     let mut luggage = Luggage::default();
-    let estate = settle(house, &apis, plugins, &mut luggage).await;
+    let estate = settle(house, &apis, plugins, printed, &mut luggage).await;
     let error = match &estate {
         Ok(estate) => execute(house, &candidate, estate, &luggage).await,
         Err(error) => error.to_string(),
@@ -137,12 +139,13 @@ pub(super) async fn hand_over(
     tracing::error!("no upgrade, replug {VERSION} goes on: {program} cannot be executed: {error}");
     house.past.failure = format!("{program} cannot be executed: {error}");
     house.record(format!("no upgrade: {}", house.past.failure));
-    let plugins = estate.and_then(|estate| {
+    let left = estate.and_then(|estate| {
         let plugins = estate.plugins.into_iter();
-        plugins.map(|plugin| plugin.with(|ticket| luggage.claim(ticket))).collect()
+        let plugins = plugins.map(|plugin| plugin.with(|ticket| luggage.claim(ticket)));
+        Ok((plugins.collect::<io::Result<_>>()?, estate.printed))
     });
-    match plugins {
-        Ok(plugins) => Outcome::Failed(Box::new(Furniture { apis, plugins })),
+    match left {
+        Ok((plugins, printed)) => Outcome::Failed(Box::new(Furniture { apis, plugins, printed })),
         Err(error) => Outcome::Stuck(Failure::failed(format!("plugins are lost: {error}"))),
     }
 }
@@ -152,6 +155,7 @@ async fn settle(
     house: &House,
     apis: &Bound,
     plugins: Vec<replug_supervisor::plugin::Handed<std::os::fd::OwnedFd>>,
+    printed: HandedPrintouts,
     luggage: &mut Luggage,
 ) -> io::Result<Estate> {
     let plugins = plugins
@@ -177,6 +181,7 @@ async fn settle(
         keeping,
         plugins,
         journal: house.journal.hand_over(),
+        printed,
     })
 }
 

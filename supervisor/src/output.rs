@@ -36,8 +36,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 pub use self::file::FilePolicy;
-pub use self::handed::HandedOutput;
 use self::handed::Unread;
+pub use self::handed::{HandedOutput, HandedPrintouts};
 use self::line::Line;
 pub use self::policy::LogPolicy;
 pub use self::printout::{Printout, Tally};

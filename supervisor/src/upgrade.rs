@@ -25,7 +25,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use crate::inherit::claim;
 
 /// The form of what goes across. A program that knows another one only is not given anything.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// The variable by which the next program learns the number of the descriptor that it inherits.
 pub const VARIABLE: &str = "REPLUG_UPGRADE_FD";

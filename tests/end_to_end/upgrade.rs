@@ -372,6 +372,32 @@ async fn what_a_plugin_prints_is_read_on_in_the_middle_of_a_line() {
 }
 
 #[tokio::test]
+async fn what_a_plugin_has_printed_before_is_shown_after_an_upgrade_and_after_one_that_fails() {
+    let home = Home::new(&format!(
+        "[plugins.store]\n\
+         command = [\"/bin/sh\", \"-c\", {:?}]\n",
+        format!("echo the first line; exec {} well", misbehave())
+    ));
+    let mut replug = Replug::start(&home).await;
+    replug.until_ready("store").await;
+    // Its interpreter is gone by the time it is to take over.
+    let (program, shell) = (home.path("program"), home.path("sh"));
+    std::fs::copy("/bin/sh", &shell).unwrap();
+    let lost = format!("#!{0}\nrm {0}\nexec {BINARY} \"$@\"\n", shell.display());
+    write_program(&program, &lost);
+    assert_eq!(upgrade(&replug, &program).await.code, Some(1));
+    replug.until_ready("store").await;
+    let logs = replug.command(&["logs", "store"]).await.stdout;
+    assert_eq!(logs.matches("the first line").count(), 1, "{logs}");
+
+    upgrade_well(&replug, Path::new(BINARY)).await;
+    replug.until_ready("store").await;
+    let logs = replug.command(&["logs", "store"]).await.stdout;
+    assert_eq!(logs.matches("the first line").count(), 1, "{logs}");
+    replug.stop(&home).await;
+}
+
+#[tokio::test]
 async fn a_stopped_plugin_stays_stopped_and_one_that_waits_is_not_started_sooner() {
     let home = Home::new(&format!(
         "{}[plugins.fails]\n\

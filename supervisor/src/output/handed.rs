@@ -2,6 +2,24 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::printout::Record;
+
+/// What all plugins have printed, on its way: the lines that are kept, and the counts.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct HandedPrintouts(pub(super) Vec<HandedPrintout>);
+
+/// What one plugin has printed, on its way.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct HandedPrintout {
+    pub(super) plugin: String,
+    /// The number of the last line.
+    pub(super) printed: u64,
+    pub(super) unlogged: u64,
+    pub(super) unfiled: u64,
+    /// The lines that are kept, the latest at the end.
+    pub(super) records: Vec<Record>,
+}
+
 /// The output of one generation on its way; `D` is a descriptor, or what stands for one.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct HandedOutput<D> {

@@ -2,15 +2,45 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::LONGEST_LINE;
 use super::text;
 
 /// A line as it was printed, without its end. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub(super) struct Line {
     bytes: Arc<[u8]>,
     /// More of it followed and was dropped.
     cut: bool,
+}
+
+/// A line on its way to another program of replug: text, as most are, or any bytes.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Text { text: String, cut: bool },
+    Bytes { bytes: Vec<u8>, cut: bool },
+}
+
+impl From<Line> for Written {
+    fn from(line: Line) -> Self {
+        let cut = line.cut;
+        match std::str::from_utf8(&line.bytes) {
+            Ok(text) => Self::Text { text: text.to_owned(), cut },
+            Err(_) => Self::Bytes { bytes: line.bytes.to_vec(), cut },
+        }
+    }
+}
+
+impl From<Written> for Line {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Text { text, cut } => Self { bytes: text.into_bytes().into(), cut },
+            Written::Bytes { bytes, cut } => Self { bytes: bytes.into(), cut },
+        }
+    }
 }
 
 impl Line {

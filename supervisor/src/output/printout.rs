@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
 use super::file::PluginFile;
+use super::handed::HandedPrintout;
 use super::line::Line;
 use super::{LogPolicy, Stream};
 
@@ -36,7 +38,7 @@ pub struct Printout {
 }
 
 /// A line, and when it was printed by whom.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Record {
     /// Its place among the lines of all plugins.
     pub(super) order: u64,
@@ -91,6 +93,39 @@ impl Printout {
         };
         printout.follow(policy);
         printout
+    }
+
+    /// What goes on from where another program of replug stopped. All of it is kept until a policy
+    /// is followed.
+    pub(super) fn resume(handed: HandedPrintout) -> Self {
+        let HandedPrintout { plugin, printed, unlogged, unfiled, records } = handed;
+        let printout = Self::new(&plugin, &LogPolicy { ring: usize::MAX, ..LogPolicy::default() });
+        {
+            let mut ring = printout.ring.lock();
+            // The lines that are kept are counted again as they come.
+            ring.printed = printed.saturating_sub(records.len() as u64);
+            for record in records {
+                ring.push(record);
+            }
+        }
+        printout.unlogged.store(unlogged, Ordering::Relaxed);
+        printout.unfiled.store(unfiled, Ordering::Relaxed);
+        printout
+    }
+
+    /// What another program of replug goes on with.
+    pub(super) fn hand_over(&self) -> HandedPrintout {
+        let (printed, records) = {
+            let ring = self.ring.lock();
+            (ring.printed, ring.records.iter().cloned().collect())
+        };
+        HandedPrintout {
+            plugin: self.plugin.to_string(),
+            printed,
+            unlogged: self.unlogged.load(Ordering::Relaxed),
+            unfiled: self.unfiled.load(Ordering::Relaxed),
+            records,
+        }
     }
 
     /// Does as this policy says from now on.
@@ -284,6 +319,29 @@ mod tests {
         assert_eq!(printout.first(|_| false), 6);
         let tally = printout.tally();
         assert_eq!((tally.lines, tally.kept), (5, 3));
+    }
+
+    #[test]
+    fn the_next_program_goes_on_with_the_lines_and_their_numbers() {
+        let before = printout(3 * (OVERHEAD + 3));
+        for order in 1..=5 {
+            before.push(record(order, b"a\xff\x00"));
+        }
+        before.push(record(6, "é".as_bytes()));
+        before.lost_to_log(2);
+        let text = serde_json::to_vec(&before.hand_over()).unwrap();
+        let after = Printout::resume(serde_json::from_slice(&text).unwrap());
+        assert_eq!(after.tally(), before.tally());
+        after.follow(&LogPolicy { ring: 3 * (OVERHEAD + 3), ..LogPolicy::default() });
+        after.push(record(7, b"new"));
+        let kept = [5, 6, 7].map(|number| after.from(number, |_| true).unwrap());
+        assert_eq!(
+            kept.each_ref().map(|(number, record)| (*number, record.order)),
+            [(5, 5), (6, 6), (7, 7)]
+        );
+        let lines = kept.each_ref().map(|(_, record)| record.line.bytes());
+        assert_eq!(lines, [b"a\xff\x00".as_slice(), "é".as_bytes(), b"new"]);
+        assert_eq!(after.tally().lines, 7);
     }
 
     #[test]

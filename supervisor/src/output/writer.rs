@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use tracing::Level;
 
 use super::file::{News, PluginFile};
+use super::handed::HandedPrintouts;
 use super::printout::Printout;
 use super::queue::{Printed, Queue, What};
 use super::said::Said;
@@ -71,6 +72,26 @@ impl PluginLog {
             true
         });
         kept.expect("either way it is set")
+    }
+
+    /// What another program of replug goes on with: the lines in memory, and the counts.
+    #[must_use]
+    pub fn hand_over(&self) -> HandedPrintouts {
+        HandedPrintouts(self.printouts.borrow().values().map(|it| it.hand_over()).collect())
+    }
+
+    /// Goes on with what another program of replug has kept of those plugins that `is_declared`
+    /// is true of. To be called before anything of them is kept here.
+    pub fn resume(&self, handed: HandedPrintouts, is_declared: impl Fn(&str) -> bool) {
+        let handed = handed.0.into_iter().filter(|printout| is_declared(&printout.plugin));
+        self.printouts.send_modify(|printouts| {
+            for handed in handed {
+                let next = handed.records.last().map_or(0, |record| record.order + 1);
+                self.order.fetch_max(next, Ordering::Relaxed);
+                let printout = Arc::new(Printout::resume(handed));
+                printouts.insert(printout.plugin().clone(), printout);
+            }
+        });
     }
 
     /// Forgets what a plugin has printed, which is not declared any more.

@@ -23,8 +23,9 @@ use super::pre_exec::{self, Namespaces};
 /// What a child does to itself. Shown, it is what the plan calls it.
 #[derive(Debug)]
 pub(super) enum Act {
-    /// Joins the cgroup whose `cgroup.procs` this is.
-    JoinCgroup(OwnedFd),
+    /// Is in a cgroup: born there, which takes the kernel microseconds, or moved there, which takes
+    /// it some ten milliseconds.
+    JoinCgroup(Entrance),
     /// Sets what the kernel limits of one process.
     Limit(&'static str, Resource, u64),
     Nice(i32),
@@ -61,6 +62,15 @@ pub(super) enum Act {
     DieWithParent(u32),
 }
 
+/// What a process joins a cgroup by.
+#[derive(Debug)]
+pub(super) struct Entrance {
+    /// Its folder, which a child can be born in.
+    pub(super) folder: OwnedFd,
+    /// Its `cgroup.procs`: whoever writes `0` into it is moved.
+    pub(super) procs: OwnedFd,
+}
+
 /// Which of a list of acts failed, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Failed {
@@ -87,9 +97,13 @@ impl Failed {
     }
 }
 
-/// Performs all of them, in their order, up to the first that fails.
-pub(super) fn perform(acts: &[Act]) -> io::Result<()> {
+/// Performs all of them, in their order, up to the first that fails. A child that was born in its
+/// cgroup does not have to join it.
+pub(super) fn perform(acts: &[Act], in_cgroup: bool) -> io::Result<()> {
     for (at, act) in acts.iter().enumerate() {
+        if in_cgroup && matches!(act, Act::JoinCgroup(_)) {
+            continue;
+        }
         act.perform().map_err(|error| Failed::encode(at, &error))?;
     }
     Ok(())
@@ -129,7 +143,7 @@ impl Act {
 
     fn perform(&self) -> io::Result<()> {
         match self {
-            Self::JoinCgroup(procs) => write(procs, b"0").map(drop)?,
+            Self::JoinCgroup(entrance) => write(&entrance.procs, b"0").map(drop)?,
             Self::Limit(_, resource, most) => {
                 setrlimit(*resource, Rlimit { current: Some(*most), maximum: Some(*most) })?;
             }

@@ -13,7 +13,6 @@ mod place;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process;
@@ -22,6 +21,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 pub use self::place::CgroupPlace;
+use super::act::Entrance;
 
 /// What the folder of one replug is called, before its process id and, after `@`, the number of the
 /// namespace in which that is its id: replugs of several containers may share one cgroup.
@@ -159,9 +159,10 @@ impl Cgroup {
         fs::read_to_string(self.folder.join("memory.max")).ok()?.trim().parse().ok()
     }
 
-    /// What a process joins it by: whoever writes `0` into it is in it.
-    pub(super) fn entrance(&self) -> io::Result<OwnedFd> {
-        Ok(OpenOptions::new().write(true).open(self.folder.join("cgroup.procs"))?.into())
+    /// What a process joins it by.
+    pub(super) fn entrance(&self) -> io::Result<Entrance> {
+        let procs = OpenOptions::new().write(true).open(self.folder.join("cgroup.procs"))?;
+        Ok(Entrance { folder: File::open(&self.folder)?.into(), procs: procs.into() })
     }
 
     /// Kills everything in it, and what these start meanwhile.

@@ -17,6 +17,8 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::asm;
 use std::ffi::{CStr, CString, c_void};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
@@ -28,7 +30,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use nix::libc;
 use rustix::process::{Resource, Rlimit};
 
-use super::act::{self, Act};
+use super::act::{self, Act, Entrance};
 use super::birth;
 use super::open_files;
 use super::program::{List, Program};
@@ -83,7 +85,7 @@ pub(super) fn plugin(
     let limited = acts.iter().any(|act| matches!(act, Act::Limit(_, Resource::Nofile, _)));
     let open_files = open_files::inherited().filter(|_| !limited);
     let ground = Ground::new()?;
-    let birth = Birth {
+    let mut birth = Birth {
         files: program.files(),
         arguments: program.arguments(),
         environment: program.environment(),
@@ -92,6 +94,7 @@ pub(super) fn plugin(
         warden,
         parent: std::process::id(),
         acts,
+        in_cgroup: false,
         open_files,
         failed: ground.failed(),
     };
@@ -100,13 +103,26 @@ pub(super) fn plugin(
     // A handler of replug's would run in replug's memory, if a signal met the child before it has
     // reset them.
     let mask = hold_all_signals();
-    // SAFETY: the stack is the child's alone, long enough, and there until the parent goes on, which
-    // CLONE_VFORK says is when the child has executed its program or ended; so is what `birth`
-    // borrows. `born` reads a `Birth` and does what the head of this file allows.
-    let pid = unsafe {
-        libc::clone(born, ground.stack(), flags, (&raw const birth).cast_mut().cast::<c_void>())
-    };
-    let cloned = if pid == -1 { Err(io::Error::last_os_error()) } else { Ok(pid.unsigned_abs()) };
+    let cgroup = acts.iter().find_map(|act| match act {
+        Act::JoinCgroup(entrance) => Some(entrance),
+        _ => None,
+    });
+    birth.in_cgroup = cgroup.is_some();
+    // Where the kernel cannot do that, or may not, the child moves there by itself.
+    let cloned = cgroup.and_then(|entrance| born_in(entrance, flags, &ground, &birth));
+    let cloned = cloned.map_or_else(
+        || {
+            birth.in_cgroup = false;
+            let birth = (&raw const birth).cast_mut().cast::<c_void>();
+            // SAFETY: the stack is the child's alone, long enough, and there until the parent goes
+            // on, which CLONE_VFORK says is when the child has executed its program or ended; so is
+            // what `birth` borrows. `born` reads a `Birth` and does what the head of this file
+            // allows.
+            let pid = unsafe { libc::clone(born, ground.stack(), flags, birth) };
+            if pid == -1 { Err(io::Error::last_os_error()) } else { Ok(pid.unsigned_abs()) }
+        },
+        Ok,
+    );
     set_signal_mask(mask);
     let pid = cloned?;
     match ground.failed().load(Ordering::Acquire) {
@@ -128,9 +144,78 @@ struct Birth<'a> {
     warden: BorrowedFd<'a>,
     parent: u32,
     acts: &'a [Act],
+    /// Whether it is in its cgroup from its first moment.
+    in_cgroup: bool,
     open_files: Option<Rlimit>,
     /// Where it says why its program does not run.
     failed: &'a AtomicI32,
+}
+
+/// As `clone` does it, and the child is in the cgroup from its first moment. None where that is not
+/// to be had: then there is no child.
+#[cfg(target_arch = "x86_64")]
+fn born_in(
+    cgroup: &Entrance,
+    flags: libc::c_int,
+    ground: &Ground,
+    birth: &Birth<'_>,
+) -> Option<u32> {
+    /// The kernel's `struct clone_args`, up to the cgroup.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Arguments {
+        flags: u64,
+        pidfd: u64,
+        child_tid: u64,
+        parent_tid: u64,
+        exit_signal: u64,
+        stack: u64,
+        stack_size: u64,
+        tls: u64,
+        set_tid: u64,
+        set_tid_size: u64,
+        cgroup: u64,
+    }
+    const INTO_CGROUP: u64 = 0x2_0000_0000;
+    let arguments = Arguments {
+        flags: u64::from((flags & !libc::SIGCHLD).unsigned_abs()) | INTO_CGROUP,
+        exit_signal: u64::from(libc::SIGCHLD.unsigned_abs()),
+        stack: ground.stack() as u64 - STACK as u64,
+        stack_size: STACK as u64,
+        cgroup: u64::from(cgroup.folder.as_raw_fd().unsigned_abs()),
+        ..Arguments::default()
+    };
+    let result: i64;
+    // SAFETY: as for `clone` above. The child goes on behind the system call with the registers that
+    // the parent has, and a stack of its own, which is aligned as a call wants it; it touches
+    // nothing of this function's frame, and never comes back from `born`. The parent finds its own
+    // stack as it was. The C library has no function for this call.
+    unsafe {
+        asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "xor ebp, ebp",
+            "mov rdi, r8",
+            "call r9",
+            "ud2",
+            "2:",
+            inlateout("rax") libc::SYS_clone3 => result,
+            in("rdi") &raw const arguments,
+            in("rsi") size_of::<Arguments>(),
+            in("r8") ptr::from_ref(birth),
+            in("r9") born as extern "C" fn(*mut c_void) -> libc::c_int,
+            lateout("rcx") _,
+            lateout("r11") _,
+        );
+    }
+    u32::try_from(result).ok()
+}
+
+/// Only known how to do on other machines.
+#[cfg(not(target_arch = "x86_64"))]
+fn born_in(_: &Entrance, _: libc::c_int, _: &Ground, _: &Birth<'_>) -> Option<u32> {
+    None
 }
 
 /// The child's first function, and its last.
@@ -158,7 +243,7 @@ impl Birth<'_> {
             succeeded(unsafe { libc::dup2(descriptor, at) })?;
         }
         birth::settle(self.folder, self.parent, self.warden)?;
-        act::perform(self.acts)?;
+        act::perform(self.acts, self.in_cgroup)?;
         reset_signals();
         birth::limit_open_files(self.open_files);
         close_on_exec();

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::FORMAT;
 use super::parcel::{Luggage, Ticket};
 use crate::events::HandedJournal;
+use crate::output::HandedPrintouts;
 use crate::plugin::Handed;
 use crate::process::Heritage;
 
@@ -35,6 +36,8 @@ pub struct Estate {
     pub plugins: Vec<Handed<Ticket>>,
     /// What has happened.
     pub journal: HandedJournal,
+    /// What plugins have printed.
+    pub printed: HandedPrintouts,
 }
 
 /// A socket on which applications call.
