@@ -81,6 +81,8 @@ fn decimal(number: u128, size: u128) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -127,6 +129,23 @@ mod tests {
     fn what_is_no_duration_is_refused() {
         for text in ["s", "5 s", "5x", "1.2.3s", "-", "+", ".s", "1h30", "five", "5s ", "1e400h"] {
             assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_is_read_as_the_same(millis in 0_u64..10_000_000_000) {
+            let duration = Duration::from_millis(millis);
+            let read = parse(&text(duration)).unwrap();
+            prop_assert!(read.abs_diff(duration) < Duration::from_micros(1), "{:?}", read);
+        }
+
+        #[test]
+        fn any_text_is_a_duration_or_none(text in "[-+]?[0-9.]{0,30}(ns|us|µs|ms|s|m|h|d|é)?[-+]?[0-9.]{0,9}(s|m|h)?|.*") {
+            // It is what it prints, as far as a float is exact.
+            if let Some(duration) = parse(&text) {
+                prop_assert!(parse(&super::text(duration)).is_some());
+            }
         }
     }
 }

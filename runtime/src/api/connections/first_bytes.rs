@@ -143,6 +143,8 @@ impl<R, S: Service<R>> Service<R> for Telling<S> {
 mod tests {
     use tokio::io::AsyncReadExt as _;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     async fn begun_by(bytes: &[u8]) -> bool {
@@ -176,5 +178,25 @@ mod tests {
         assert!(begun_by(&[PREFACE, b"more"].concat()).await);
         assert!(!begun_by(&PREFACE[..20]).await);
         assert!(!begun_by(b"POST / HTTP/1.1\r\nHost: x").await);
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_http2_where_the_preface_is_whole_however_it_comes(
+            kept in 0..=PREFACE.len(),
+            rest in prop::collection::vec(any::<u8>(), 0..40),
+            // No longer than the shortest buffer that is read into.
+            piece in 1_usize..=32,
+        ) {
+            let bytes = [&PREFACE[..kept], &rest].concat();
+            let progress = Arc::new(Progress::default());
+            let pieces = Pieces(bytes.chunks(piece).map(<[u8]>::to_vec).collect());
+            let mut io = FirstBytes::new(pieces, progress.clone());
+            let mut read = Vec::new();
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(io.read_to_end(&mut read)).unwrap();
+            prop_assert_eq!(progress.has_begun(), bytes.starts_with(PREFACE));
+            prop_assert_eq!(read, bytes);
+        }
     }
 }

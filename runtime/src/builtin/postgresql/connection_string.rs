@@ -256,6 +256,8 @@ fn percent_decoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse(pairs: &[(&str, &str)]) -> Result<ConnectionString, Error> {
@@ -325,6 +327,29 @@ mod tests {
             let error = parse(&[("connectionString", text)]).unwrap_err().to_string();
             assert!(error.contains("`connectionString`") || error.contains("`sslmode`"), "{error}");
             assert!(!error.contains("s3cret") || error.contains("`sslmode`"), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_shows_its_password(
+            before in "(postgres(ql)?://[a-z]{0,5}:|host=[a-z]{1,9} password=|.{0,9})",
+            after in "(@[a-z:0-9,]{0,12}(/[a-z]{0,5})?([?][a-z_]{0,12}=.{0,9}(&sslmode=.{0,9})?)?| .{0,20})",
+        ) {
+            let text = format!("{before}s3cr3tpassw0rd{after}");
+            let is_secret =
+                before.ends_with("password=") || before.contains("://") && after.starts_with('@');
+            match parse(&[("connectionString", &text)]) {
+                Ok(parsed) => prop_assert!(
+                    !is_secret || !parsed.shown.contains("s3cr3tpassw0rd"),
+                    "{}",
+                    parsed.shown
+                ),
+                Err(error) => prop_assert!(
+                    !is_secret || !error.to_string().contains("s3cr3tpassw0rd"),
+                    "{error}"
+                ),
+            }
         }
     }
 }

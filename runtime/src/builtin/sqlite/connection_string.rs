@@ -100,6 +100,8 @@ fn parse_pragma(text: &str) -> Result<(String, String), Error> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -134,6 +136,21 @@ mod tests {
         for wrong in ["busy_timeout(1)", "journal_mode=off", "x", "a(b", "a('b')", "a(b);c"] {
             let error = ConnectionString::parse(&format!("a.db?_pragma={wrong}")).unwrap_err();
             assert!(error.to_string().contains("`connectionString`"), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_connection_string_or_told(
+            text in "(file:)?.{0,20}([?](_pragma=[a-z_]{0,12}[(]?.{0,6}[)]?|mode=|.{0,9})(&.{0,9}){0,3})?",
+        ) {
+            match ConnectionString::parse(&text) {
+                Ok(parsed) => {
+                    let options = parsed.open.split_once('?').map_or("", |(_, options)| options);
+                    prop_assert!(!options.split('&').any(|option| option.starts_with("_pragma=")));
+                }
+                Err(error) => prop_assert!(!error.to_string().is_empty()),
+            }
         }
     }
 }

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use replug_component::Metadata;
 use serde_json::{Value, json};
 
@@ -137,4 +138,42 @@ fn an_event_expires_where_the_broker_does_not_see_to_it() {
     assert!(own["expiration"].is_string());
     let by_broker = Case { expires: false, ..case("text/plain", b"x", &ttl) };
     assert_eq!(event(&by_broker).get("expiration"), None);
+}
+
+proptest! {
+    #[test]
+    fn any_data_become_an_event_that_is_json_and_has_its_fields(
+        content_type in "(application/(json|cloudevents[+]json|octet-stream|x-protobuf|[a-z+]{0,9})|text/.{0,5})?(; ?.{0,9})?",
+        data in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..60),
+            "[{]\"(id|data|traceid|time|[a-z]{1,4})\":.{0,9}[}]".prop_map(String::into_bytes),
+            "[{\\[\"0-9a-z:,.eE+\\]} -]{0,40}".prop_map(String::into_bytes),
+        ],
+        metadata in prop::collection::hash_map("cloudevent[.][a-zé]{0,6}|ttlInSeconds|.{0,12}", ".{0,9}", 0..4),
+    ) {
+        let trace = Trace { parent: "00-1-2-01".into(), state: String::new() };
+        let wrapped = wrap(&Published {
+            app_id: "shop",
+            pubsub: "bus",
+            topic: "orders",
+            content_type: &content_type,
+            data: &data,
+            trace: &trace,
+            metadata: &metadata,
+            expires: true,
+        });
+        match wrapped {
+            Ok(event) => {
+                let event: Value = serde_json::from_slice(&event).unwrap();
+                for (field, value) in [("topic", "orders"), ("pubsubname", "bus")] {
+                    prop_assert_eq!(&event[field], value);
+                }
+                for field in ["specversion", "source", "type"] {
+                    prop_assert!(!event[field].is_null(), "{}", event);
+                }
+            }
+            // Only what says that it is an event can be none.
+            Err(_) => prop_assert!(is_cloud_event(&content_type), "{:?}", content_type),
+        }
+    }
 }

@@ -44,6 +44,8 @@ impl Params {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -56,5 +58,19 @@ mod tests {
         assert_eq!(metadata["a b"], "c d");
         assert_eq!(params.first("consistency"), Some("strong"));
         assert_eq!(params.first("concurrency"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_query_is_read_and_what_is_ill_escaped_left_out(
+            query in "((metadata[.])?([a-zA-Z0-9+=;]|%[0-9a-fA-F]{2}|%){0,9}&){0,6}",
+        ) {
+            let Ok(uri) = format!("/x?{query}").parse() else { return Ok(()) };
+            let params = Params::of(&uri);
+            prop_assert!(params.0.len() <= query.split('&').count());
+            for (name, value) in params.metadata() {
+                prop_assert_eq!(params.first(&format!("metadata.{name}")), Some(value.as_str()));
+            }
+        }
     }
 }

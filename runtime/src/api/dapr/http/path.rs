@@ -52,6 +52,8 @@ fn digit(byte: Option<u8>) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -69,5 +71,23 @@ mod tests {
     #[test]
     fn plus_is_a_space_and_an_escaped_slash_belongs_to_the_segment() {
         assert_eq!(unescaped("a+b%2Fc%C3%A9").unwrap(), "a b/cé");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_escaped_comes_back(text in ".{0,40}") {
+            let escaped = text.bytes().fold(String::new(), |all, byte| format!("{all}%{byte:02x}"));
+            prop_assert_eq!(unescaped(&escaped).unwrap(), text);
+        }
+
+        #[test]
+        fn a_path_has_segments_that_can_be_unescaped_or_is_refused(
+            path in "/([a-z.+%/]|%[0-9a-fA-F]{2}|.){0,40}",
+        ) {
+            for segment in segments(&path).unwrap_or_default() {
+                prop_assert!(unescaped(segment).is_ok(), "{segment}");
+                prop_assert!(!matches!(segment, "" | "." | ".."));
+            }
+        }
     }
 }

@@ -149,6 +149,8 @@ fn is_not_yet(method: &str, segments: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn route(method: &str, path: &str) -> Route {
@@ -191,6 +193,18 @@ mod tests {
             ("GET", "/v1.0/configuration/s/id/unsubscribe"),
         ] {
             assert_eq!(route(method, path), Route::NotYet, "{method} {path}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_path_has_a_route_or_is_refused(
+            method in "(GET|POST|PUT|DELETE|PATCH|[A-Z]{1,9})",
+            path in "(/(v1.0|v1.0-alpha1|state|publish|bulk|bindings|secrets|query|[.]{1,2}|%2[fF]|%..|.{0,4})){0,7}",
+        ) {
+            // What is escaped ill is refused here or not at all.
+            let whole = segments(&path).is_ok();
+            prop_assert_eq!(Route::of(&method.parse().unwrap(), &path).is_ok(), whole);
         }
     }
 }
