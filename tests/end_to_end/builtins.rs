@@ -1,16 +1,12 @@
 //! Built-ins over servers, in the runtime and in processes of their own, which are killed while the
 //! server lives on and remembers.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use replug_proto::dapr::runtime::v1 as pb;
 use replug_proto::dapr::runtime::v1::dapr_client::DaprClient;
-use replug_proto::dapr::runtime::v1::subscribe_topic_events_request_alpha1::SubscribeTopicEventsRequestType as Asked;
-use replug_proto::dapr::runtime::v1::subscribe_topic_events_response_alpha1::SubscribeTopicEventsResponseType as Told;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
 use tonic_types::StatusExt as _;
@@ -207,77 +203,5 @@ async fn values_in_redis_outlive_the_plugin_that_has_put_them_there() {
     let prefix = redis.cli(&["KEYS", "*key 0"]);
     assert!(prefix.ends_with("||key 0"), "{prefix}");
     replug.until_ready("redis").await;
-    replug.stop(&home).await;
-}
-
-#[tokio::test]
-async fn every_message_in_redis_is_delivered_while_the_plugin_between_is_killed() {
-    const MESSAGES: usize = 60;
-    let Some(redis) = Redis::start(&[]) else { return };
-    let home = Home::new(&format!(
-        "[plugins.redis]\n\
-         builtin = \"pubsub.redis\"\n\
-         {AT_ONCE}\
-         [components.bus]\n\
-         type = \"pubsub.redis\"\n\
-         metadata = {{ redisHost = {:?}, processingTimeout = \"200\", redeliverInterval = \"100ms\" }}\n",
-        redis.socket()
-    ));
-    let mut replug = Replug::start(&home).await;
-    let status = replug.until_usable("bus").await;
-    let (asked, requests) = mpsc::unbounded_channel();
-    let ask = |kind| {
-        let kind = pb::SubscribeTopicEventsRequestAlpha1 {
-            subscribe_topic_events_request_type: Some(kind),
-        };
-        asked.send(kind).unwrap();
-    };
-    ask(Asked::InitialRequest(pb::SubscribeTopicEventsRequestInitialAlpha1 {
-        pubsub_name: "bus".into(),
-        topic: "orders".into(),
-        ..Default::default()
-    }));
-    let requests = UnboundedReceiverStream::new(requests);
-    let told = dapr(&status).subscribe_topic_events_alpha1(requests).await.unwrap();
-    let mut told = told.into_inner();
-    let mut seen = BTreeSet::new();
-    let wanted: BTreeSet<String> = (0..MESSAGES).map(|number| number.to_string()).collect();
-    let hear = async {
-        while seen.len() < MESSAGES {
-            let next = tokio::time::timeout(PATIENCE, told.message()).await;
-            let next = next.expect("a message comes").unwrap().expect("the stream goes on");
-            let Some(Told::EventMessage(event)) = next.subscribe_topic_events_response_type else {
-                continue;
-            };
-            seen.insert(String::from_utf8(event.data.to_vec()).unwrap());
-            ask(Asked::EventProcessed(pb::SubscribeTopicEventsRequestProcessedAlpha1 {
-                id: event.id,
-                status: Some(pb::TopicEventResponse { status: 0 }),
-            }));
-        }
-    };
-    let publish = async {
-        let mut client = dapr(&status);
-        for number in 0..MESSAGES {
-            if number % 20 == 10 {
-                let process = replug.process_of("redis").await;
-                process.kill();
-                process.gone().await;
-            }
-            let event = pb::PublishEventRequest {
-                pubsub_name: "bus".into(),
-                topic: "orders".into(),
-                data: number.to_string().into_bytes().into(),
-                ..Default::default()
-            };
-            client.publish_event(event).await.unwrap();
-            if number % 20 == 10 {
-                replug.until_ready("redis").await;
-            }
-        }
-    };
-    tokio::join!(hear, publish);
-    assert_eq!(seen, wanted);
-    assert_eq!(replug.status().await.plugin("redis").unwrap().restarts, 3);
     replug.stop(&home).await;
 }

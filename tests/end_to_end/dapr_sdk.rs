@@ -1,10 +1,13 @@
 //! Dapr's public SDKs, as they come, while plugins are killed between their calls and during them.
 
+mod bindings;
+mod messages;
 mod secrets;
 mod session;
 mod state;
 
-use crate::rig::Sdk;
+use crate::rig::{Home, Ports, Sdk};
+use crate::servers::redis::Redis;
 
 /// Kills that follow each other closely make the delay grow, which is not what is tested here.
 const AT_ONCE: &str = "backoff = { max = \"100ms\" }\n";
@@ -44,11 +47,24 @@ async fn use_every_block(sdk: Sdk) {
     if !sdk.is_here() {
         return;
     }
-    let home = crate::rig::Home::empty();
-    home.write_plan(&[state::built_in_plan(), secrets::plan(&home)].concat());
-    let mut session = session::Session::start(sdk, home, &["orders", "vault"]).await;
+    let Some(redis) = Redis::start(&[]) else { return };
+    let home = Home::empty();
+    let port = bindings::receives(sdk).then(|| Ports::free().app.port());
+    home.write_plan(
+        &[
+            bindings::plan(&home, sdk, port),
+            messages::plan(&redis),
+            state::built_in_plan(),
+            secrets::plan(&home),
+        ]
+        .concat(),
+    );
+    let components = ["inbox", "bus", "orders", "vault"];
+    let mut session = session::Session::start(sdk, home, &components, port).await;
     state::use_every_call_between_kills(&mut session, "settings").await;
     state::work_through_kills(&mut session, "settings").await;
     secrets::get_between_kills(&mut session, "vault").await;
+    messages::publish_after_kills(&mut session, "bus").await;
+    bindings::send_after_kills(&mut session, "mailbox").await;
     session.stop().await;
 }

@@ -387,7 +387,7 @@ async fn the_dapr_sdk_works_through_kills_of_a_plugin_beside_it() {
     let mut replug = start(&home, &ports, &[]).await;
     let status = replug.status().await;
     let components = serde_json::json!({ "state": "kv" });
-    let mut led = Led::start(Sdk::Python, &status, components).await;
+    let mut led = Led::start(Sdk::Python, &status, components, None).await;
     for round in 0..3 {
         let value = format!("value {round}");
         let saved = serde_json::json!({ "key": "tea", "value": value.clone() });

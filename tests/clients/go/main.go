@@ -21,7 +21,7 @@ func main() {
 }
 
 func run(components string) error {
-	var names struct{ State, Secrets string }
+	var names names
 	if err := json.Unmarshal([]byte(components), &names); err != nil {
 		return err
 	}
@@ -30,7 +30,14 @@ func run(components string) error {
 		return err
 	}
 	defer client.Close()
-	application := application{client, names.State, names.Secrets}
+	application := application{client: client, names: names, events: make(chan []byte, 1000)}
+	if port := os.Getenv("APP_PORT"); port != "" {
+		service, err := application.serve("127.0.0.1:" + port)
+		if err != nil {
+			return err
+		}
+		defer service.Stop()
+	}
 	if err := client.Wait(context.Background(), patience); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -12,11 +13,16 @@ import (
 // How long the runtime may take to be there.
 const patience = 60 * time.Second
 
+// names are those of the components that are used.
+type names struct{ State, Secrets, Pubsub, Binding string }
+
 // application is one client and the components that it uses.
 type application struct {
-	client  dapr.Client
-	store   string
-	secrets string
+	client dapr.Client
+	names
+	subscription *dapr.Subscription
+	// Data of events that the binding has sent.
+	events chan []byte
 }
 
 // arguments are those of all steps.
@@ -25,6 +31,8 @@ type arguments struct {
 	Keys, Delete     []string
 	Values, Set      map[string]string
 	Rounds           int
+	Topic, Operation string
+	Data             json.RawMessage
 }
 
 func (a *application) do(ctx context.Context, step string, given arguments) (any, error) {
@@ -32,9 +40,9 @@ func (a *application) do(ctx context.Context, step string, given arguments) (any
 	case "save":
 		return nil, a.save(ctx, given.Key, given.Value, given.Etag)
 	case "save_bulk":
-		return nil, a.client.SaveBulkState(ctx, a.store, items(given.Values)...)
+		return nil, a.client.SaveBulkState(ctx, a.State, items(given.Values)...)
 	case "get":
-		item, err := a.client.GetState(ctx, a.store, given.Key, nil)
+		item, err := a.client.GetState(ctx, a.State, given.Key, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -45,29 +53,29 @@ func (a *application) do(ctx context.Context, step string, given arguments) (any
 		return nil, a.transact(ctx, given.Set, given.Delete)
 	case "delete":
 		if given.Etag == "" {
-			return nil, a.client.DeleteState(ctx, a.store, given.Key, nil)
+			return nil, a.client.DeleteState(ctx, a.State, given.Key, nil)
 		}
 		etag := &dapr.ETag{Value: given.Etag}
-		return nil, a.client.DeleteStateWithETag(ctx, a.store, given.Key, etag, nil, nil)
+		return nil, a.client.DeleteStateWithETag(ctx, a.State, given.Key, etag, nil, nil)
 	case "work":
 		return nil, a.work(ctx, given.Rounds)
 	case "secret":
-		return a.client.GetSecret(ctx, a.secrets, given.Key, nil)
+		return a.client.GetSecret(ctx, a.Secrets, given.Key, nil)
 	case "secrets":
-		return a.client.GetBulkSecret(ctx, a.secrets, nil)
+		return a.client.GetBulkSecret(ctx, a.Secrets, nil)
 	}
-	return nil, fmt.Errorf("there is no step %q", step)
+	return a.doMessaging(ctx, step, given)
 }
 
 func (a *application) save(ctx context.Context, key, value, etag string) error {
 	if etag == "" {
-		return a.client.SaveState(ctx, a.store, key, []byte(value), nil)
+		return a.client.SaveState(ctx, a.State, key, []byte(value), nil)
 	}
-	return a.client.SaveStateWithETag(ctx, a.store, key, []byte(value), etag, nil)
+	return a.client.SaveStateWithETag(ctx, a.State, key, []byte(value), etag, nil)
 }
 
 func (a *application) getBulk(ctx context.Context, keys []string) (any, error) {
-	found, err := a.client.GetBulkState(ctx, a.store, keys, nil, int32(len(keys)))
+	found, err := a.client.GetBulkState(ctx, a.State, keys, nil, int32(len(keys)))
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +97,7 @@ func (a *application) transact(ctx context.Context, set map[string]string, remov
 		remove := dapr.StateOperation{Type: dapr.StateOperationTypeDelete, Item: item}
 		operations = append(operations, &remove)
 	}
-	return a.client.ExecuteStateTransaction(ctx, a.store, nil, operations)
+	return a.client.ExecuteStateTransaction(ctx, a.State, nil, operations)
 }
 
 func (a *application) work(ctx context.Context, rounds int) error {
@@ -98,7 +106,7 @@ func (a *application) work(ctx context.Context, rounds int) error {
 		if err := a.save(ctx, "work", wanted, ""); err != nil {
 			return err
 		}
-		item, err := a.client.GetState(ctx, a.store, "work", nil)
+		item, err := a.client.GetState(ctx, a.State, "work", nil)
 		if err != nil {
 			return err
 		}

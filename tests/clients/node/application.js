@@ -2,7 +2,7 @@
 "use strict";
 
 const readline = require("node:readline");
-const { CommunicationProtocolEnum, DaprClient } = require("@dapr/dapr");
+const { CommunicationProtocolEnum, DaprClient, DaprServer } = require("@dapr/dapr");
 
 // What the SDK logs goes where logs belong.
 const logger = {
@@ -27,10 +27,30 @@ function text(value) {
   return value === undefined || value === null ? "" : String(value);
 }
 
+// What comes from outside, to be asked for one by one.
+class Events {
+  waiting = [];
+  come = [];
+
+  put(event) {
+    const asked = this.waiting.shift();
+    asked ? asked(event) : this.come.push(event);
+  }
+
+  async next() {
+    return this.come.length > 0
+      ? this.come.shift()
+      : new Promise((resolve) => this.waiting.push(resolve));
+  }
+}
+
 // Every method is a step.
 class Application {
-  constructor(client, components) {
+  constructor(client, components, events) {
     this.client = client;
+    this.events = events;
+    this.bus = components.pubsub;
+    this.binding = components.binding;
     this.store = components.state;
     this.vault = components.secrets;
   }
@@ -88,6 +108,18 @@ class Application {
   secrets() {
     return this.client.secret.getBulk(this.vault);
   }
+
+  async publish({ topic, data }) {
+    succeeded(await this.client.pubsub.publish(this.bus, topic, data));
+  }
+
+  async invoke({ operation, data }) {
+    return text(await this.client.binding.send(this.binding, operation, data));
+  }
+
+  event() {
+    return this.events.next();
+  }
 }
 
 function failure(error) {
@@ -105,14 +137,39 @@ function say(answer) {
   console.log(`answer ${JSON.stringify(answer)}`);
 }
 
-async function main() {
-  const http = process.env.DAPR_PROTOCOL === "http";
-  const client = new DaprClient({
-    communicationProtocol: http ? CommunicationProtocolEnum.HTTP : CommunicationProtocolEnum.GRPC,
+// Takes the events of a binding.
+async function serve(communicationProtocol, port, binding, events) {
+  const { DAPR_HTTP_PORT, DAPR_GRPC_PORT } = process.env;
+  const http = communicationProtocol === CommunicationProtocolEnum.HTTP;
+  const server = new DaprServer({
+    serverHost: "127.0.0.1",
+    serverPort: port,
+    communicationProtocol,
+    clientOptions: {
+      daprHost: "127.0.0.1",
+      daprPort: http ? DAPR_HTTP_PORT : DAPR_GRPC_PORT,
+      communicationProtocol,
+      logger,
+    },
     logger,
   });
+  await server.binding.receive(binding, async (data) => events.put(data));
+  await server.start();
+  return server;
+}
+
+async function main() {
+  const http = process.env.DAPR_PROTOCOL === "http";
+  const communicationProtocol = http
+    ? CommunicationProtocolEnum.HTTP
+    : CommunicationProtocolEnum.GRPC;
+  const components = JSON.parse(process.argv[2]);
+  const events = new Events();
+  const port = process.env.APP_PORT;
+  const server = port && (await serve(communicationProtocol, port, components.binding, events));
+  const client = new DaprClient({ communicationProtocol, logger });
   await client.start();
-  const application = new Application(client, JSON.parse(process.argv[2]));
+  const application = new Application(client, components, events);
   say({ ok: "connected" });
   for await (const line of readline.createInterface({ input: process.stdin })) {
     const { step, arguments: given } = JSON.parse(line);
@@ -123,6 +180,7 @@ async function main() {
     }
   }
   await client.stop();
+  await server?.stop();
 }
 
 main();

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import queue
 import sys
+import threading
 from typing import Any
 
 import grpc
@@ -11,13 +14,22 @@ from dapr.clients import DaprClient
 from dapr.clients.exceptions import DaprGrpcError
 from dapr.clients.grpc._request import TransactionalStateOperation, TransactionOperationType
 from dapr.clients.grpc._state import Concurrency, Consistency, StateItem, StateOptions
+from dapr.ext.grpc import App, BindingRequest
+
+PATIENCE_SECONDS = 60
 
 
 class Application:
     """One client and the components that it uses; every public method is a step."""
 
-    def __init__(self, client: DaprClient, components: dict[str, str]) -> None:
+    def __init__(
+        self, client: DaprClient, components: dict[str, str], events: queue.Queue[str]
+    ) -> None:
         self._client = client
+        self._events = events
+        self._subscription: Any = None
+        self._pubsub = components.get("pubsub", "")
+        self._binding = components.get("binding", "")
         self._store = components.get("state", "")
         self._secrets = components.get("secrets", "")
 
@@ -77,6 +89,28 @@ class Application:
             for key, secret in self._client.get_bulk_secret(self._secrets).secrets.items()
         }
 
+    def publish(self, topic: str, data: str) -> None:
+        self._client.publish_event(self._pubsub, topic, data, data_content_type="text/plain")
+
+    def subscribe(self, topic: str) -> None:
+        self._subscription = self._client.subscribe(self._pubsub, topic)
+
+    def next(self) -> str:
+        """The data of the subscription's next message, which is then acknowledged."""
+        message = None
+        while message is None:
+            message = self._subscription.next_message()
+        self._subscription.respond_success(message)
+        return str(message.data())
+
+    def invoke(self, operation: str, data: Any) -> str:
+        answer = self._client.invoke_binding(self._binding, operation, json.dumps(data))
+        return answer.text()
+
+    def event(self) -> Any:
+        """The next event that the application was sent by the binding."""
+        return json.loads(self._events.get(timeout=PATIENCE_SECONDS))
+
     def metadata(self) -> dict[str, list[str]]:
         """The components and their capabilities."""
         components = self._client.get_metadata().registered_components
@@ -97,13 +131,31 @@ def say(answer: dict[str, Any]) -> None:
     print("answer", json.dumps(answer), flush=True)
 
 
+def serve(port: int, binding: str, events: queue.Queue[str]) -> App:
+    """Takes the events of a binding in the background."""
+    app = App()
+
+    @app.binding(binding)
+    def take(request: BindingRequest) -> None:
+        events.put(request.text())
+
+    threading.Thread(target=app.run, args=(port, "127.0.0.1"), daemon=True).start()
+    return app
+
+
 def main() -> None:
     components = json.loads(sys.argv[1])
+    events: queue.Queue[str] = queue.Queue()
+    port = os.environ.get("APP_PORT")
+    # Kept, since it ends with its last reference.
+    app = serve(int(port), components["binding"], events) if port else None
     with DaprClient() as client:
-        application = Application(client, components)
+        application = Application(client, components, events)
         say({"ok": "connected"})
         for line in sys.stdin:
             say(answer(application, line))
+    if app is not None:
+        app.stop()
 
 
 if __name__ == "__main__":

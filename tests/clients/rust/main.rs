@@ -18,6 +18,8 @@ type Client = dapr::Client<TonicClientWithAuth>;
 struct Components {
     state: String,
     secrets: String,
+    pubsub: String,
+    binding: String,
 }
 
 #[derive(Deserialize)]
@@ -30,6 +32,8 @@ enum Step {
     Work { rounds: u32 },
     Secret { key: String },
     Secrets {},
+    Publish { topic: String, data: String },
+    Invoke { operation: String, data: Value },
 }
 
 fn main() {
@@ -79,6 +83,16 @@ async fn take(client: &mut Client, names: &Components, step: Step) -> Result<Val
             Value::Null
         }
         Step::Secret { key } => json!(client.get_secret(&names.secrets, &key).await?.data),
+        Step::Publish { topic, data } => {
+            let (pubsub, plain) = (names.pubsub.as_str(), "text/plain");
+            client.publish_event(pubsub, &topic, plain, data.into_bytes(), None).await?;
+            Value::Null
+        }
+        Step::Invoke { operation, data } => {
+            let (binding, data) = (names.binding.as_str(), data.to_string().into_bytes());
+            let answer = client.invoke_binding(binding, data, &operation, None).await?;
+            json!(text(&answer.data))
+        }
         Step::Secrets {} => {
             let found = client.get_bulk_secret(&names.secrets, None).await?.data;
             json!(

@@ -15,15 +15,23 @@ pub(super) struct Session {
 
 impl Session {
     /// Starts replug, and when these components are ready the application. It uses `orders` for
-    /// state and `vault` for secrets.
-    pub(super) async fn start(sdk: Sdk, home: Home, components: &[&str]) -> Self {
+    /// state, `vault` for secrets, `bus` for messages and `inbox` as a binding, whose events it takes
+    /// on this port.
+    pub(super) async fn start(
+        sdk: Sdk,
+        home: Home,
+        components: &[&str],
+        port: Option<u16>,
+    ) -> Self {
         let mut replug = Replug::start(&home).await;
         let mut status = replug.status().await;
         for component in components {
             status = replug.until_usable(component).await;
         }
-        let names = json!({ "state": "orders", "secrets": "vault" });
-        let application = Led::start(sdk, &status, names).await;
+        let names = json!({
+            "state": "orders", "secrets": "vault", "pubsub": "bus", "binding": "inbox",
+        });
+        let application = Led::start(sdk, &status, names, port).await;
         Self { sdk, home, replug, application }
     }
 

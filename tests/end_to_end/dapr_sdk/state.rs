@@ -79,7 +79,7 @@ pub(super) fn built_in_plan() -> String {
 }
 
 async fn use_with_python(plan: &str, plugin: &str) {
-    let mut session = Session::start(Sdk::Python, Home::new(plan), &["orders"]).await;
+    let mut session = Session::start(Sdk::Python, Home::new(plan), &["orders"], None).await;
     let status = session.replug.status().await;
     assert_eq!(status.component("orders").unwrap().served_by.as_deref(), Some(plugin));
     use_every_call_between_kills(&mut session, plugin).await;

@@ -108,6 +108,12 @@ pub(crate) fn go_echo() -> &'static str {
     BUILT.get_or_init(|| go("go-echo", "tests/plugins/go-binding"))
 }
 
+/// The Go plugin whose messages are files.
+pub(crate) fn go_folders() -> &'static str {
+    static BUILT: OnceLock<String> = OnceLock::new();
+    BUILT.get_or_init(|| go("go-folders", "tests/plugins/go-pubsub"))
+}
+
 /// The application on Dapr's SDK for Go.
 pub(super) fn go_application() -> &'static str {
     static BUILT: OnceLock<String> = OnceLock::new();

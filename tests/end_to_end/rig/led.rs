@@ -29,10 +29,18 @@ pub(crate) struct StepError {
 impl Led {
     /// Starts it against the replug of that status, with the component that it uses for each
     /// block, and waits until it is connected.
-    pub(crate) async fn start(sdk: Sdk, status: &Status, components: Value) -> Self {
+    ///
+    /// Where it is given a port it serves there.
+    pub(crate) async fn start(
+        sdk: Sdk,
+        status: &Status,
+        components: Value,
+        port: Option<u16>,
+    ) -> Self {
         let (grpc, http) = (status.address("grpc"), status.address("http"));
         let mut child = sdk
             .application()
+            .envs(port.map(|port| ("APP_PORT", port.to_string())))
             .arg(components.to_string())
             .env("DAPR_GRPC_ENDPOINT", format!("http://{grpc}"))
             .env("DAPR_GRPC_PORT", grpc.port().to_string())

@@ -3,6 +3,7 @@
 mod called;
 mod client;
 mod fixture;
+mod hearer;
 mod home;
 pub(crate) mod http;
 mod java;
@@ -19,7 +20,8 @@ mod tool;
 
 pub(crate) use called::Called;
 pub(crate) use client::Application;
-pub(crate) use fixture::{go_echo, go_memory, mailbox, misbehave, notebook, run, text};
+pub(crate) use fixture::{go_echo, go_folders, go_memory, mailbox, misbehave, notebook, run, text};
+pub(crate) use hearer::Hearer;
 pub(crate) use home::Home;
 pub(crate) use led::Led;
 pub(crate) use ports::Ports;

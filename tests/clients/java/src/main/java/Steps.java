@@ -3,6 +3,7 @@ import io.dapr.client.DaprClient;
 import io.dapr.client.domain.State;
 import io.dapr.client.domain.TransactionalStateOperation;
 import io.dapr.client.domain.TransactionalStateOperation.OperationType;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -13,11 +14,15 @@ final class Steps {
   private final DaprClient client;
   private final String store;
   private final String secrets;
+  private final String pubsub;
+  private final String binding;
 
   Steps(DaprClient client, JsonNode components) {
     this.client = client;
     this.store = components.path("state").asText();
     this.secrets = components.path("secrets").asText();
+    this.pubsub = components.path("pubsub").asText();
+    this.binding = components.path("binding").asText();
   }
 
   Object take(String step, JsonNode given) {
@@ -45,6 +50,11 @@ final class Steps {
         return client.getSecret(secrets, given.get("key").asText()).block();
       case "secrets":
         return client.getBulkSecret(secrets).block();
+      case "publish":
+        client.publishEvent(pubsub, given.get("topic").asText(), given.get("data").asText()).block();
+        return null;
+      case "invoke":
+        return invoke(given.get("operation").asText(), given.get("data"));
       default:
         throw new IllegalArgumentException("there is no step " + step);
     }
@@ -87,6 +97,12 @@ final class Steps {
         throw new IllegalStateException(got + " was read where " + wanted + " had been saved");
       }
     }
+  }
+
+  private String invoke(String operation, JsonNode data) {
+    byte[] bytes = data.toString().getBytes(StandardCharsets.UTF_8);
+    byte[] answer = client.invokeBinding(binding, operation, bytes, Map.of(), byte[].class).block();
+    return answer == null ? "" : new String(answer, StandardCharsets.UTF_8);
   }
 
   private static List<State<String>> states(JsonNode values) {

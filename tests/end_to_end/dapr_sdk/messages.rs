@@ -1,0 +1,67 @@
+//! Messages: published by an SDK, and heard by it where it has streams.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::AT_ONCE;
+use super::session::Session;
+use crate::rig::{Hearer, Sdk};
+use crate::servers::redis::Redis;
+
+const TOPIC: &str = "orders";
+const MESSAGES: usize = 6;
+
+/// The component `bus`, served by a plugin of that name over this server.
+pub(super) fn plan(redis: &Redis) -> String {
+    let again = "processingTimeout = \"200\", redeliverInterval = \"100ms\"";
+    format!(
+        "[plugins.bus]\n\
+         builtin = \"pubsub.redis\"\n\
+         {AT_ONCE}\
+         [components.bus]\n\
+         type = \"pubsub.redis\"\n\
+         metadata = {{ redisHost = {:?}, {again} }}\n",
+        redis.socket()
+    )
+}
+
+/// Whether it can subscribe by a stream.
+fn hears(sdk: Sdk) -> bool {
+    matches!(sdk, Sdk::Python | Sdk::Go)
+}
+
+/// Each message is published after a kill, and all of them come.
+pub(super) async fn publish_after_kills(session: &mut Session, plugin: &str) {
+    let wanted: BTreeSet<String> =
+        (0..MESSAGES).map(|number| format!("message {number}")).collect();
+    let hears = hears(session.sdk);
+    // One group has a message once, so only one of the two listens.
+    let mut other = None;
+    if hears {
+        let () = session.step("subscribe", json!({ "topic": TOPIC })).await;
+    } else {
+        let status = session.replug.status().await;
+        other = Some(Hearer::open(&status, "bus", TOPIC).await);
+    }
+    for message in &wanted {
+        let message = json!({ "topic": TOPIC, "data": message });
+        let () = session.step_after_kill(plugin, "publish", message).await;
+    }
+    if let Some(mut hearer) = other {
+        let mut seen = BTreeSet::new();
+        while seen.len() < MESSAGES {
+            // Some SDKs write a text as JSON.
+            seen.insert(hearer.next().await.trim_matches('"').to_owned());
+        }
+        assert_eq!(seen, wanted);
+    } else {
+        let mut seen = BTreeSet::new();
+        while seen.len() < MESSAGES {
+            let message: String = session.step("next", json!({})).await;
+            seen.insert(message.trim_matches('"').to_owned());
+        }
+        assert_eq!(seen, wanted);
+    }
+    session.assert_killed(plugin, MESSAGES.try_into().unwrap()).await;
+}
