@@ -14,6 +14,7 @@ mod signals;
 mod succession;
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -48,6 +49,17 @@ const GRACE: Duration = Duration::from_secs(5);
 /// a few. More than the one or two that work at a time, so that a disk that hangs holds up nobody
 /// else.
 const BLOCKING_THREADS: usize = 32;
+
+/// Of so many processors one is replug's.
+const PROCESSORS_A_WORKER: usize = 2;
+
+/// Threads that calls are worked on: one for two processors. The others are the plugins' and the
+/// application's, without whom replug has nothing to do, and a call that is handed from thread to
+/// thread costs a fifth more.
+fn workers() -> usize {
+    let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    (processors / PROCESSORS_A_WORKER).max(1)
+}
 
 /// What `runtimeVersion` and `replug status` say.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -110,7 +122,8 @@ pub(crate) fn go(
     let Held { raised, origin } = held;
 
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.enable_all().max_blocking_threads(BLOCKING_THREADS).build();
+    runtime.enable_all().worker_threads(workers()).max_blocking_threads(BLOCKING_THREADS);
+    let runtime = runtime.build();
     let runtime =
         runtime.map_err(|error| Failure::failed(format!("cannot start its threads: {error}")))?;
     let signals = {
