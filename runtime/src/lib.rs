@@ -10,6 +10,7 @@ pub mod builtin;
 pub mod component;
 mod gate;
 mod go_duration;
+mod http2;
 pub mod inputs;
 pub mod key_prefix;
 mod messaging;

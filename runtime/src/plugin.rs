@@ -3,9 +3,11 @@
 //!
 //! Whoever runs or finds plugins brings the sockets; this module knows nothing of processes.
 
+mod answer;
 mod connection;
 mod contract;
 pub mod dapr;
+mod direct;
 mod ends;
 pub mod layotto;
 mod link;
@@ -17,7 +19,8 @@ mod wrapper;
 
 pub use connection::{Closed, Connection, ConnectionError};
 pub use contract::{Contract, Contracts};
-pub use link::{CallKind, Direct, Link, LinkState};
+pub use direct::Direct;
+pub use link::{CallKind, Link, LinkState};
 pub use probe::{ProbeError, ping, probe};
 pub use seat::Seat;
 pub use tally::Calls;

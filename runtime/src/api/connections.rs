@@ -7,20 +7,23 @@ mod first_bytes;
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
-use std::pin::pin;
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
+use hyper::rt::{Read, Write};
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use self::first_bytes::{FirstBytes, Progress, Telling};
+use self::first_bytes::Telling;
+pub(super) use self::first_bytes::{FirstBytes, Progress};
 use super::listener::{Io, Listener};
 use super::server::Ending;
 
@@ -37,23 +40,23 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Bytes a client may send on one HTTP/2 stream before it has to wait for the reader: a usual
 /// request never waits for a window update.
-const STREAM_WINDOW: u32 = 1 << 20;
+pub(super) const STREAM_WINDOW: u32 = 1 << 20;
 
 /// The same for all streams of a connection together.
-const CONNECTION_WINDOW: u32 = 8 << 20;
+pub(super) const CONNECTION_WINDOW: u32 = 8 << 20;
 
 /// The largest HTTP/2 frame a client may send.
-const MAX_FRAME: u32 = 64 << 10;
+pub(super) const MAX_FRAME: u32 = 64 << 10;
 
 /// Calls that one HTTP/2 connection may have under way. Applications share one connection among
 /// all their tasks, and callers that wait for a plugin count too.
-const MAX_STREAMS: u32 = 16_384;
+pub(super) const MAX_STREAMS: u32 = 16_384;
 
 /// How often a silent HTTP/2 client is asked whether it is still there.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(60);
+pub(super) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// How long it may take to say so.
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+pub(super) const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The least that hyper takes for an HTTP/1.1 head.
 const LEAST_HEAD: usize = 8 << 10;
@@ -61,56 +64,51 @@ const LEAST_HEAD: usize = 8 << 10;
 /// What a listener speaks.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Protocol {
-    /// HTTP/2 alone.
-    Http2,
     /// HTTP/1.1 alone.
     Http1,
     /// Whichever the client begins with.
     Either,
 }
 
-/// How a listener's connections are served.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    /// What is spoken.
-    pub(super) protocol: Protocol,
-    /// The largest head of a request, in bytes.
-    pub(super) head: usize,
-    /// How many connections there may be at a time.
-    pub(super) connections: usize,
+/// Serves connections.
+pub(super) trait Serve: Clone + Send + Sync + 'static {
+    /// Serves one, until it ends by itself or `end` asks for that.
+    fn serve(
+        self,
+        io: Box<dyn Io>,
+        end: watch::Receiver<Option<Ending>>,
+    ) -> impl Future<Output = ()> + Send;
 }
 
-/// Serves the listener's connections until `end` says how that is to end. Then no more are accepted,
+/// A connection that is served while it is polled, until it ends.
+pub(super) trait Graceful:
+    Future<Output = Result<(), Box<dyn StdError + Send + Sync>>>
+{
+    /// Lets no further request begin, and ends the connection after those that have begun.
+    fn graceful_shutdown(self: Pin<&mut Self>);
+}
+
+/// Serves the listener's connections, `most` at a time, until `end` says how that is to end. Then no more are accepted,
 /// clients are asked to go, and what is under way after the ending's time is cut off. Gives the
 /// listener back where somebody else is to go on with it: connections queue up in it meanwhile.
 ///
 /// Dropping the future ends everything at once.
-pub(super) async fn serve<S, B>(
+pub(super) async fn serve(
     listener: Listener,
-    limits: Limits,
-    service: S,
+    most: usize,
+    service: impl Serve,
     mut end: watch::Receiver<Option<Ending>>,
-) -> Option<Listener>
-where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
-    S: Clone + Send + Sync + 'static,
-    S::Future: Send + 'static,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn StdError + Send + Sync>>,
-{
-    let builder = Arc::new(builder(&limits));
+) -> Option<Listener> {
     let told = end.clone();
     let mut connections = JoinSet::new();
     let ending = loop {
         tokio::select! {
             ending = is_told(&mut end) => break ending,
             Some(_) = connections.join_next() => {}
-            accepted = listener.accept(), if connections.len() < limits.connections => {
+            accepted = listener.accept(), if connections.len() < most => {
                 match accepted {
                     Ok(io) => {
-                        connections.spawn(
-                            connection(builder.clone(), io, service.clone(), told.clone()),
-                        );
+                        connections.spawn(service.clone().serve(io, told.clone()));
                     }
                     Err(error) => {
                         tracing::warn!(address = %listener.address(), %error, "cannot accept");
@@ -135,9 +133,52 @@ where
     listener
 }
 
-fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
+/// Serves an HTTP service over connections. Clones are the same.
+#[derive(Debug, Clone)]
+pub(super) struct OverHttp<S> {
+    builder: Arc<auto::Builder<TokioExecutor>>,
+    service: S,
+}
+
+impl<S> OverHttp<S> {
+    /// `head` is the largest head of a request, in bytes.
+    pub(super) fn new(service: S, protocol: Protocol, head: usize) -> Self {
+        Self { builder: Arc::new(builder(protocol, head)), service }
+    }
+}
+
+impl<S, B> Serve for OverHttp<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    async fn serve(self, io: Box<dyn Io>, end: watch::Receiver<Option<Ending>>) {
+        let progress = Arc::new(Progress::default());
+        let io = TokioIo::new(FirstBytes::new(io, progress.clone()));
+        let service = Telling::new(self.service, progress.clone());
+        attend(self.builder.serve_connection(io, service), &progress, end).await;
+    }
+}
+
+impl<I, S, B> Graceful for auto::Connection<'_, I, S, TokioExecutor>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    I: Read + Write + Unpin + Send + 'static,
+{
+    fn graceful_shutdown(self: Pin<&mut Self>) {
+        auto::Connection::graceful_shutdown(self);
+    }
+}
+
+fn builder(protocol: Protocol, head: usize) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    let head = limits.head.max(LEAST_HEAD);
+    let head = head.max(LEAST_HEAD);
     builder
         .http1()
         .max_buf_size(head)
@@ -156,28 +197,19 @@ fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
         .max_header_list_size(u32::try_from(head).unwrap_or(u32::MAX))
         .keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT);
-    match limits.protocol {
-        Protocol::Http2 => builder.http2_only(),
+    match protocol {
         Protocol::Http1 => builder.http1_only(),
         Protocol::Either => builder,
     }
 }
 
-async fn connection<S, B>(
-    builder: Arc<auto::Builder<TokioExecutor>>,
-    io: Box<dyn Io>,
-    service: S,
+/// Sees a connection through: it has to begin in time, and to end when it is told to.
+pub(super) async fn attend(
+    connection: impl Graceful,
+    progress: &Progress,
     mut end: watch::Receiver<Option<Ending>>,
-) where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
-    S::Future: Send + 'static,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn StdError + Send + Sync>>,
-{
-    let progress = Arc::new(Progress::default());
-    let io = TokioIo::new(FirstBytes::new(io, progress.clone()));
-    let service = Telling::new(service, progress.clone());
-    let mut connection = pin!(builder.serve_connection(io, service));
+) {
+    let mut connection = pin!(connection);
     let mut overdue = pin!(tokio::time::sleep(BEGIN_TIMEOUT));
     let mut timed = true;
     let mut stopping = false;
@@ -187,6 +219,7 @@ async fn connection<S, B>(
     });
     loop {
         tokio::select! {
+            biased;
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
                     tracing::debug!(error, "a client's connection ended");

@@ -3,17 +3,21 @@
 //! What holds for every call is done here, once: the token, the deadline, and the statuses that
 //! differ from those of the gRPC library.
 
+mod connection;
 mod deadline;
+mod exchange;
 mod observed;
 mod statuses;
 
-use std::convert::Infallible;
-use std::future::{Future, ready};
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::{Arc, LazyLock};
+use std::task::Poll;
 
-use http::{Method, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header};
 use replug_component::Context;
 use replug_proto::dapr::runtime::v1::dapr_server::{self, DaprServer};
 use replug_proto::layotto::runtime::v1::runtime_server::{self, RuntimeServer};
@@ -24,10 +28,12 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use tower_service::Service as _;
 
+pub(super) use self::connection::OverHttp2;
+use self::exchange::{Answer, Inbound};
 use self::observed::Observed;
 use super::access::ApiAccess;
 use super::dapr::Dapr;
-use super::dapr::grpc::DaprGrpc;
+use super::dapr::grpc::{DaprGrpc, Unary};
 use super::health::{Health, Phase};
 use super::layotto::LayottoGrpc;
 use super::settings::ApiSettings;
@@ -35,17 +41,24 @@ use super::token::{ApiToken, HEADER};
 use crate::registry::Registry;
 use crate::telemetry::Telemetry;
 
+/// How a request's messages are compressed.
+static ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+
 /// What health checks ask about: everything, and each service by its name.
 const HEALTH_OF: [&str; 3] = ["", dapr_server::SERVICE_NAME, runtime_server::SERVICE_NAME];
 
-/// The services of the gRPC port. Clones are cheap and the same.
-#[derive(Debug, Clone)]
+/// The services of the gRPC port.
+#[derive(Debug)]
 pub(super) struct GrpcPort {
+    /// Answers the most frequent calls by itself, any other through the generated service.
+    dapr_calls: DaprGrpc,
     dapr: DaprServer<DaprGrpc>,
     layotto: RuntimeServer<LayottoGrpc>,
     /// Health and reflection; made when somebody first asks, since what they take in memory is more
     /// than all the rest, and most applications never do.
-    about: Arc<LazyLock<Routes, MakeRoutes>>,
+    about: LazyLock<Routes, MakeRoutes>,
+    /// The largest message of a request, in bytes.
+    limit: usize,
     token: Option<ApiToken>,
     access: ApiAccess,
     call_log: bool,
@@ -53,8 +66,6 @@ pub(super) struct GrpcPort {
 }
 
 type MakeRoutes = Box<dyn FnOnce() -> Routes + Send>;
-
-type Answer = Result<Response<Body>, Infallible>;
 
 // === impl GrpcPort ===
 
@@ -67,10 +78,12 @@ impl GrpcPort {
         let limit = settings.body_limit();
         let (reporter, health) = tonic_health::server::health_reporter();
         let port = Self {
+            dapr_calls: DaprGrpc(dapr.clone()),
+            limit,
             dapr: DaprServer::new(DaprGrpc(dapr.clone())).max_decoding_message_size(limit),
             layotto: RuntimeServer::new(LayottoGrpc(registry.clone()))
                 .max_decoding_message_size(limit),
-            about: Arc::new(LazyLock::new(Box::new(|| reflection(Routes::new(health))))),
+            about: LazyLock::new(Box::new(|| reflection(Routes::new(health)))),
             token: settings.token.clone(),
             access: settings.access.clone(),
             call_log: settings.call_log.is_some(),
@@ -80,7 +93,7 @@ impl GrpcPort {
     }
 
     /// Why a request is not looked at; none where it is.
-    fn refused(&self, request: &Request<Incoming>) -> Option<Response<Body>> {
+    fn refused(&self, request: &Request<RecvStream>) -> Option<Response<Body>> {
         let content_type = request.headers().get(header::CONTENT_TYPE);
         let is_grpc = content_type.is_some_and(|t| t.as_bytes().starts_with(b"application/grpc"));
         if !is_grpc || request.method() != Method::POST {
@@ -94,7 +107,7 @@ impl GrpcPort {
             return Some(statuses::closed().into_http());
         }
         let token = self.token.as_ref()?;
-        match request.headers().get(HEADER) {
+        match request.headers().get(&HEADER) {
             Some(shown) if token.admits(shown.as_bytes()) => None,
             shown => Some(statuses::unauthorized(shown.is_some()).into_http()),
         }
@@ -104,7 +117,7 @@ impl GrpcPort {
 impl GrpcPort {
     /// The call as it is to be measured and logged; none where nobody wants to know, or where it
     /// goes on after its answer has begun.
-    fn observed(&self, request: &Request<Incoming>) -> Option<Observed> {
+    fn observed(&self, request: &Request<RecvStream>) -> Option<Observed> {
         if self.telemetry.is_none() && !self.call_log {
             return None;
         }
@@ -122,43 +135,81 @@ fn dapr_method(path: &str) -> Option<&str> {
     path.strip_prefix('/')?.strip_prefix(dapr_server::SERVICE_NAME)?.strip_prefix('/')
 }
 
-impl hyper::service::Service<Request<Incoming>> for GrpcPort {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Answer> + Send>>;
-
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        if let Some(refusal) = self.refused(&request) {
-            return Box::pin(ready(Ok(refusal)));
-        }
-        request.headers_mut().remove(HEADER);
-        let deadline = deadline::of(request.headers());
-        request.extensions_mut().insert(Context::with_deadline(deadline));
-        let observed = self.observed(&request);
-        let path = request.uri().path();
-        let service = path.strip_prefix('/').and_then(|path| path.split_once('/'));
-        let answer: Self::Future = match service.map(|(service, _)| service) {
-            Some(dapr_server::SERVICE_NAME) => Box::pin(self.dapr.clone().call(request)),
-            Some(runtime_server::SERVICE_NAME) => Box::pin(self.layotto.clone().call(request)),
-            _ => Box::pin(LazyLock::force(&self.about).clone().call(request)),
+impl GrpcPort {
+    /// Answers one call; ends when the caller is gone.
+    async fn attend(
+        self: Arc<Self>,
+        request: Request<RecvStream>,
+        mut respond: SendResponse<Bytes>,
+    ) {
+        let answer = {
+            let mut answer = pin!(self.answer(request));
+            poll_fn(|cx| match answer.as_mut().poll(cx) {
+                Poll::Ready(answer) => Poll::Ready(Some(answer)),
+                Poll::Pending => respond.poll_reset(cx).map(|_| None),
+            })
+            .await
         };
-        Box::pin(async move {
-            let answer = match deadline {
-                None => answer.await,
-                Some(deadline) => match tokio::time::timeout_at(deadline.into(), answer).await {
-                    Ok(answer) => answer,
-                    Err(_) => {
-                        Ok(Status::deadline_exceeded("context deadline exceeded").into_http())
-                    }
-                },
+        if let Some(answer) = answer {
+            answer.send(respond).await;
+        }
+    }
+
+    async fn answer(&self, mut request: Request<RecvStream>) -> Answer {
+        if let Some(refusal) = self.refused(&request) {
+            return Answer::Other(refusal);
+        }
+        request.headers_mut().remove(&HEADER);
+        let deadline = deadline::of(request.headers());
+        let observed = self.observed(&request);
+        // In its place: moved, it would take its room twice.
+        let mut answer = pin!(self.answer_by(Context::with_deadline(deadline), request));
+        let answer = match deadline {
+            None => answer.as_mut().await,
+            Some(deadline) => match tokio::time::timeout_at(deadline.into(), answer.as_mut()).await
+            {
+                Ok(answer) => answer,
+                Err(_) => Status::deadline_exceeded("context deadline exceeded").into(),
+            },
+        };
+        if let Some(observed) = observed {
+            observed.answered(answer.code());
+        }
+        answer
+    }
+
+    /// Answers within the caller's deadline, which somebody else sees to.
+    async fn answer_by(&self, cx: Context, mut request: Request<RecvStream>) -> Answer {
+        let path = request.uri().path();
+        if let Some(call) = dapr_method(path).and_then(Unary::of)
+            && is_plain(request.headers())
+        {
+            let (head, body) = request.into_parts();
+            let answered = match exchange::message(body, self.limit).await {
+                Ok(message) => self.dapr_calls.unary(call, &cx, head.headers, message).await,
+                Err(status) => Err(status),
             };
-            let answer = answer.map(statuses::told);
-            if let (Some(observed), Ok(answer)) = (observed, &answer) {
-                observed.answered(answer);
-            }
-            answer
+            return answered.map_or_else(Answer::from, Answer::Message);
+        }
+        let service = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+        let service = service.map(|(service, _)| service);
+        let is_dapr = service == Some(dapr_server::SERVICE_NAME);
+        let is_layotto = service == Some(runtime_server::SERVICE_NAME);
+        request.extensions_mut().insert(cx);
+        let request = request.map(Inbound);
+        exchange::of_service(if is_dapr {
+            self.dapr.clone().call(request).await
+        } else if is_layotto {
+            self.layotto.clone().call(request).await
+        } else {
+            LazyLock::force(&self.about).clone().call(request).await
         })
     }
+}
+
+/// Whether a request's message comes as it is, uncompressed.
+fn is_plain(headers: &HeaderMap) -> bool {
+    headers.get(&ENCODING).is_none_or(|encoding| encoding == "identity")
 }
 
 /// Adds reflection of the services of this port, in both versions that clients ask for.

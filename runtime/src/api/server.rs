@@ -8,10 +8,10 @@ use std::time::Duration;
 use futures_util::future::{join, join_all, join3};
 use tokio::sync::{mpsc, watch};
 
-use super::connections::{self, Limits, Protocol};
+use super::connections::{self, OverHttp, Protocol};
 use super::dapr::Dapr;
 use super::dapr::http::HttpPort;
-use super::grpc::{self, GrpcPort};
+use super::grpc::{self, GrpcPort, OverHttp2};
 use super::health::{Health, Phase};
 use super::listener::{BindErrors, Given, ListenAddress, Listener, Pool};
 use super::settings::ApiSettings;
@@ -143,23 +143,22 @@ impl Bound {
         let public_port = HttpPort::public(dapr.clone());
         let http_port = HttpPort::new(dapr);
 
-        let limits = |protocol| Limits {
-            protocol,
-            // Dapr's slack is as much again.
-            head: settings.read_buffer.saturating_mul(2),
-            connections: settings.max_connections.max(1),
-        };
-        let over_grpc = limits(Protocol::Http2);
-        let over_http = limits(if settings.h2c { Protocol::Either } else { Protocol::Http1 });
+        let most = settings.max_connections.max(1);
+        // Dapr's slack is as much again.
+        let head = settings.read_buffer.saturating_mul(2);
+        let protocol = if settings.h2c { Protocol::Either } else { Protocol::Http1 };
+        let over_grpc = OverHttp2::new(grpc_port, head);
+        let over_http = OverHttp::new(http_port, protocol, head);
+        let over_public = OverHttp::new(public_port, protocol, head);
         let serving = join3(
             join_all(grpc.into_iter().map(|listener| {
-                connections::serve(listener, over_grpc, grpc_port.clone(), ended.clone())
+                connections::serve(listener, most, over_grpc.clone(), ended.clone())
             })),
             join_all(http.into_iter().map(|listener| {
-                connections::serve(listener, over_http, http_port.clone(), ended.clone())
+                connections::serve(listener, most, over_http.clone(), ended.clone())
             })),
             join_all(public.into_iter().map(|listener| {
-                connections::serve(listener, over_http, public_port.clone(), ended.clone())
+                connections::serve(listener, most, over_public.clone(), ended.clone())
             })),
         );
         let end = async {

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use http::HeaderName;
+
 /// The header, or gRPC metadata, in which a caller shows it.
-pub(super) const HEADER: &str = "dapr-api-token";
+pub(super) static HEADER: HeaderName = HeaderName::from_static("dapr-api-token");
 
 /// A secret shared with the callers. Printed nowhere.
 #[derive(Clone, PartialEq, Eq)]

@@ -4,7 +4,8 @@
 //! refused unprocessed, or was lost on its way decides what may be sent again. It knows nothing of
 //! components, gRPC messages or what comes after the connection's end.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -15,6 +16,9 @@ use http::{HeaderMap, Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, watch};
 
+use crate::http2::gathered::Gathered;
+use crate::http2::message::Only;
+
 /// Bytes that a plugin may send on one stream before it has to wait for the reader. Large enough
 /// that usual answers never wait for a window update.
 const STREAM_WINDOW: u32 = 1 << 20;
@@ -22,6 +26,9 @@ const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 8 << 20;
 /// The largest frame a plugin may send.
 const MAX_FRAME: u32 = 1 << 20;
+
+/// Room for what is written that a connection keeps while it is made use of, in bytes.
+const WRITE_ROOM: usize = 64 << 10;
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
@@ -84,13 +91,32 @@ impl Closed {
 
 /// An answer of which everything has arrived.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer<P> {
     /// Status and headers.
-    pub head: Response<()>,
-    /// The body's chunks in order.
-    pub chunks: Vec<Bytes>,
+    pub(crate) head: Response<()>,
+    /// The body's pieces.
+    pub(crate) body: P,
     /// The trailers; none where the answer was headers alone.
-    pub trailers: Option<HeaderMap>,
+    pub(crate) trailers: Option<HeaderMap>,
+}
+
+/// What keeps the pieces of an answer's body.
+pub(crate) trait Pieces: Default {
+    /// Takes the next one.
+    fn add(&mut self, piece: Bytes);
+}
+
+impl Pieces for Vec<Bytes> {
+    fn add(&mut self, piece: Bytes) {
+        self.push(piece);
+    }
+}
+
+impl Pieces for Only {
+    fn add(&mut self, piece: Bytes) {
+        // A malformed one shows when the whole is asked for its message.
+        let _ = self.push(piece, usize::MAX);
+    }
 }
 
 /// Why a call over a connection has no answer.
@@ -125,7 +151,8 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (sender, connection) = h2::client::Builder::new()
+        let (stream, mut turns) = Gathered::new(stream, WRITE_ROOM);
+        let (sender, mut connection) = h2::client::Builder::new()
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_frame_size(MAX_FRAME)
@@ -136,7 +163,8 @@ impl Connection {
         let (ended, _) = watch::channel(false);
         let tell = ended.clone();
         let driver = tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let driven = poll_fn(|cx| turns.poll(cx, |cx| Pin::new(&mut connection).poll(cx)));
+            if let Err(error) = driven.await {
                 tracing::debug!(%error, "connection to a plugin ended");
             }
             tell.send_replace(true);
@@ -286,12 +314,12 @@ impl UnderWay {
 
     /// Makes the call, whose request is `body`, and waits for the whole answer, `limit` bytes at the
     /// most. Dropping the future cancels the call at the plugin.
-    pub(crate) async fn unary(
+    pub(crate) async fn unary<P: Pieces>(
         &mut self,
         head: Request<()>,
         body: Bytes,
         limit: usize,
-    ) -> Result<Answer, ConnectionError> {
+    ) -> Result<Answer<P>, ConnectionError> {
         let Connection { sender, .. } = &mut self.0;
         let ready = poll_fn(|cx| sender.poll_ready(cx)).await;
         let sent = ready.and_then(|()| sender.send_request(head, false));
@@ -301,7 +329,7 @@ impl UnderWay {
 
         let answered = response.await.map_err(|error| connection.failed(error))?;
         let (head, mut incoming) = answered.into_parts();
-        let mut chunks = Vec::new();
+        let mut body = P::default();
         let mut received = 0;
         while let Some(chunk) = incoming.data().await {
             let chunk = chunk.map_err(|error| connection.failed(error))?;
@@ -313,11 +341,11 @@ impl UnderWay {
             // since `limit` bounds what one call can pile up.
             let released = incoming.flow_control().release_capacity(chunk.len());
             released.map_err(|error| connection.failed(error))?;
-            chunks.push(chunk);
+            body.add(chunk);
         }
         let trailers = incoming.trailers().await.map_err(|error| connection.failed(error))?;
         connection.life.answers.fetch_add(1, Ordering::Relaxed);
-        Ok(Answer { head: Response::from_parts(head, ()), chunks, trailers })
+        Ok(Answer { head: Response::from_parts(head, ()), body, trailers })
     }
 }
 

@@ -1,37 +1,35 @@
 //! The way from one component to its plugin, through all the plugin's lives.
 //!
-//! A link is what the generated clients call through. It has an end for each process of the plugin
+//! A link is what wrappers call through. It has an end for each process of the plugin
 //! that serves the component, and a call takes the one with the least to do. The link outlives
 //! connections: while there is none over which the component is initialised, callers wait at its
 //! gate. It decides what is sent again when a connection is lost, and knows nothing of what the
 //! calls mean.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::task::{Context as TaskContext, Poll};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use bytes::{Buf as _, Bytes};
-use http::header::HeaderValue;
-use http::{HeaderMap, HeaderName, Request, Response, Uri};
-use http_body_util::BodyExt as _;
+use bytes::Bytes;
+use http::header::{self, HeaderValue};
+use http::{HeaderMap, HeaderName, Request, Uri};
 use parking_lot::Mutex;
+use prost::Message;
 use replug_component::{Context, Error, RemoteError, Unavailable};
 use tokio::sync::watch;
 use tonic::Status;
-use tonic::body::Body;
-use tower_service::Service;
 
+use super::answer;
 use super::connection::{Answer, Connection, ConnectionError, UnderWay};
+use super::direct::Direct;
 use super::ends::{Ends, Roll, Stage, Standing};
 use super::stream::Streams;
 use super::tally::{Calls, Tally};
 use super::{Learned, Seat};
 use crate::component::{ComponentSpec, HoldPolicy, Replay};
 use crate::gate::{Gate, GateState, Patience};
+use crate::http2::message::{Only, decoded, framed};
 use crate::registry::Unmade;
 use crate::slot::{RETRY_AFTER, unavailable};
 
@@ -47,8 +45,7 @@ pub(crate) const MAX_ANSWER: usize = 4 << 20;
 /// How often a call is sent again that a living plugin refuses unprocessed.
 const MAX_REFUSALS: u32 = 8;
 
-/// What a call does at the plugin, which decides whether it may be sent twice. Put into the
-/// request's extensions; a call without is a write.
+/// What a call does at the plugin, which decides whether it may be sent twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallKind {
     /// It changes nothing.
@@ -59,6 +56,10 @@ pub enum CallKind {
     Write,
 }
 
+/// A method of a contract, as requests name it: `http://localhost/SERVICE/METHOD`, since a plugin
+/// stands on a socket without a name.
+pub(crate) type Method = LazyLock<Uri>;
+
 /// The way from one component to its plugin. Clones are the same link.
 #[derive(Debug, Clone)]
 pub struct Link(Arc<Shared>);
@@ -66,7 +67,8 @@ pub struct Link(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     component: String,
-    instance: HeaderValue,
+    /// Those of every call, the component's name among them.
+    headers: HeaderMap,
     policy: ArcSwap<HoldPolicy>,
     /// What the roll means for callers.
     gate: Gate<Ends>,
@@ -98,7 +100,7 @@ impl Link {
     pub fn new(spec: &ComponentSpec, reason: &str) -> Self {
         Self(Arc::new(Shared {
             component: spec.name.clone(),
-            instance: instance_header(&spec.name),
+            headers: headers(instance_header(&spec.name)),
             policy: ArcSwap::from_pointee(spec.hold),
             gate: Gate::held(reason),
             turn: AtomicUsize::new(0),
@@ -219,27 +221,47 @@ impl Link {
 
     /// Calls that last, over `connection`.
     pub(crate) fn streams(&self, connection: &Connection) -> Streams {
-        Streams::new(connection, &self.0.instance)
+        Streams::new(connection, &self.0.headers[&INSTANCE])
     }
 
     /// Calls over `connection` as this component, past the gate and without sending anything
     /// again: for the component's initialisation.
     #[must_use]
     pub fn directly(&self, connection: &Connection) -> Direct {
-        Direct { connection: connection.clone(), instance: Some(self.0.instance.clone()) }
+        Direct::of(connection, &self.0.headers[&INSTANCE])
+    }
+
+    /// Makes a call with one message each way. The error is that of a generated client: see
+    /// [`failure_of`].
+    pub(crate) async fn unary<A: Message + Default>(
+        &self,
+        cx: &Context,
+        kind: CallKind,
+        method: &Method,
+        message: &impl Message,
+    ) -> Result<A, Status> {
+        let failed = |error: CallError| Status::from_error(Box::new(error));
+        let (_counted, others) = self.0.tally.begin();
+        self.0.has_room(others).map_err(|overloaded| failed(overloaded.into()))?;
+        let call = Call { method, headers: &self.0.headers, body: framed(message) };
+        let answer = self.0.call(cx, kind, call).await.map_err(failed)?;
+        decoded(answer::message(answer)?)
     }
 }
 
 impl Shared {
-    async fn call(&self, request: Request<Body>) -> Result<Response<AnswerBody>, CallError> {
-        let (_counted, others) = self.tally.begin();
+    /// Whether another call may begin, beside so many.
+    fn has_room(&self, others: u64) -> Result<(), Unavailable> {
         let most = self.policy.load().max_calls;
-        if others >= most as u64 {
-            return Err(self.overloaded(most).into());
-        }
-        let cx = request.extensions().get::<Context>().copied().unwrap_or_default();
-        let kind = request.extensions().get::<CallKind>().copied().unwrap_or(CallKind::Write);
-        let call = Call::read(request, Some(&self.instance)).await?;
+        if others >= most as u64 { Err(self.overloaded(most)) } else { Ok(()) }
+    }
+
+    async fn call(
+        &self,
+        cx: &Context,
+        kind: CallKind,
+        call: Call<'_>,
+    ) -> Result<Answer<Only>, CallError> {
         // Most calls meet an open gate and never need it.
         let mut patience = None;
         let mut refusals = 0;
@@ -249,16 +271,16 @@ impl Shared {
                 (end, None)
             } else {
                 let patience =
-                    patience.get_or_insert_with(|| Patience::new(&self.policy.load(), &cx));
+                    patience.get_or_insert_with(|| Patience::new(&self.policy.load(), cx));
                 let passed = self.gate.pass(patience).await;
                 let (ends, turn) = passed.map_err(|turned| unavailable(&self.component, turned))?;
                 let Some(end) = ends.admit(&self.turn) else { continue };
                 (end, Some(turn))
             };
             let answered = match turn {
-                None => call.over(&mut end, &cx).await,
+                None => call.over(&mut end, cx).await,
                 // Apart, so that a call that never waits has no timer and no room for one.
-                Some(turn) => Box::pin(turn.spend_on(call.over(&mut end, &cx))).await,
+                Some(turn) => Box::pin(turn.spend_on(call.over(&mut end, cx))).await,
             };
             let error = match answered {
                 Ok(answer) => return Ok(answer),
@@ -322,58 +344,7 @@ impl Shared {
     }
 }
 
-impl Service<Request<Body>> for Link {
-    type Response = Response<AnswerBody>;
-    type Error = CallError;
-    type Future = CallFuture;
-
-    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), CallError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> CallFuture {
-        let link = self.0.clone();
-        Box::pin(async move { link.call(request).await })
-    }
-}
-
-/// Calls over one connection: no waiting, nothing sent again.
-#[derive(Debug, Clone)]
-pub struct Direct {
-    connection: Connection,
-    instance: Option<HeaderValue>,
-}
-
-impl Direct {
-    /// Calls over `connection` that are about no component.
-    #[must_use]
-    pub fn new(connection: &Connection) -> Self {
-        Self { connection: connection.clone(), instance: None }
-    }
-}
-
-impl Service<Request<Body>> for Direct {
-    type Response = Response<AnswerBody>;
-    type Error = CallError;
-    type Future = CallFuture;
-
-    fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), CallError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> CallFuture {
-        let Self { connection, instance } = self.clone();
-        Box::pin(async move {
-            let cx = request.extensions().get::<Context>().copied().unwrap_or_default();
-            let call = Call::read(request, instance.as_ref()).await?;
-            Ok(call.over(&mut connection.enter(), &cx).await?)
-        })
-    }
-}
-
-type CallFuture = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, CallError>> + Send>>;
-
-/// Why a call has no answer. Inside the source of the [`Status`] that a generated client gives.
+/// Why a call has no answer. The source of the [`Status`] that is given for it.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The caller was turned away, or the call's outcome is not known.
@@ -387,15 +358,7 @@ pub enum CallError {
     Request(#[from] Status),
 }
 
-/// A request of a generated client, with what the link has to know of it.
-pub(crate) fn request<T>(cx: &Context, kind: CallKind, message: T) -> tonic::Request<T> {
-    let mut request = tonic::Request::new(message);
-    request.extensions_mut().insert(*cx);
-    request.extensions_mut().insert(kind);
-    request
-}
-
-/// What the failed call of a generated client says: the link's own answer where the plugin gave
+/// What a failed call says: the link's own answer where the plugin gave
 /// none, else what `by_plugin` makes of the plugin's status.
 pub(crate) fn failure_of(status: Status, by_plugin: impl Fn(Status) -> Error) -> Error {
     let from_link = std::error::Error::source(&status).and_then(|source| source.downcast_ref());
@@ -416,52 +379,38 @@ pub(crate) fn failure(status: Status) -> Error {
 }
 
 /// A call as it is sent, as often as it has to be.
-struct Call {
-    uri: Uri,
-    headers: HeaderMap,
+struct Call<'a> {
+    method: &'a Method,
+    headers: &'a HeaderMap,
     body: Bytes,
 }
 
-impl Call {
-    async fn read(
-        request: Request<Body>,
-        instance: Option<&HeaderValue>,
-    ) -> Result<Self, CallError> {
-        let (parts, body) = request.into_parts();
-        let mut headers = parts.headers;
-        if let Some(instance) = instance {
-            headers.insert(INSTANCE.clone(), instance.clone());
-        }
-        let uri = localhost(parts.uri)?;
-        // One frame for a unary call, so this moves the bytes and copies none.
-        let body = body.collect().await?.to_bytes();
-        Ok(Self { uri, headers, body })
-    }
-
+impl Call<'_> {
     async fn over(
         &self,
         connection: &mut UnderWay,
         cx: &Context,
-    ) -> Result<Response<AnswerBody>, ConnectionError> {
+    ) -> Result<Answer<Only>, ConnectionError> {
         let mut head = Request::new(());
         *head.method_mut() = http::Method::POST;
         *head.version_mut() = http::Version::HTTP_2;
-        *head.uri_mut() = self.uri.clone();
+        *head.uri_mut() = Uri::clone(self.method);
         *head.headers_mut() = self.headers.clone();
         if let Some(remaining) = cx.remaining() {
             head.headers_mut().insert(TIMEOUT.clone(), timeout_header(remaining));
         }
-        let answer = connection.unary(head, self.body.clone(), MAX_ANSWER).await?;
-        Ok(AnswerBody::of(answer))
+        connection.unary(head, self.body.clone(), MAX_ANSWER).await
     }
 }
 
-/// The uri of a request to a plugin, which stands on a socket without a name.
-pub(super) fn localhost(uri: Uri) -> Result<Uri, Status> {
-    let mut uri = uri.into_parts();
-    uri.scheme = Some(http::uri::Scheme::HTTP);
-    uri.authority = Some(http::uri::Authority::from_static("localhost"));
-    Uri::from_parts(uri).map_err(|error| Status::internal(error.to_string()))
+/// The headers of every call.
+fn headers(instance: HeaderValue) -> HeaderMap {
+    let headers = [
+        (header::TE, HeaderValue::from_static("trailers")),
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/grpc")),
+        (INSTANCE.clone(), instance),
+    ];
+    headers.into_iter().collect()
 }
 
 /// A duration in gRPC's form: at most eight digits and a unit.
@@ -482,35 +431,4 @@ fn instance_header(component: &str) -> HeaderValue {
         HeaderValue::from_bytes(printable.as_bytes())
             .unwrap_or_else(|_| HeaderValue::from_static(""))
     })
-}
-
-/// The body of an answer that has arrived whole.
-#[derive(Debug)]
-pub struct AnswerBody {
-    chunks: std::vec::IntoIter<Bytes>,
-    trailers: Option<HeaderMap>,
-}
-
-impl AnswerBody {
-    fn of(answer: Answer) -> Response<Self> {
-        let Answer { head, chunks, trailers } = answer;
-        head.map(|()| Self { chunks: chunks.into_iter(), trailers })
-    }
-}
-
-impl http_body::Body for AnswerBody {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut TaskContext<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Status>>> {
-        for chunk in self.chunks.by_ref() {
-            if chunk.has_remaining() {
-                return Poll::Ready(Some(Ok(http_body::Frame::data(chunk))));
-            }
-        }
-        Poll::Ready(self.trailers.take().map(|trailers| Ok(http_body::Frame::trailers(trailers))))
-    }
 }

@@ -14,7 +14,7 @@ use tonic_reflection::pb::{v1, v1alpha};
 
 use super::connection::Connection;
 use super::contract::{Contract, Contracts};
-use super::link::Direct;
+use super::direct::Direct;
 
 /// Why a connection leads to no usable plugin.
 #[derive(Debug, thiserror::Error)]

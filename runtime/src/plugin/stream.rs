@@ -19,7 +19,8 @@ use tonic::body::Body;
 use tower_service::Service;
 
 use super::connection::{Connection, Lasting};
-use super::link::{CallError, INSTANCE, localhost};
+use super::direct::localhost;
+use super::link::{CallError, INSTANCE};
 
 /// What a generated client makes such calls through, over one connection. Clones are the same.
 #[derive(Debug, Clone)]

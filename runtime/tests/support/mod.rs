@@ -4,6 +4,7 @@
 pub mod application;
 pub mod broker;
 pub mod life;
+pub mod raw;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -15,8 +15,10 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// What is known of a connection's beginning.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub(in crate::api) struct Progress {
     begun: AtomicBool,
+    /// Something has come since somebody asked.
+    heard: AtomicBool,
     /// Tells who waits for it.
     news: Notify,
 }
@@ -34,6 +36,11 @@ impl Progress {
         }
     }
 
+    /// Whether something has come since this was asked last.
+    pub(in crate::api) fn heard(&self) -> bool {
+        self.heard.swap(false, Ordering::Relaxed)
+    }
+
     fn begun(&self) {
         // Asked first: every request comes by here.
         if !self.has_begun() {
@@ -44,7 +51,7 @@ impl Progress {
 }
 
 /// Looks for the preface among the first bytes that are read, and passes everything on.
-pub(super) struct FirstBytes<I> {
+pub(in crate::api) struct FirstBytes<I> {
     io: I,
     progress: Arc<Progress>,
     /// How much of the preface was there so far; none: it is there, or something else is.
@@ -52,7 +59,7 @@ pub(super) struct FirstBytes<I> {
 }
 
 impl<I> FirstBytes<I> {
-    pub(super) fn new(io: I, progress: Arc<Progress>) -> Self {
+    pub(in crate::api) fn new(io: I, progress: Arc<Progress>) -> Self {
         Self { io, progress, matched: Some(0) }
     }
 
@@ -78,6 +85,9 @@ impl<I: AsyncRead + Unpin> AsyncRead for FirstBytes<I> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            self.progress.heard.store(true, Ordering::Relaxed);
+        }
         if let Some(matched) = self.matched {
             self.look_at(matched, &buf.filled()[before..]);
         }
@@ -117,7 +127,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for FirstBytes<I> {
 
 /// A service that tells of the first request, whose head has then arrived.
 #[derive(Debug, Clone)]
-pub(super) struct Telling<S> {
+pub(in crate::api) struct Telling<S> {
     service: S,
     progress: Arc<Progress>,
 }

@@ -8,6 +8,7 @@ mod pubsub;
 mod secret;
 mod state;
 mod subscribe;
+mod unary;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use tonic::codegen::BoxStream;
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status, Streaming};
 
+pub(in crate::api) use self::unary::Unary;
 use super::{Dapr, FORCE_SHUTDOWN};
 
 /// The service `dapr.proto.runtime.v1.Dapr`.

@@ -130,7 +130,7 @@ impl Dapr {
         }
         if let Some(token) = &self.settings.token
             && !route.needs_no_token()
-            && !request.headers().get(HEADER).is_some_and(|shown| token.admits(shown.as_bytes()))
+            && !request.headers().get(&HEADER).is_some_and(|shown| token.admits(shown.as_bytes()))
         {
             *refused = true;
             return plain_text(StatusCode::UNAUTHORIZED, "invalid api token\n");

@@ -6,6 +6,7 @@ mod query;
 mod transaction;
 
 use std::num::NonZeroUsize;
+use std::pin::pin;
 use std::sync::Arc;
 
 use replug_component::state::{
@@ -56,7 +57,7 @@ impl Store<'_> {
         metadata: Metadata,
     ) -> Result<GetResponse, ApiError> {
         let request = GetRequest { key: self.stored(key)?, metadata, consistency };
-        let got = async { self.component.slot.component(cx).await?.get(cx, request).await };
+        let got = pin!(async { self.component.slot.component(cx).await?.get(cx, request).await });
         self.measured("get", got).await.map_err(|error| self.failed(Doing::Get { key }, &error))
     }
 
@@ -77,9 +78,9 @@ impl Store<'_> {
             return Ok(Vec::new());
         }
         let at_once = usize::try_from(parallelism).ok().and_then(NonZeroUsize::new);
-        let got = async {
+        let got = pin!(async {
             self.component.slot.component(cx).await?.bulk_get(cx, requests, at_once).await
-        };
+        });
         let mut items = self
             .measured("bulk_get", got)
             .await
@@ -96,7 +97,7 @@ impl Store<'_> {
         cx: &Context,
         mut requests: Vec<SetRequest>,
     ) -> Result<(), ApiError> {
-        let saved = async {
+        let saved = pin!(async {
             match (requests.len(), requests.pop()) {
                 (0, _) | (_, None) => Ok(()),
                 (1, Some(only)) => self.component.slot.component(cx).await?.set(cx, only).await,
@@ -105,7 +106,7 @@ impl Store<'_> {
                     self.component.slot.component(cx).await?.bulk_set(cx, requests, None).await
                 }
             }
-        };
+        });
         self.measured("set", saved).await.map_err(|error| self.failed(Doing::Save, &error))
     }
 
@@ -117,7 +118,8 @@ impl Store<'_> {
         request: DeleteRequest,
     ) -> Result<(), ApiError> {
         let request = DeleteRequest { key: self.stored(key)?, ..request };
-        let done = async { self.component.slot.component(cx).await?.delete(cx, request).await };
+        let done =
+            pin!(async { self.component.slot.component(cx).await?.delete(cx, request).await });
         self.measured("delete", done)
             .await
             .map_err(|error| self.failed(Doing::Delete { key }, &error))
@@ -129,7 +131,7 @@ impl Store<'_> {
         cx: &Context,
         mut requests: Vec<DeleteRequest>,
     ) -> Result<(), ApiError> {
-        let done = async {
+        let done = pin!(async {
             match (requests.len(), requests.pop()) {
                 (0, _) | (_, None) => Ok(()),
                 (1, Some(only)) => self.component.slot.component(cx).await?.delete(cx, only).await,
@@ -138,7 +140,7 @@ impl Store<'_> {
                     self.component.slot.component(cx).await?.bulk_delete(cx, requests, None).await
                 }
             }
-        };
+        });
         self.measured("bulk_delete", done)
             .await
             .map_err(|error| self.failed(Doing::BulkDelete, &error))
@@ -151,11 +153,11 @@ impl Store<'_> {
         query: &[u8],
         metadata: Metadata,
     ) -> Result<QueryResponse, ApiError> {
-        let found = async {
+        let found = pin!(async {
             let component = self.component.slot.component(cx).await?;
             let query = query::parsed(query).map_err(|error| Error::Invalid(error.to_string()))?;
             component.query(cx, QueryRequest { query, metadata }).await
-        };
+        });
         let mut found = self.measured("query", found).await.map_err(|error| match error {
             Error::Unsupported(_) => query_not_supported(self.name),
             error => self.failed(Doing::Query, &error),

@@ -2,11 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
+
+/// How long the caller waits, from when it was sent.
+static TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// When the caller stops waiting; none where it does not say so in gRPC's form.
 pub(super) fn of(headers: &HeaderMap) -> Option<Instant> {
-    let text = headers.get("grpc-timeout")?.to_str().ok()?;
+    let text = headers.get(&TIMEOUT)?.to_str().ok()?;
     Instant::now().checked_add(timeout(text)?)
 }
 

@@ -19,12 +19,15 @@ pub(super) fn told(answer: Response<Body>) -> Response<Body> {
             Status::unimplemented("this API is currently not implemented").into_http()
         }
         Code::OutOfRange if status.message().starts_with(TOO_LARGE) => {
-            let message = "grpc: received message larger than max";
-            let sizes = sizes(status.message());
-            Status::resource_exhausted(format!("{message}{sizes}")).into_http()
+            too_large(&sizes(status.message())).into_http()
         }
         _ => answer,
     }
+}
+
+/// A message that is over the limit; `sizes` as Go's gRPC names them.
+pub(super) fn too_large(sizes: &str) -> Status {
+    Status::resource_exhausted(format!("grpc: received message larger than max{sizes}"))
 }
 
 /// The two sizes that the decoder named, as Go's gRPC names them.

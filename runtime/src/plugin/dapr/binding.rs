@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
+use http::Uri;
 use replug_component::binding::{
     Binding, Direction, Events, InputBinding, InvokeRequest, InvokeResponse, OutputBinding,
 };
@@ -17,8 +18,18 @@ use replug_proto::dapr::components::v1::output_binding_client::OutputBindingClie
 
 use crate::component::ComponentSpec;
 use crate::plugin::contract::Contract;
-use crate::plugin::link::{CallKind, Link, MAX_ANSWER, failure, request};
+use crate::plugin::link::{CallKind, Link, Method, failure};
 use crate::plugin::{Connection, Contracts, Learned, Wrapper};
+
+static LIST: Method = Method::new(|| {
+    Uri::from_static("http://localhost/dapr.proto.components.v1.OutputBinding/ListOperations")
+});
+static INVOKE: Method = Method::new(|| {
+    Uri::from_static("http://localhost/dapr.proto.components.v1.OutputBinding/Invoke")
+});
+static PING: Method = Method::new(|| {
+    Uri::from_static("http://localhost/dapr.proto.components.v1.OutputBinding/Ping")
+});
 
 /// A binding whose plugin serves one or both of Dapr's contracts.
 #[derive(Debug)]
@@ -26,7 +37,6 @@ pub struct DaprBinding {
     /// What was adopted last; none before the first time.
     known: ArcSwapOption<Known>,
     link: Link,
-    client: OutputBindingClient<Link>,
 }
 
 /// What is known of the plugin.
@@ -43,13 +53,7 @@ impl DaprBinding {
     /// The wrapper of one component; its link is held until it is opened.
     #[must_use]
     pub fn new(spec: &ComponentSpec, reason: &str) -> Self {
-        let link = Link::new(spec, reason);
-        let client = OutputBindingClient::new(link.clone());
-        Self {
-            known: ArcSwapOption::empty(),
-            client: client.max_decoding_message_size(MAX_ANSWER),
-            link,
-        }
+        Self { known: ArcSwapOption::empty(), link: Link::new(spec, reason) }
     }
 
     /// The wrapper as what stands in a binding's slot. Which sides there are shows when the plugin
@@ -128,9 +132,10 @@ impl OutputBinding for DaprBinding {
             return Err(Error::Unsupported(format!("couldn't find output binding {name}")));
         }
         // Nobody has been there yet: this waits for the plugin, as any call does.
-        let request = request(cx, CallKind::Read, pb::ListOperationsRequest {});
-        let listed = self.client.clone().list_operations(request).await.map_err(failure)?;
-        Ok(Features::new(listed.into_inner().operations))
+        let request = pb::ListOperationsRequest {};
+        let listed = self.link.unary(cx, CallKind::Read, &LIST, &request).await;
+        let listed: pb::ListOperationsResponse = listed.map_err(failure)?;
+        Ok(Features::new(listed.operations))
     }
 
     async fn invoke(
@@ -138,15 +143,15 @@ impl OutputBinding for DaprBinding {
         cx: &Context,
         invoke: InvokeRequest,
     ) -> Result<Option<InvokeResponse>, Error> {
-        let request = request(cx, CallKind::Write, pb::InvokeRequest::from(invoke));
-        let answer = self.client.clone().invoke(request).await.map_err(failure)?;
-        Ok(Some(answer.into_inner().into()))
+        let request = pb::InvokeRequest::from(invoke);
+        let answer = self.link.unary(cx, CallKind::Write, &INVOKE, &request).await;
+        let answer: pb::InvokeResponse = answer.map_err(failure)?;
+        Ok(Some(answer.into()))
     }
 
     async fn ping(&self, cx: &Context) -> Result<(), Error> {
-        let request = request(cx, CallKind::Read, pb::PingRequest {});
-        self.client.clone().ping(request).await.map_err(failure)?;
-        Ok(())
+        let answer = self.link.unary(cx, CallKind::Read, &PING, &pb::PingRequest {}).await;
+        answer.map(|_: pb::PingResponse| ()).map_err(failure)
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use futures_util::future::join_all;
+use http::Uri;
 use replug_component::pubsub::{
     BulkPublishRequest, FailedEntry, PubSub, PublishRequest, SubscribeRequest, Subscription,
 };
@@ -21,15 +22,22 @@ use tonic::Code;
 
 use self::follow::Followers;
 use crate::component::ComponentSpec;
-use crate::plugin::link::{CallKind, Direct, Link, MAX_ANSWER, failure, request};
-use crate::plugin::{Connection, Contracts, Learned, Wrapper};
+use crate::plugin::link::{CallKind, Link, Method, failure};
+use crate::plugin::{Connection, Contracts, Direct, Learned, Wrapper};
+
+static PUBLISH: Method =
+    Method::new(|| Uri::from_static("http://localhost/dapr.proto.components.v1.PubSub/Publish"));
+static BULK_PUBLISH: Method = Method::new(|| {
+    Uri::from_static("http://localhost/dapr.proto.components.v1.PubSub/BulkPublish")
+});
+static PING: Method =
+    Method::new(|| Uri::from_static("http://localhost/dapr.proto.components.v1.PubSub/Ping"));
 
 /// A pubsub component whose plugin serves Dapr's contract.
 #[derive(Debug)]
 pub struct DaprPubSub {
     features: ArcSwap<Features>,
     link: Link,
-    client: PubSubClient<Link>,
     /// Subscriptions, each of which has a stream at every stage of the link.
     followers: Followers,
     /// Nothing is to be delivered.
@@ -40,11 +48,9 @@ impl DaprPubSub {
     /// The wrapper of one component; its link is held until it is opened.
     #[must_use]
     pub fn new(spec: &ComponentSpec, reason: &str) -> Self {
-        let link = Link::new(spec, reason);
         Self {
             features: ArcSwap::default(),
-            client: PubSubClient::new(link.clone()).max_decoding_message_size(MAX_ANSWER),
-            link,
+            link: Link::new(spec, reason),
             followers: Followers::default(),
             paused: watch::Sender::new(false),
         }
@@ -96,9 +102,9 @@ impl PubSub for DaprPubSub {
     }
 
     async fn publish(&self, cx: &Context, publish: PublishRequest) -> Result<(), Error> {
-        let request = request(cx, CallKind::Repeatable, pb::PublishRequest::from(publish));
-        self.client.clone().publish(request).await.map_err(failure)?;
-        Ok(())
+        let request = pb::PublishRequest::from(publish);
+        let answer = self.link.unary(cx, CallKind::Repeatable, &PUBLISH, &request).await;
+        answer.map(|_: pb::PublishResponse| ()).map_err(failure)
     }
 
     async fn bulk_publish(
@@ -106,9 +112,10 @@ impl PubSub for DaprPubSub {
         cx: &Context,
         publish: BulkPublishRequest,
     ) -> Result<Vec<FailedEntry>, Error> {
-        let request = request(cx, CallKind::Repeatable, pb::BulkPublishRequest::from(publish));
-        let answer = self.client.clone().bulk_publish(request).await.map_err(failure)?;
-        Ok(answer.into_inner().failed_entries.into_iter().map(Into::into).collect())
+        let request = pb::BulkPublishRequest::from(publish);
+        let answer = self.link.unary(cx, CallKind::Repeatable, &BULK_PUBLISH, &request).await;
+        let answer: pb::BulkPublishResponse = answer.map_err(failure)?;
+        Ok(answer.failed_entries.into_iter().map(Into::into).collect())
     }
 
     /// Waits for no plugin: the subscription has its streams as soon as there is one.
@@ -139,9 +146,8 @@ impl PubSub for DaprPubSub {
     }
 
     async fn ping(&self, cx: &Context) -> Result<(), Error> {
-        let request = request(cx, CallKind::Read, pb::PingRequest {});
-        self.client.clone().ping(request).await.map_err(failure)?;
-        Ok(())
+        let answer = self.link.unary(cx, CallKind::Read, &PING, &pb::PingRequest {}).await;
+        answer.map(|_: pb::PingResponse| ()).map_err(failure)
     }
 }
 

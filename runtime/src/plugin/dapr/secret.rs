@@ -5,29 +5,36 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use http::Uri;
 use replug_component::secret::{Secret, SecretStore};
 use replug_component::{Context, Error, Features, Metadata};
 use replug_proto::dapr::components::v1 as pb;
 use replug_proto::dapr::components::v1::secret_store_client::SecretStoreClient;
 
 use crate::component::ComponentSpec;
-use crate::plugin::link::{CallKind, Link, failure, request};
+use crate::plugin::link::{CallKind, Link, Method, failure};
 use crate::plugin::{Connection, Contracts, Learned, Wrapper};
+
+static GET: Method =
+    Method::new(|| Uri::from_static("http://localhost/dapr.proto.components.v1.SecretStore/Get"));
+static BULK_GET: Method = Method::new(|| {
+    Uri::from_static("http://localhost/dapr.proto.components.v1.SecretStore/BulkGet")
+});
+static PING: Method =
+    Method::new(|| Uri::from_static("http://localhost/dapr.proto.components.v1.SecretStore/Ping"));
 
 /// A secret store whose plugin serves Dapr's contract.
 #[derive(Debug)]
 pub struct DaprSecretStore {
     features: ArcSwap<Features>,
     link: Link,
-    client: SecretStoreClient<Link>,
 }
 
 impl DaprSecretStore {
     /// The wrapper of one component; its link is held until it is opened.
     #[must_use]
     pub fn new(spec: &ComponentSpec, reason: &str) -> Self {
-        let link = Link::new(spec, reason);
-        Self { features: ArcSwap::default(), client: SecretStoreClient::new(link.clone()), link }
+        Self { features: ArcSwap::default(), link: Link::new(spec, reason) }
     }
 }
 
@@ -68,8 +75,9 @@ impl SecretStore for DaprSecretStore {
 
     async fn get(&self, cx: &Context, name: &str, metadata: Metadata) -> Result<Secret, Error> {
         let get = pb::GetSecretRequest { key: name.to_owned(), metadata };
-        let answer = self.client.clone().get(request(cx, CallKind::Read, get)).await;
-        Ok(answer.map_err(failure)?.into_inner().data)
+        let answer = self.link.unary(cx, CallKind::Read, &GET, &get).await;
+        let answer: pb::GetSecretResponse = answer.map_err(failure)?;
+        Ok(answer.data)
     }
 
     async fn bulk_get(
@@ -78,14 +86,14 @@ impl SecretStore for DaprSecretStore {
         metadata: Metadata,
     ) -> Result<HashMap<String, Secret>, Error> {
         let get = pb::BulkGetSecretRequest { metadata };
-        let answer = self.client.clone().bulk_get(request(cx, CallKind::Read, get)).await;
-        let secrets = answer.map_err(failure)?.into_inner().data.into_iter();
+        let answer = self.link.unary(cx, CallKind::Read, &BULK_GET, &get).await;
+        let answer: pb::BulkGetSecretResponse = answer.map_err(failure)?;
+        let secrets = answer.data.into_iter();
         Ok(secrets.map(|(name, secret)| (name, secret.secrets)).collect())
     }
 
     async fn ping(&self, cx: &Context) -> Result<(), Error> {
-        let request = request(cx, CallKind::Read, pb::PingRequest {});
-        self.client.clone().ping(request).await.map_err(failure)?;
-        Ok(())
+        let answer = self.link.unary(cx, CallKind::Read, &PING, &pb::PingRequest {}).await;
+        answer.map(|_: pb::PingResponse| ()).map_err(failure)
     }
 }

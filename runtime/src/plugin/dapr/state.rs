@@ -5,22 +5,50 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use http::Uri;
 use parking_lot::Mutex;
+use prost::Message;
 use replug_component::state::{
     BulkGetItem, DeleteRequest, GetRequest, GetResponse, Parallelism, QueryRequest, QueryResponse,
     SetRequest, StateStore, TransactRequest, each,
 };
 use replug_component::{Context, Error, Features, Metadata};
 use replug_proto::dapr::components::v1 as pb;
-use replug_proto::dapr::components::v1::queriable_state_store_client::QueriableStateStoreClient;
 use replug_proto::dapr::components::v1::state_store_client::StateStoreClient;
-use replug_proto::dapr::components::v1::transactional_state_store_client::TransactionalStateStoreClient;
-use replug_proto::dapr::components::v1::transactional_store_multi_max_size_client::TransactionalStoreMultiMaxSizeClient;
 use tonic::{Code, Status};
 
 use crate::component::ComponentSpec;
-use crate::plugin::link::{CallKind, Direct, Link, failure_of, request};
-use crate::plugin::{Connection, Contract, Contracts, Learned, Wrapper};
+use crate::plugin::link::{CallKind, Link, Method, failure_of};
+use crate::plugin::{Connection, Contract, Contracts, Direct, Learned, Wrapper};
+
+static GET: Method =
+    Method::new(|| Uri::from_static("http://localhost/dapr.proto.components.v1.StateStore/Get"));
+static SET: Method =
+    Method::new(|| Uri::from_static("http://localhost/dapr.proto.components.v1.StateStore/Set"));
+static DELETE: Method =
+    Method::new(|| Uri::from_static("http://localhost/dapr.proto.components.v1.StateStore/Delete"));
+static BULK_GET: Method = Method::new(|| {
+    Uri::from_static("http://localhost/dapr.proto.components.v1.StateStore/BulkGet")
+});
+static BULK_SET: Method = Method::new(|| {
+    Uri::from_static("http://localhost/dapr.proto.components.v1.StateStore/BulkSet")
+});
+static BULK_DELETE: Method = Method::new(|| {
+    Uri::from_static("http://localhost/dapr.proto.components.v1.StateStore/BulkDelete")
+});
+static PING: Method =
+    Method::new(|| Uri::from_static("http://localhost/dapr.proto.components.v1.StateStore/Ping"));
+static TRANSACT: Method = Method::new(|| {
+    Uri::from_static("http://localhost/dapr.proto.components.v1.TransactionalStateStore/Transact")
+});
+static MAX_SIZE: Method = Method::new(|| {
+    Uri::from_static(
+        "http://localhost/dapr.proto.components.v1.TransactionalStoreMultiMaxSize/MultiMaxSize",
+    )
+});
+static QUERY: Method = Method::new(|| {
+    Uri::from_static("http://localhost/dapr.proto.components.v1.QueriableStateStore/Query")
+});
 
 /// A state store whose plugin serves Dapr's contract.
 #[derive(Debug)]
@@ -34,10 +62,6 @@ pub struct DaprStateStore {
     /// Zero: as large as one likes.
     transaction_bound: Mutex<Option<usize>>,
     link: Link,
-    store: StateStoreClient<Link>,
-    transactions: TransactionalStateStoreClient<Link>,
-    transaction_size: TransactionalStoreMultiMaxSizeClient<Link>,
-    queries: QueriableStateStoreClient<Link>,
 }
 
 /// Which bulk calls the plugin does not have.
@@ -52,18 +76,31 @@ impl DaprStateStore {
     /// The wrapper of one component; its link is held until it is opened.
     #[must_use]
     pub fn new(spec: &ComponentSpec, reason: &str) -> Self {
-        let link = Link::new(spec, reason);
         Self {
             name: spec.name.as_str().into(),
             learned: ArcSwap::default(),
             singly: Singly::default(),
             transaction_bound: Mutex::default(),
-            store: StateStoreClient::new(link.clone()),
-            transactions: TransactionalStateStoreClient::new(link.clone()),
-            transaction_size: TransactionalStoreMultiMaxSizeClient::new(link.clone()),
-            queries: QueriableStateStoreClient::new(link.clone()),
-            link,
+            link: Link::new(spec, reason),
         }
+    }
+
+    async fn read<A: Message + Default>(
+        &self,
+        cx: &Context,
+        method: &Method,
+        message: &impl Message,
+    ) -> Result<A, Status> {
+        self.link.unary(cx, CallKind::Read, method, message).await
+    }
+
+    async fn write<A: Message + Default>(
+        &self,
+        cx: &Context,
+        method: &Method,
+        message: &impl Message,
+    ) -> Result<A, Status> {
+        self.link.unary(cx, CallKind::Write, method, message).await
     }
 
     /// The features that the plugin claims, without those whose service it lacks.
@@ -123,12 +160,9 @@ fn failure(status: Status) -> Error {
 }
 
 /// The answer of a bulk call; none where the plugin has no such call, which `singly` remembers.
-fn unless_missing<T>(
-    answer: Result<tonic::Response<T>, Status>,
-    singly: &AtomicBool,
-) -> Result<Option<T>, Error> {
+fn unless_missing<T>(answer: Result<T, Status>, singly: &AtomicBool) -> Result<Option<T>, Error> {
     match answer {
-        Ok(answer) => Ok(Some(answer.into_inner())),
+        Ok(answer) => Ok(Some(answer)),
         Err(status) if status.code() == Code::Unimplemented => {
             singly.store(true, Ordering::Relaxed);
             Ok(None)
@@ -149,21 +183,18 @@ impl StateStore for DaprStateStore {
     }
 
     async fn get(&self, cx: &Context, get: GetRequest) -> Result<GetResponse, Error> {
-        let request = request(cx, CallKind::Read, pb::GetRequest::from(get));
-        let answer = self.store.clone().get(request).await.map_err(failure)?;
-        Ok(answer.into_inner().into())
+        let answer = self.read(cx, &GET, &pb::GetRequest::from(get)).await;
+        answer.map(pb::GetResponse::into).map_err(failure)
     }
 
     async fn set(&self, cx: &Context, set: SetRequest) -> Result<(), Error> {
-        let request = request(cx, CallKind::Write, pb::SetRequest::from(set));
-        self.store.clone().set(request).await.map_err(failure)?;
-        Ok(())
+        let answer = self.write(cx, &SET, &pb::SetRequest::from(set)).await;
+        answer.map(|_: pb::SetResponse| ()).map_err(failure)
     }
 
     async fn delete(&self, cx: &Context, delete: DeleteRequest) -> Result<(), Error> {
-        let request = request(cx, CallKind::Write, pb::DeleteRequest::from(delete));
-        self.store.clone().delete(request).await.map_err(failure)?;
-        Ok(())
+        let answer = self.write(cx, &DELETE, &pb::DeleteRequest::from(delete)).await;
+        answer.map(|_: pb::DeleteResponse| ()).map_err(failure)
     }
 
     async fn bulk_get(
@@ -177,7 +208,7 @@ impl StateStore for DaprStateStore {
                 items: gets.iter().cloned().map(Into::into).collect(),
                 options: Some(pb::BulkGetRequestOptions { parallelism: at_once(parallelism) }),
             };
-            let answer = self.store.clone().bulk_get(request(cx, CallKind::Read, bulk)).await;
+            let answer = self.read::<pb::BulkGetResponse>(cx, &BULK_GET, &bulk).await;
             if let Some(answer) = unless_missing(answer, &self.singly.get)? {
                 return Ok(answer.items.into_iter().map(Into::into).collect());
             }
@@ -196,7 +227,7 @@ impl StateStore for DaprStateStore {
                 items: sets.iter().cloned().map(Into::into).collect(),
                 options: Some(pb::BulkSetRequestOptions { parallelism: at_once(parallelism) }),
             };
-            let answer = self.store.clone().bulk_set(request(cx, CallKind::Write, bulk)).await;
+            let answer = self.write::<pb::BulkSetResponse>(cx, &BULK_SET, &bulk).await;
             if unless_missing(answer, &self.singly.set)?.is_some() {
                 return Ok(());
             }
@@ -215,7 +246,7 @@ impl StateStore for DaprStateStore {
                 items: deletes.iter().cloned().map(Into::into).collect(),
                 options: Some(pb::BulkDeleteRequestOptions { parallelism: at_once(parallelism) }),
             };
-            let answer = self.store.clone().bulk_delete(request(cx, CallKind::Write, bulk)).await;
+            let answer = self.write::<pb::BulkDeleteResponse>(cx, &BULK_DELETE, &bulk).await;
             if unless_missing(answer, &self.singly.delete)?.is_some() {
                 return Ok(());
             }
@@ -224,10 +255,9 @@ impl StateStore for DaprStateStore {
     }
 
     async fn transact(&self, cx: &Context, transact: TransactRequest) -> Result<(), Error> {
-        let wire = pb::TransactionalStateRequest::from(transact);
-        let request = request(cx, CallKind::Write, wire);
-        self.transactions.clone().transact(request).await.map_err(failure)?;
-        Ok(())
+        let request = pb::TransactionalStateRequest::from(transact);
+        let answer = self.write(cx, &TRANSACT, &request).await;
+        answer.map(|_: pb::TransactionalStateResponse| ()).map_err(failure)
     }
 
     /// Asked once in each life, and only where the plugin serves the contract. Zero, less, or an error of the plugin's
@@ -240,10 +270,10 @@ impl StateStore for DaprStateStore {
         if let Some(bound) = known {
             return Ok((bound > 0).then_some(bound));
         }
-        let request = request(cx, CallKind::Read, pb::MultiMaxSizeRequest {});
-        let answer = self.transaction_size.clone().multi_max_size(request).await;
+        let request = pb::MultiMaxSizeRequest {};
+        let answer = self.read::<pb::MultiMaxSizeResponse>(cx, &MAX_SIZE, &request).await;
         let bound = match answer.map_err(failure) {
-            Ok(answer) => usize::try_from(answer.into_inner().max_size).unwrap_or(0),
+            Ok(answer) => usize::try_from(answer.max_size).unwrap_or(0),
             Err(error @ Error::Unavailable(_)) => return Err(error),
             Err(_) => 0,
         };
@@ -252,14 +282,12 @@ impl StateStore for DaprStateStore {
     }
 
     async fn query(&self, cx: &Context, query: QueryRequest) -> Result<QueryResponse, Error> {
-        let request = request(cx, CallKind::Read, pb::QueryRequest::from(query));
-        let answer = self.queries.clone().query(request).await.map_err(failure)?;
-        Ok(answer.into_inner().into())
+        let answer = self.read(cx, &QUERY, &pb::QueryRequest::from(query)).await;
+        answer.map(pb::QueryResponse::into).map_err(failure)
     }
 
     async fn ping(&self, cx: &Context) -> Result<(), Error> {
-        let request = request(cx, CallKind::Read, pb::PingRequest {});
-        self.store.clone().ping(request).await.map_err(failure)?;
-        Ok(())
+        let answer = self.read(cx, &PING, &pb::PingRequest {}).await;
+        answer.map(|_: pb::PingResponse| ()).map_err(failure)
     }
 }

@@ -1,6 +1,7 @@
 //! `spec.proto.pluggable.v1.hello.Hello` as a hello component.
 
 use async_trait::async_trait;
+use http::Uri;
 use replug_component::hello::{Hello, HelloConfig};
 use replug_component::{ComponentType, Context, Error, Metadata};
 use replug_proto::layotto::pluggable::v1::common::Config;
@@ -8,27 +9,25 @@ use replug_proto::layotto::pluggable::v1::hello as pb;
 use replug_proto::layotto::pluggable::v1::hello::hello_client::HelloClient;
 
 use crate::component::ComponentSpec;
-use crate::plugin::link::{CallKind, Link, failure, request};
+use crate::plugin::link::{CallKind, Link, Method, failure};
 use crate::plugin::{Connection, Contracts, Learned, Wrapper};
+
+static SAY_HELLO: Method = Method::new(|| {
+    Uri::from_static("http://localhost/spec.proto.pluggable.v1.hello.Hello/SayHello")
+});
 
 /// A hello component whose plugin serves Layotto's contract.
 #[derive(Debug)]
 pub struct LayottoHello {
     component_type: ComponentType,
     link: Link,
-    client: HelloClient<Link>,
 }
 
 impl LayottoHello {
     /// The wrapper of one component; its link is held until it is opened.
     #[must_use]
     pub fn new(spec: &ComponentSpec, reason: &str) -> Self {
-        let link = Link::new(spec, reason);
-        Self {
-            component_type: spec.component_type.clone(),
-            client: HelloClient::new(link.clone()),
-            link,
-        }
+        Self { component_type: spec.component_type.clone(), link: Link::new(spec, reason) }
     }
 }
 
@@ -67,8 +66,9 @@ impl Wrapper for LayottoHello {
 #[async_trait]
 impl Hello for LayottoHello {
     async fn say_hello(&self, cx: &Context, name: String) -> Result<String, Error> {
-        let request = request(cx, CallKind::Read, pb::HelloRequest { name });
-        let answer = self.client.clone().say_hello(request).await.map_err(failure)?;
-        Ok(answer.into_inner().hello_string)
+        let request = pb::HelloRequest { name };
+        let answer = self.link.unary(cx, CallKind::Read, &SAY_HELLO, &request).await;
+        let answer: pb::HelloResponse = answer.map_err(failure)?;
+        Ok(answer.hello_string)
     }
 }

@@ -1,0 +1,79 @@
+//! The calls that applications make most, from the bytes of a request to those of its answer: past
+//! the generated service, which costs more than the calls themselves.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use replug_component::Context;
+use tonic::Status;
+use tonic::metadata::MetadataMap;
+
+use super::DaprGrpc;
+use crate::http2::message::{decoded, framed};
+
+/// A call that is answered here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::api) enum Unary {
+    GetState,
+    SaveState,
+    DeleteState,
+    GetBulkState,
+    ExecuteStateTransaction,
+    PublishEvent,
+    GetSecret,
+}
+
+impl Unary {
+    /// The call of this method; none where the generated service has to answer.
+    pub(in crate::api) fn of(method: &str) -> Option<Self> {
+        Some(match method {
+            "GetState" => Self::GetState,
+            "SaveState" => Self::SaveState,
+            "DeleteState" => Self::DeleteState,
+            "GetBulkState" => Self::GetBulkState,
+            "ExecuteStateTransaction" => Self::ExecuteStateTransaction,
+            "PublishEvent" => Self::PublishEvent,
+            "GetSecret" => Self::GetSecret,
+            _ => return None,
+        })
+    }
+}
+
+impl DaprGrpc {
+    /// Answers `message`; the answer has its prefix.
+    pub(in crate::api) async fn unary(
+        &self,
+        call: Unary,
+        cx: &Context,
+        headers: HeaderMap,
+        message: Bytes,
+    ) -> Result<Bytes, Status> {
+        let dapr = &*self.0;
+        // Each that is rarer or longer is apart, so that the others are small: a call's future is copied
+        // to where it runs.
+        match call {
+            Unary::GetState => Ok(framed(&dapr.get_state(cx, decoded(message)?).await?)),
+            Unary::SaveState => Ok(framed(&dapr.save_state(cx, decoded(message)?).await?)),
+            Unary::DeleteState => {
+                let deleted = Box::pin(dapr.delete_state(cx, decoded(message)?));
+                Ok(framed(&deleted.await?))
+            }
+            Unary::GetBulkState => {
+                let got = Box::pin(dapr.get_bulk_state(cx, decoded(message)?));
+                Ok(framed(&got.await?))
+            }
+            Unary::ExecuteStateTransaction => {
+                let done = Box::pin(dapr.execute_state_transaction(cx, decoded(message)?));
+                Ok(framed(&done.await?))
+            }
+            Unary::PublishEvent => {
+                let headers = MetadataMap::from_headers(headers);
+                let published = Box::pin(dapr.publish_event(cx, &headers, decoded(message)?));
+                Ok(framed(&published.await?))
+            }
+            Unary::GetSecret => {
+                let got = Box::pin(dapr.get_secret(cx, decoded(message)?));
+                Ok(framed(&got.await?))
+            }
+        }
+    }
+}
