@@ -28,7 +28,7 @@ pub(super) fn plan(redis: &Redis) -> String {
 
 /// Whether it can subscribe by a stream.
 fn hears(sdk: Sdk) -> bool {
-    matches!(sdk, Sdk::Python | Sdk::Go)
+    matches!(sdk, Sdk::Python | Sdk::Java | Sdk::Go)
 }
 
 /// Each message is published after a kill, and all of them come.

@@ -2,6 +2,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.dapr.client.DaprClient;
 import io.dapr.client.DaprClientBuilder;
+import io.dapr.client.DaprPreviewClient;
 import io.dapr.exceptions.DaprException;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
@@ -20,9 +21,10 @@ public final class Application {
     JsonNode components = JSON.readTree(arguments[0]);
     var input = new InputStreamReader(System.in, StandardCharsets.UTF_8);
     try (DaprClient client = new DaprClientBuilder().build();
+        DaprPreviewClient preview = new DaprClientBuilder().buildPreviewClient();
         var lines = new BufferedReader(input)) {
       client.waitForSidecar(PATIENCE_MILLISECONDS).block();
-      var steps = new Steps(client, components);
+      var steps = new Steps(client, preview, components);
       say(answer("ok", "connected"));
       for (String line = lines.readLine(); line != null; line = lines.readLine()) {
         JsonNode asked = JSON.readTree(line);

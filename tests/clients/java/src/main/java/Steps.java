@@ -1,5 +1,6 @@
 import com.fasterxml.jackson.databind.JsonNode;
 import io.dapr.client.DaprClient;
+import io.dapr.client.DaprPreviewClient;
 import io.dapr.client.domain.State;
 import io.dapr.client.domain.TransactionalStateOperation;
 import io.dapr.client.domain.TransactionalStateOperation.OperationType;
@@ -12,13 +13,17 @@ import java.util.Map;
 /** What the application does, over one client and the components that it uses. */
 final class Steps {
   private final DaprClient client;
+  private final DaprPreviewClient preview;
   private final String store;
   private final String secrets;
   private final String pubsub;
   private final String binding;
 
-  Steps(DaprClient client, JsonNode components) {
+  private Messages messages;
+
+  Steps(DaprClient client, DaprPreviewClient preview, JsonNode components) {
     this.client = client;
+    this.preview = preview;
     this.store = components.path("state").asText();
     this.secrets = components.path("secrets").asText();
     this.pubsub = components.path("pubsub").asText();
@@ -53,6 +58,11 @@ final class Steps {
       case "publish":
         client.publishEvent(pubsub, given.get("topic").asText(), given.get("data").asText()).block();
         return null;
+      case "subscribe":
+        messages = Messages.of(preview, pubsub, given.get("topic").asText());
+        return null;
+      case "next":
+        return messages.next();
       case "invoke":
         return invoke(given.get("operation").asText(), given.get("data"));
       default:
