@@ -101,6 +101,21 @@ impl Replug {
         self.log.pids()
     }
 
+    /// The processes of the latest generations of those plugins that `wanted` is true of.
+    pub(crate) fn pids_of(&self, wanted: impl Fn(&str) -> bool) -> Vec<u32> {
+        self.log.pids_of(wanted)
+    }
+
+    /// Has the plan read again, as a user would, and waits until everything is as it says.
+    pub(crate) async fn reload(&self) -> Result<(), Failure> {
+        let mut command = clean(&self.program);
+        let done = command.args(["reload", "--config"]).arg(&self.plan).output().await?;
+        if done.status.success() {
+            return Ok(());
+        }
+        Err(String::from_utf8_lossy(&done.stderr).into_owned().into())
+    }
+
     /// Waits for a generation that `wanted` is true of.
     pub(crate) async fn until(&mut self, wanted: impl Fn(&Life) -> bool) -> Result<Life, Failure> {
         self.log.until(PLUGIN, PATIENCE, |lives| wanted(&lives.of(PLUGIN))).await

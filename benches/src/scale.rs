@@ -16,7 +16,7 @@ use crate::idle::{settle, woken};
 use crate::process::Process;
 use crate::replug::Replug;
 use crate::report::{Report, Table};
-use crate::samples::millis;
+use crate::samples::{Samples, millis};
 use crate::tiny::tiny;
 use crate::vitals::{Vitals, cpu, threads, total};
 
@@ -25,6 +25,12 @@ const MOST_MEMORY: u64 = 100_000;
 
 /// How much more processor time each of many plugins may take than each of few.
 const LINEAR: f64 = 1.5;
+
+/// The most that a reload may take of a plan in which one plugin has changed.
+const RELOAD: Duration = Duration::from_millis(50);
+
+/// How often one is done; the first is not counted.
+const RELOADS: usize = 11;
 
 /// What many plugins cost: started, killed once each, and at rest.
 #[derive(Debug, Args)]
@@ -53,6 +59,8 @@ struct Run {
     settled: bool,
     /// At rest, after the storm.
     vitals: Vitals,
+    /// Reloads of the plan with one plugin changed.
+    reloads: Samples,
 }
 
 /// What something took.
@@ -75,12 +83,20 @@ pub(crate) async fn measure(program: &Path, args: &ScaleArgs) -> Result<Report, 
     report.setting("seconds", args.seconds);
     report.table(efforts(&runs));
     report.table(at_rest(&runs));
+    report.table(reloads(&runs));
     for run in &runs {
         if !run.settled {
             report.note(format!("{} plugins: its threads have not come to rest", run.plugins));
         }
         let what = format!("{} plugins: wake-ups in {} s", run.plugins, args.seconds);
         report.require(what, "none", run.woken, run.woken == 0);
+        let took = run.reloads.median();
+        report.require(
+            format!("{} plugins: reload with one changed, median", run.plugins),
+            format!("{} ms", RELOAD.as_millis()),
+            format!("{took:.1} ms"),
+            took <= millis(RELOAD),
+        );
     }
     if let [few, .., many] = &runs[..] {
         growth(&mut report, few, many);
@@ -90,7 +106,7 @@ pub(crate) async fn measure(program: &Path, args: &ScaleArgs) -> Result<Report, 
 
 async fn run(program: &Path, tiny: &Path, plugins: usize, seconds: u64) -> Result<Run, Failure> {
     let home = Home::new()?;
-    home.write_plan(&plan(tiny, plugins))?;
+    home.write_plan(&plan(tiny, plugins, 0))?;
     let begin = Instant::now();
     let mut replug = Replug::launch(program, &home)?;
     replug.until_all(|lives| lives.ready() == plugins).await?;
@@ -109,18 +125,41 @@ async fn run(program: &Path, tiny: &Path, plugins: usize, seconds: u64) -> Resul
     sleep(Duration::from_secs(seconds)).await;
     let woken = woken(&before, &threads(replug.pid())?);
     let vitals = Vitals::of(replug.pid())?;
+
+    let mut reloads = Samples::default();
+    for round in 1..=RELOADS {
+        home.write_plan(&plan(tiny, plugins, round))?;
+        let others = others(&replug);
+        let begin = Instant::now();
+        replug.reload().await?;
+        if round > 1 {
+            reloads.push(begin.elapsed());
+        }
+        if self::others(&replug) != others {
+            return Err("a reload has touched plugins that did not change".into());
+        }
+    }
     replug.stop().await?;
-    Ok(Run { plugins, start, storm, woken, settled, vitals })
+    Ok(Run { plugins, start, storm, woken, settled, vitals, reloads })
 }
 
+/// The processes of all plugins but the one that changes.
+fn others(replug: &Replug) -> Vec<u32> {
+    replug.pids_of(|plugin| plugin != CHANGES)
+}
+
+/// The plugin that is another in each reload.
+const CHANGES: &str = "t0";
+
 /// Plugins that have long been well when they are killed, and as much time to start as they need:
-/// all of them start at once.
-fn plan(tiny: &Path, plugins: usize) -> String {
+/// all of them start at once. One is another in each round.
+fn plan(tiny: &Path, plugins: usize, round: usize) -> String {
     let mut plan =
         "[defaults]\nstart_timeout = \"5m\"\nbackoff = { stable_after = \"1ms\" }\n".to_owned();
     for number in 0..plugins {
         let _ = writeln!(plan, "[plugins.t{number}]\ncommand = [{:?}, \"t{number}\"]", text(tiny));
     }
+    let _ = writeln!(plan, "[plugins.{CHANGES}.env]\nROUND = \"{round}\"");
     plan
 }
 
@@ -154,6 +193,16 @@ fn at_rest(runs: &[Run]) -> Table {
             (total(&vitals.threads) as u64).into(),
             (*woken).into(),
         ]);
+    }
+    table
+}
+
+fn reloads(runs: &[Run]) -> Table {
+    let columns = ["plugins", "median ms", "p90 ms", "max ms"];
+    let mut table = Table::new("reload with one plugin changed, as the command takes it", columns);
+    for Run { plugins, reloads, .. } in runs {
+        let [median, p90, max] = [50, 90, 100].map(|percent| reloads.percentile(percent).into());
+        table.row([(*plugins as u64).into(), median, p90, max]);
     }
     table
 }

@@ -1,5 +1,6 @@
 //! What plugins are held to, as the application and `replug status` see it.
 
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -17,6 +18,40 @@ fn is_root(test: &str) -> bool {
 
 fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Starts replug where nothing can be written to but its home. A folder below a mount that is open
+/// to writes is the only one that a container may have, too.
+const NOTHING_ELSE_WRITABLE: &str = "mount --bind \"$0\" \"$0\" && \
+     mount -o remount,bind,ro / && exec \"$@\"";
+
+#[tokio::test]
+async fn replug_needs_no_other_folder_to_write_to_than_its_own() {
+    if !is_root("replug_needs_no_other_folder_to_write_to_than_its_own") {
+        return;
+    }
+    let home = Home::new(&format!(
+        "[plugins.store]\ncommand = [{:?}, \"well\"]\n\
+         [plugins.settings]\nbuiltin = \"state.sqlite\"\n\
+         [components.kv]\ntype = \"state.misbehave\"\n\
+         [components.settings]\ntype = \"state.sqlite\"\n\
+         metadata = {{ connectionString = \"settings.db\" }}\n",
+        misbehave()
+    ));
+    let folder = text(&home.path(""));
+    let args = ["--mount", "sh", "-c", NOTHING_ELSE_WRITABLE, &folder];
+    let mut replug = Replug::spawn_under(&home, "unshare", &args);
+    let status = replug.until_ready("settings").await;
+    replug.until_ready("store").await;
+    let root = format!("/proc/{}/root/written", replug.pid());
+    assert_eq!(std::fs::write(root, "").unwrap_err().kind(), ErrorKind::ReadOnlyFilesystem);
+    for component in ["kv", "settings"] {
+        let application = Application::new(&status, component);
+        application.save("key", "kept").await.unwrap();
+    }
+    replug.process_of("settings").await.kill();
+    assert_eq!(Application::new(&status, "settings").get("key").await.unwrap(), "kept");
+    replug.stop(&home).await;
 }
 
 /// A home that others pass through, with the misbehaving plugin in it.

@@ -1,9 +1,6 @@
 //! replug as the first process of a container, to which the kernel gives every orphan.
 
-use std::process::Stdio;
-
 use rustix::process::Signal;
-use tokio::process::Command;
 
 use crate::rig::{Home, Process, Replug, misbehave};
 
@@ -29,26 +26,15 @@ fn containers_can_be_made() -> bool {
     made
 }
 
+/// Orphans are told of where there is much to be told.
+const LOG: &str = "REPLUG_LOG=info,replug_supervisor::process=debug";
+
 const CONTAINER: [&str; 4] = ["--pid", "--fork", "--mount-proc", "--kill-child"];
 
 /// Starts replug as the first process of a container. What is started is the container; its only
 /// child is replug.
 fn start(home: &Home) -> Replug {
-    Replug::spawn_with(home, |command| {
-        let replug = command.as_std();
-        let mut container = Command::new("unshare");
-        container.args(CONTAINER).arg(replug.get_program()).args(replug.get_args());
-        for (name, value) in replug.get_envs() {
-            match value {
-                Some(value) => container.env(name, value),
-                None => container.env_remove(name),
-            };
-        }
-        container.env("REPLUG_LOG", "info,replug_supervisor::process=debug");
-        container.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        *command = container;
-        command
-    })
+    Replug::spawn_under(home, "unshare", &[&CONTAINER[..], &["env", LOG]].concat())
 }
 
 #[tokio::test]

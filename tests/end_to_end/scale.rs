@@ -1,10 +1,8 @@
 //! Many plugins: what replug takes for them, and what becomes of them when it is killed.
 
 use std::fmt::Write as _;
-use std::process::Stdio;
 
 use rustix::process::Signal;
-use tokio::process::Command;
 
 use crate::rig::{Home, Replug, Status, misbehave};
 
@@ -48,20 +46,7 @@ async fn none_of_a_hundred_plugins_outlives_a_killed_replug_and_the_next_start_i
 #[tokio::test]
 async fn replug_takes_the_open_files_that_it_may_have_and_plugins_get_what_it_was_started_with() {
     let home = Home::new(&format!("[plugins.store]\ncommand = [{:?}, \"well\"]\n", misbehave()));
-    let mut replug = Replug::spawn_with(&home, |command| {
-        let replug = command.as_std();
-        let mut limited = Command::new("prlimit");
-        limited.arg("--nofile=300:2000").arg(replug.get_program()).args(replug.get_args());
-        for (name, value) in replug.get_envs() {
-            match value {
-                Some(value) => limited.env(name, value),
-                None => limited.env_remove(name),
-            };
-        }
-        limited.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        *command = limited;
-        command
-    });
+    let mut replug = Replug::spawn_under(&home, "prlimit", &["--nofile=300:2000"]);
     replug.until_ready("store").await;
     assert_eq!(open_files(replug.pid()), ["2000", "2000"]);
     let plugin = replug.process_of("store").await;

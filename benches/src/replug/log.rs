@@ -64,6 +64,13 @@ impl Log {
         self.lives.borrow().by_name.values().map(|life| life.pid).collect()
     }
 
+    /// The processes of the latest generations of those plugins that `wanted` is true of.
+    pub(super) fn pids_of(&self, wanted: impl Fn(&str) -> bool) -> Vec<u32> {
+        let lives = self.lives.borrow();
+        let wanted = lives.by_name.iter().filter(|(plugin, _)| wanted(plugin));
+        wanted.map(|(_, life)| life.pid).collect()
+    }
+
     /// Waits until `wanted` is true of the plugins, and gives what it is then of one of them.
     pub(super) async fn until(
         &mut self,

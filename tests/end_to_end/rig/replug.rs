@@ -80,6 +80,24 @@ impl Replug {
         Self { child, mark, log, reader, plan: home.plan() }
     }
 
+    /// As [`Self::spawn`], started by another program, which executes what follows its arguments.
+    pub(crate) fn spawn_under(home: &Home, program: &str, args: &[&str]) -> Self {
+        Self::spawn_with(home, |command| {
+            let replug = command.as_std();
+            let mut other = Command::new(program);
+            other.args(args).arg(replug.get_program()).args(replug.get_args());
+            for (name, value) in replug.get_envs() {
+                match value {
+                    Some(value) => other.env(name, value),
+                    None => other.env_remove(name),
+                };
+            }
+            other.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+            *command = other;
+            command
+        })
+    }
+
     /// Starts `replug daprd` with these flags and waits for nothing. Its log is on standard output.
     pub(crate) fn spawn_daprd(home: &Home, flags: &[String]) -> Self {
         let mark = mark();
