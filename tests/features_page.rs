@@ -127,12 +127,13 @@ fn every_built_in_is_in_the_page_and_no_other() {
 fn the_metrics_that_the_page_has_are_those_that_are_kept() {
     let source = read("runtime/src/telemetry.rs");
     let source = source.split("#[cfg(test)]").next().unwrap();
+    let source = source.to_owned() + &read("runtime/src/telemetry/pubsub.rs");
     let mut kept = BTreeSet::new();
     for part in source.split("make.").skip(1) {
         let Some(name) = part.split('"').nth(1).filter(|name| name.starts_with("dapr_")) else {
             continue;
         };
-        if part.starts_with("operations(") {
+        if part.starts_with("operations(") || part.starts_with("counted(") {
             kept.extend(["latencies", "count"].map(|what| format!("{name}_{what}")));
         } else {
             kept.insert(name.to_owned());

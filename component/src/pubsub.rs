@@ -124,6 +124,9 @@ pub struct SubscribeRequest {
     pub topic: String,
     /// Particulars for the component.
     pub metadata: Metadata,
+    /// How many messages the subscriber gathers before it answers the first of them; zero is one. A
+    /// component that keeps the next message back for an answer hands out this many.
+    pub at_once: usize,
 }
 
 /// Publishes one message.

@@ -9,6 +9,7 @@ mod discovery;
 mod grpc;
 mod health;
 mod http;
+pub(crate) mod path;
 mod settings;
 mod stream;
 mod tls;

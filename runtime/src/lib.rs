@@ -18,8 +18,10 @@ pub mod plugin;
 pub mod registry;
 pub mod resources;
 mod slot;
+pub mod subscriptions;
 pub mod telemetry;
 pub mod topics;
 
 pub use gate::{Because, TurnedAway};
+pub use messaging::{BadCondition, Condition};
 pub use slot::Slot;

@@ -2,12 +2,22 @@
 //! subscription's messages reach whoever handles them.
 
 pub(crate) mod cloud_event;
+mod condition;
 pub(crate) mod content_type;
 mod courier;
 mod event;
+mod expression;
+mod gathering;
+mod raw;
+mod routes;
+mod settling;
 mod subscriber;
 pub(crate) mod topic_event;
 
-pub(crate) use self::courier::{Courier, Outcome};
+pub use self::condition::{BadCondition, Condition};
+pub(crate) use self::courier::{Batch, Courier, Entry, Outcome};
 pub(crate) use self::event::Event;
+pub(crate) use self::gathering::Gathering;
+pub(crate) use self::raw::is_raw;
+pub(crate) use self::routes::{Routes, Rule};
 pub(crate) use self::subscriber::Subscriber;

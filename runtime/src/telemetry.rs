@@ -5,6 +5,8 @@
 //! a look-up for each metric; a series is made once, by the first call that has its labels. Where
 //! nothing is measured there is no `Telemetry`, and a call costs a look at that.
 
+mod pubsub;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -12,6 +14,8 @@ use prometheus::{
     CounterVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
 };
 
+use self::pubsub::PubSub;
+pub(crate) use self::pubsub::{BulkIngress, Ingress, Processed};
 use crate::resources::MetricsSettings;
 
 /// Upper bounds of latencies in milliseconds, as Dapr has them.
@@ -45,6 +49,7 @@ pub struct Telemetry {
     grpc: Grpc,
     state: Operations,
     secret: Operations,
+    pubsub: PubSub,
     loaded: IntCounter,
     init: IntCounterVec,
     init_failed: IntCounterVec,
@@ -139,6 +144,7 @@ impl Telemetry {
         };
         let state = make.operations("dapr_component_state");
         let secret = make.operations("dapr_component_secret");
+        let pubsub = PubSub::new(&make);
         let loaded = make.counter("dapr_runtime_component_loaded", &[]);
         let init = make.counter("dapr_runtime_component_init_total", &["component"]);
         let failed = ["component", "reason", "componentName"];
@@ -155,6 +161,7 @@ impl Telemetry {
             grpc,
             state,
             secret,
+            pubsub,
             loaded,
             init,
             init_failed,

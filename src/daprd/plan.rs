@@ -167,7 +167,7 @@ fn told(wrong: Wrong) -> Told {
         WrongWith::Component if wrong.severity == Severity::Warning => {
             tracing::error!(target: SCOPE, "Ignoring error processing component: {}", wrong.message);
         }
-        WrongWith::Component => return Told::Fatal(wrong.message),
+        WrongWith::Component | WrongWith::Subscription => return Told::Fatal(wrong.message),
     }
     Told::Logged
 }

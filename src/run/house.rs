@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use replug_runtime::api::{ApiSettings, ApiToken, BindCause, Bound, Given};
 use replug_runtime::registry::Registry;
+use replug_runtime::subscriptions::Subscriptions;
 use replug_supervisor::activation::passed_sockets;
 use replug_supervisor::control::ControlSocket;
 use replug_supervisor::events::{Journal, Kind, about};
@@ -45,6 +46,7 @@ pub(super) struct House {
     /// There where replug is in daprd's place.
     pub(super) daprd: Option<Arc<Daprd>>,
     pub(super) registry: Arc<Registry>,
+    pub(super) subscriptions: Subscriptions,
     pub(super) run: Arc<RunFolder>,
     pub(super) control: Arc<ControlSocket>,
     pub(super) watch: SocketWatch,
@@ -118,6 +120,9 @@ impl House {
         let metrics = Metrics::listen(&plan, metrics.as_ref()).map_err(Failure::failed)?;
         let telemetry = metrics.telemetry.clone();
         let mut settings = addresses::settings(&plan, VERSION, api_token(), telemetry);
+        let subscriptions = Subscriptions::default();
+        subscriptions.declare(plan.subscriptions());
+        settings.subscriptions = subscriptions.clone();
         let apis = match &daprd {
             None => Bound::bind_or_take(settings, given).await.map_err(Failure::failed)?,
             Some(daprd) => {
@@ -172,6 +177,7 @@ impl House {
         let registry = Arc::new(Registry::new(&plan.runtime.app_id, &namespace()));
         let house = Self {
             registry,
+            subscriptions,
             run: Arc::new(run),
             control: Arc::new(control),
             watch,

@@ -8,8 +8,9 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join_all};
 use replug_runtime::api::{Bound, Ending, ListenAddress, Phase, ShutdownRequest};
 use replug_runtime::app::{AppSettings, Application};
-use replug_runtime::inputs;
 use replug_runtime::registry::Registry;
+use replug_runtime::subscriptions::Subscriptions;
+use replug_runtime::{inputs, subscriptions};
 use replug_supervisor::control::{About, UpgradeDesk};
 use replug_supervisor::notify::Notify;
 use replug_supervisor::output::{PluginLog, PluginLogEnd};
@@ -106,7 +107,7 @@ pub(super) struct Life {
     /// What follows the application; it ends with this.
     attending: JoinSet<()>,
     /// What is delivered to it comes while this is held.
-    end_deliveries: Option<oneshot::Sender<()>>,
+    end_deliveries: Option<watch::Sender<()>>,
     delivering: JoinSet<()>,
     /// Says how serving the APIs ends.
     end: Option<oneshot::Sender<Ending>>,
@@ -200,13 +201,20 @@ impl Life {
         if let Some(application) = application.clone() {
             attending.spawn(async move { match application.attend().await {} });
         }
-        let (end_deliveries, deliveries_end) = oneshot::channel::<()>();
+        let (end_deliveries, deliveries_end) = watch::channel(());
         let mut delivering = JoinSet::new();
         if let Some(application) = application.clone() {
-            let registry = house.registry.clone();
-            delivering.spawn(inputs::deliver(registry, application, async move {
-                let _ = deliveries_end.await;
-            }));
+            let end = || {
+                let mut end = deliveries_end.clone();
+                // Nothing is sent: whoever holds the other end lets go of it.
+                async move { drop(end.changed().await) }
+            };
+            let (registry, to) = (house.registry.clone(), application.clone());
+            delivering.spawn(inputs::deliver(registry, to, end()));
+            let (registry, known) = (house.registry.clone(), house.subscriptions.clone());
+            let telemetry = house.metrics.telemetry.clone();
+            let delivered = subscriptions::deliver(registry, application, known, telemetry, end());
+            delivering.spawn(delivered);
         }
 
         let (end, ended) = oneshot::channel();
@@ -224,6 +232,7 @@ impl Life {
             house.notify.clone(),
         );
         let present = reloader.present();
+        attending.spawn(declare_subscriptions(present.clone(), house.subscriptions.clone()));
         let (end_reloads, reloads_end) = oneshot::channel();
         let mut reloading = JoinSet::new();
         reloading.spawn(reloader.run(reloads_end));
@@ -487,6 +496,16 @@ async fn declare(plan: Plan, registry: Arc<Registry>) -> Result<(), Failure> {
         tracing::error!("{error}");
     }
     Ok(())
+}
+
+/// Has those subscriptions declared that are in the plan, as reloads make it.
+async fn declare_subscriptions(mut plan: watch::Receiver<Plan>, subscriptions: Subscriptions) {
+    loop {
+        subscriptions.declare(plan.borrow_and_update().subscriptions());
+        if plan.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Has the plan read again whenever SIGHUP asks for it. Those that come meanwhile are taken as one.

@@ -31,6 +31,7 @@ mod resources;
 mod runtime;
 mod secret;
 mod stores;
+mod subscription;
 mod surroundings;
 mod syntax;
 mod value;
@@ -47,7 +48,7 @@ use nix::sys::signal::Signal;
 use replug_component::ComponentType;
 use replug_runtime::app::AppSettings;
 use replug_runtime::component::ComponentSpec;
-use replug_runtime::resources::{Configuration, Resources};
+use replug_runtime::resources::{Configuration, Resources, SubscriptionResource};
 
 use crate::files::Watching;
 use crate::health::HealthPolicy;
@@ -82,6 +83,8 @@ pub struct Plan {
     /// What `[components.NAME]` says, in the order of the file, then those of its resources. No two
     /// have one name.
     pub components: Vec<ComponentSpec>,
+    /// What `[[subscriptions]]` says, in the order of the file.
+    pub subscriptions: Vec<SubscriptionResource>,
     /// What Dapr's YAML in the folders of `resources` declares, as it is written there.
     pub resources: Resources,
     /// What the files of `configuration` say together.
@@ -237,6 +240,11 @@ impl Plan {
     #[must_use]
     pub fn check(source: String, path: &Path, surroundings: &Surroundings) -> Checked {
         reader::read(source, path, surroundings)
+    }
+
+    /// What the application is told of: its own subscriptions, then those of its resources.
+    pub fn subscriptions(&self) -> impl Iterator<Item = &SubscriptionResource> {
+        self.subscriptions.iter().chain(&self.resources.subscriptions)
     }
 
     /// The plugin of that name.

@@ -21,6 +21,8 @@ mod control_clients;
 mod dapr_sdk;
 mod daprd;
 mod declared;
+mod deliveries;
+mod deliveries_storm;
 mod failures;
 mod features_page;
 mod first_process;

@@ -69,15 +69,16 @@ impl From<pb::BulkPublishResponseFailedEntry> for FailedEntry {
     }
 }
 
+/// How many messages are handed out before an answer is no matter of the contract.
 impl From<SubscribeRequest> for pb::Topic {
-    fn from(SubscribeRequest { topic, metadata }: SubscribeRequest) -> Self {
+    fn from(SubscribeRequest { topic, metadata, at_once: _ }: SubscribeRequest) -> Self {
         Self { name: topic, metadata }
     }
 }
 
 impl From<pb::Topic> for SubscribeRequest {
     fn from(pb::Topic { name, metadata }: pb::Topic) -> Self {
-        Self { topic: name, metadata }
+        Self { topic: name, metadata, at_once: 0 }
     }
 }
 

@@ -7,6 +7,7 @@ use super::listener::ListenAddress;
 use super::token::ApiToken;
 use crate::app::AppSettings;
 use crate::resources::SecretScope;
+use crate::subscriptions::Subscriptions;
 use crate::telemetry::Telemetry;
 
 /// The largest request or answer, in bytes, unless the settings say otherwise.
@@ -54,6 +55,8 @@ pub struct ApiSettings {
     pub cors: Vec<String>,
     /// Whether calls are logged; none: they are not.
     pub call_log: Option<ApiCallLog>,
+    /// What the application subscribes to, shown by the metadata API.
+    pub subscriptions: Subscriptions,
     /// Where calls are measured; none: they are not.
     pub telemetry: Option<Arc<Telemetry>>,
 }
@@ -88,6 +91,7 @@ impl ApiSettings {
             secret_scopes: Vec::new(),
             cors: Vec::new(),
             call_log: None,
+            subscriptions: Subscriptions::default(),
             telemetry: None,
         }
     }

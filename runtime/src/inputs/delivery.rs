@@ -1,11 +1,10 @@
 //! From one event to the application, and from its answer back.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
+use http::{HeaderName, HeaderValue, Method, Request, header};
 use replug_component::Context;
 use replug_component::binding::{Event, InvokeRequest};
 use replug_proto::dapr::runtime::v1 as pb;
@@ -13,7 +12,7 @@ use replug_proto::dapr::runtime::v1::binding_event_response::BindingEventConcurr
 use tonic::metadata::{AsciiMetadataKey, MetadataMap};
 
 use crate::api::dapr::binding::invoke;
-use crate::app::{Application, Callbacks, Channel, HttpChannel};
+use crate::app::{Application, Callbacks, Channel, HttpChannel, path};
 use crate::registry::Registry;
 
 /// What other bindings are asked to do that the application's answer goes to.
@@ -49,7 +48,7 @@ impl Delivery {
         route: Option<&str>,
     ) -> Self {
         let route = route.unwrap_or(binding);
-        let (binding, path) = (binding.to_owned(), path(route));
+        let (binding, path) = (binding.to_owned(), path::of_route(route));
         Self { registry, application, binding, path }
     }
 
@@ -139,34 +138,5 @@ impl Delivery {
                 return;
             }
         }
-    }
-}
-
-/// A route as a path: with a slash before it, and what cannot stand in one escaped.
-fn path(route: &str) -> String {
-    let route = route.trim_start_matches('/');
-    let mut path = String::with_capacity(route.len() + 1);
-    path.push('/');
-    for byte in route.bytes() {
-        if byte.is_ascii_graphic() && !br#""<>\^`{|}#"#.contains(&byte) {
-            path.push(char::from(byte));
-        } else {
-            // A string takes every write.
-            let _ = write!(path, "%{byte:02X}");
-        }
-    }
-    if path.parse::<Uri>().is_ok() { path } else { "/".to_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_route_is_a_path_whatever_is_in_it() {
-        assert_eq!(path("timer"), "/timer");
-        assert_eq!(path("/a/b?x=1"), "/a/b?x=1");
-        assert_eq!(path("my timer"), "/my%20timer");
-        assert_eq!(path("zeit-ü#1"), "/zeit-%C3%BC%231");
     }
 }

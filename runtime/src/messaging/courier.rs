@@ -1,6 +1,8 @@
 //! Who brings an event to those that handle it.
 
 use async_trait::async_trait;
+use futures_util::future::join_all;
+use replug_component::pubsub::Message;
 
 use super::Event;
 
@@ -9,6 +11,33 @@ use super::Event;
 pub(crate) trait Courier: Send + Sync + 'static {
     /// Delivers one event, and tells what became of it.
     async fn deliver(&self, event: &Event, path: &str) -> Outcome;
+
+    /// Delivers several at once, and tells of each what became of it, in their order.
+    async fn deliver_all(&self, batch: &Batch<'_>) -> Vec<Outcome> {
+        join_all(batch.entries.iter().map(|entry| self.deliver(&entry.event, batch.path))).await
+    }
+}
+
+/// Several events of one topic for one handler.
+#[derive(Debug)]
+pub(crate) struct Batch<'b> {
+    pub(crate) pubsub: &'b str,
+    /// The topic that was subscribed to.
+    pub(crate) topic: &'b str,
+    pub(crate) path: &'b str,
+    /// They came in no envelope, and go in none.
+    pub(crate) raw: bool,
+    pub(crate) entries: Vec<&'b Entry>,
+}
+
+/// One event of several.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// Tells it from the others.
+    pub(crate) id: String,
+    /// The message that it came in.
+    pub(crate) message: Message,
+    pub(crate) event: Event,
 }
 
 /// What became of an event.
@@ -19,9 +48,10 @@ pub(crate) enum Outcome {
     /// It is not wanted: it goes to the dead letter topic, where there is one, and is not delivered
     /// again.
     Dropped,
+    /// There is nobody to handle it where it was to go, which is the same.
+    NoHandler,
     /// It was not handled, for this reason.
     Failed(String),
     /// Whoever had it is being torn down: it counts as never delivered.
-    #[allow(dead_code)] // For deliveries that a stop cuts off.
     TornDown,
 }

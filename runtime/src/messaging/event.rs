@@ -29,7 +29,6 @@ pub(crate) struct Event {
     /// Its data, where it came in binary mode.
     pub(crate) data: Option<Bytes>,
     /// What applications get over HTTP.
-    #[allow(dead_code)] // The HTTP channel's.
     pub(crate) body: Bytes,
     /// The component.
     pub(crate) pubsub: String,

@@ -1,23 +1,20 @@
-//! One subscription of an application: what it is to, and what happens to each of its messages.
+//! One subscription of an application: what it is to, and how it is kept.
 //!
-//! A message that was not handled goes to the dead letter topic where there is one, and back to the
-//! component else. It is acknowledged only when one of these is done, or it was handled or dropped.
 //! Whatever becomes of the component, its plugin or its declaration, the subscription is made again.
+//! What happens to each of its messages is in `settling`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use replug_component::pubsub::{Delivery, Message, PublishRequest, SubscribeRequest, Subscription};
+use replug_component::pubsub::{Delivery, SubscribeRequest, Subscription};
 use replug_component::{Context, Error, Metadata};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
-use super::{Courier, Event, Outcome, event};
+use super::gathering::Gathered;
+use super::{Courier, Gathering, Routes};
 use crate::registry::{PubSubComponent, Registry};
+use crate::telemetry::Telemetry;
 use crate::topics::Use;
-
-/// How long a dead letter may take to be published.
-const DEAD_LETTER: Duration = Duration::from_secs(30);
 
 /// How long the first pause is before it is subscribed again after a failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -38,8 +35,12 @@ pub(crate) struct Subscriber {
     pub(crate) raw: bool,
     /// Where messages go that are not handled.
     pub(crate) dead_letter: Option<String>,
-    /// What handles every event.
-    pub(crate) path: String,
+    /// What handles which event.
+    pub(crate) routes: Routes,
+    /// Messages are delivered several at a time.
+    pub(crate) gathering: Option<Gathering>,
+    /// Where deliveries are counted, if they are.
+    pub(crate) telemetry: Option<Arc<Telemetry>>,
 }
 
 /// A subscription that was made.
@@ -96,11 +97,13 @@ impl Subscriber {
     ) -> Result<Option<Subscription>, Error> {
         let Some(present) = component.slot.present() else { return Ok(None) };
         let topic = component.topics.load().at_broker(&self.topic).into_owned();
-        let request = SubscribeRequest { topic, metadata: self.metadata.clone() };
+        let at_once = self.gathering.map_or(1, |gathering| gathering.most);
+        let request = SubscribeRequest { topic, metadata: self.metadata.clone(), at_once };
         present.subscribe(&Context::default(), request).await.map(Some)
     }
 
     /// Has the courier deliver what comes, until `stop` is over; then waits for what is under way.
+    /// What is gathered by then was never delivered.
     pub(crate) async fn run(
         self: Arc<Self>,
         subscribed: Subscribed,
@@ -110,15 +113,33 @@ impl Subscriber {
         let mut under_way = JoinSet::new();
         let deliver = async {
             let mut subscription = subscribed.subscription;
+            let mut gathered = self.gathering.map(Gathered::new);
             loop {
+                let due = async {
+                    match &mut gathered {
+                        Some(gathered) => gathered.due().await,
+                        None => std::future::pending().await,
+                    }
+                };
                 tokio::select! {
-                    delivery = subscription.next() => match delivery {
-                        Some(delivery) => {
+                    delivery = subscription.next() => match (delivery, &mut gathered) {
+                        (Some(delivery), None) => {
                             let (this, courier) = (self.clone(), courier.clone());
                             under_way.spawn(async move { this.handle(delivery, &*courier).await });
                         }
-                        None => subscription = self.subscribe().await.subscription,
+                        (Some(delivery), Some(gathered)) => {
+                            if let Some(batch) = gathered.add(delivery) {
+                                self.clone().send(batch, &courier, &mut under_way);
+                            }
+                        }
+                        (None, gathered) => {
+                            if let Some(gathered) = gathered {
+                                self.clone().send(gathered.take(), &courier, &mut under_way);
+                            }
+                            subscription = self.subscribe().await.subscription;
+                        }
                     },
+                    batch = due => self.clone().send(batch, &courier, &mut under_way),
                     Some(_) = under_way.join_next(), if !under_way.is_empty() => {}
                 }
             }
@@ -130,67 +151,15 @@ impl Subscriber {
         while under_way.join_next().await.is_some() {}
     }
 
-    async fn handle(&self, Delivery { message, acker }: Delivery, courier: &impl Courier) {
-        let failure = match self.delivered(&message, courier).await {
-            Outcome::Handled => return acker.ack(),
-            Outcome::TornDown => return,
-            Outcome::Dropped => match self.dead_letter(&message).await {
-                Ok(_) => return acker.ack(),
-                Err(error) => error.to_string(),
-            },
-            Outcome::Failed(error) => error,
-        };
-        let Self { pubsub, topic, .. } = self;
-        tracing::error!(pubsub, topic, "a message was not handled: {failure}");
-        match self.dead_letter(&message).await {
-            Ok(true) => acker.ack(),
-            Ok(false) | Err(_) => acker.nack(failure),
+    fn send(
+        self: Arc<Self>,
+        batch: Vec<Delivery>,
+        courier: &Arc<impl Courier>,
+        under_way: &mut JoinSet<()>,
+    ) {
+        if !batch.is_empty() {
+            let courier = courier.clone();
+            under_way.spawn(async move { self.handle_all(batch, &*courier).await });
         }
-    }
-
-    /// What became of a message. One that is not worth delivering counts as dropped.
-    async fn delivered(&self, message: &Message, courier: &impl Courier) -> Outcome {
-        let topic = match self.registry.pubsub(&self.pubsub) {
-            Ok(component) => component.topics.load().for_app(&message.topic).to_owned(),
-            Err(_) => message.topic.clone(),
-        };
-        match Event::read(message, self.raw, &self.pubsub, &topic) {
-            Ok(event) if event.has_expired() => {
-                let (pubsub, id) = (&self.pubsub, event.text("id"));
-                tracing::warn!(pubsub, topic, id, "an event has expired and is dropped");
-                Outcome::Dropped
-            }
-            Ok(event) => courier.deliver(&event, &self.path).await,
-            Err(error) => Outcome::Failed(format!("it is no CloudEvent: {error}")),
-        }
-    }
-
-    /// Publishes a message to the dead letter topic, as it came. False where there is none.
-    async fn dead_letter(&self, message: &Message) -> Result<bool, Error> {
-        let Some(topic) = &self.dead_letter else { return Ok(false) };
-        let published = async {
-            let gone = |_| Error::Failed(format!("pubsub '{}' not found", self.pubsub));
-            let component = self.registry.pubsub(&self.pubsub).map_err(gone)?;
-            let topics = component.topics.load_full();
-            if !topics.allow(Use::Publish, topic) {
-                let refused = format!("the application may not publish to topic {topic}");
-                return Err(Error::Failed(refused));
-            }
-            let request = PublishRequest {
-                data: message.data.clone(),
-                pubsub_name: self.pubsub.clone(),
-                topic: topics.at_broker(topic).into_owned(),
-                metadata: event::metadata(message, &self.pubsub),
-                content_type: message.content_type.clone(),
-            };
-            let cx = Context::default();
-            component.slot.component(&cx).await?.publish(&cx, request).await
-        };
-        let late = |_| Error::Failed("it took too long".into());
-        let published = timeout(DEAD_LETTER, published).await.map_err(late).and_then(|done| done);
-        published.map(|()| true).inspect_err(|error| {
-            let pubsub = &self.pubsub;
-            tracing::error!(pubsub, topic, "cannot publish to the dead letter topic: {error}");
-        })
     }
 }

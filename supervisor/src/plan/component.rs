@@ -89,8 +89,8 @@ pub(super) fn read(
     Declared { name, spec, component_type, secrets: secrets.unwrap_or_default() }
 }
 
-/// Whether the component is for this application: where none is listed, it is for every one.
-fn scopes(section: &mut Section<'_>, app_id: &str, findings: &mut Findings<'_>) -> bool {
+/// Whether what a table declares is for this application: where none is listed, it is for every one.
+pub(super) fn scopes(section: &mut Section<'_>, app_id: &str, findings: &mut Findings<'_>) -> bool {
     let wanted = "an array of application names, such as [\"checkout\"]";
     let Some(listed) = section.get("scopes").and_then(|entry| entry.array(wanted, findings)) else {
         return true;

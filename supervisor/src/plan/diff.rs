@@ -11,7 +11,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use replug_runtime::component::ComponentSpec;
-use replug_runtime::resources::Resources;
+use replug_runtime::resources::{Resources, SubscriptionResource};
 
 use super::{Plan, PluginSpec, RuntimeSettings};
 
@@ -32,6 +32,8 @@ pub struct Change {
     pub unchanged_components: usize,
     /// Where resources are, and what they declare, where one of them differs.
     pub resources: Option<(Vec<PathBuf>, Resources)>,
+    /// What `[[subscriptions]]` says, where that differs.
+    pub subscriptions: Option<Vec<SubscriptionResource>>,
     /// The names of all plugins, where their order in the plan is not what adding and removing make
     /// of the old one.
     plugin_order: Option<Vec<String>>,
@@ -111,6 +113,8 @@ impl Change {
             unchanged_plugins,
             unchanged_components,
             resources: resources(old, new),
+            subscriptions: (old.subscriptions != new.subscriptions)
+                .then(|| new.subscriptions.clone()),
             plugin_order: None,
             component_order: None,
         };
@@ -128,6 +132,7 @@ impl Change {
             && self.components.is_empty()
             && self.at_next_start.is_empty()
             && self.resources.is_none()
+            && self.subscriptions.is_none()
             && self.plugin_order.is_none()
             && self.component_order.is_none()
     }
@@ -166,6 +171,9 @@ impl Change {
         if let Some((folders, resources)) = &self.resources {
             plan.runtime.resources.clone_from(folders);
             plan.resources.clone_from(resources);
+        }
+        if let Some(subscriptions) = &self.subscriptions {
+            plan.subscriptions.clone_from(subscriptions);
         }
         if let Some(order) = &self.plugin_order {
             arrange(&mut plan.plugins, order, |spec| &spec.name);
@@ -326,6 +334,9 @@ impl fmt::Display for Change {
                 write!(f, " ({})", keys.join(", "))?;
             }
             writeln!(f)?;
+        }
+        if self.subscriptions.is_some() {
+            writeln!(f, "subscriptions: changed")?;
         }
         for key in &self.at_next_start {
             writeln!(f, "{key}: changed, takes effect at the next start of replug")?;

@@ -18,7 +18,7 @@ use super::place::{Fault, Findings, Place, TextId, join};
 use super::plugin::Defaults;
 use super::{
     Plan, PluginSpec, Surroundings, app, component, include, order, plugin, program, references,
-    resources, runtime, stores, syntax, value, variables,
+    resources, runtime, stores, subscription, syntax, value, variables,
 };
 
 /// Reads the text, and those that it includes, into a plan, if it is one, and everything that is
@@ -64,12 +64,16 @@ pub(super) fn read(source: String, path: &Path, surroundings: &Surroundings) -> 
     };
     let mut plugins = read_plugins(top.get("plugins"), &mut findings);
     let mut components = read_components(top.get("components"), &mut findings);
+    let app_id = &settings.values.app_id;
+    let mut subscriptions = subscription::read(top.get("subscriptions"), app_id, &mut findings);
     top.finish(&[], &mut findings);
     for (text, tree) in &included {
         let mut top = Section::top(*text, tree);
         include::nothing_else(&mut top, path, &mut findings);
         plugins.extend(read_plugins(top.get("plugins"), &mut findings));
         components.extend(read_components(top.get("components"), &mut findings));
+        let entry = top.get("subscriptions");
+        subscriptions.extend(subscription::read(entry, app_id, &mut findings));
         top.finish(&[], &mut findings);
     }
     include::once_each(&mut plugins, "plugins", &mut findings);
@@ -87,6 +91,8 @@ pub(super) fn read(source: String, path: &Path, surroundings: &Surroundings) -> 
         taken: components.iter().map(|it| it.value.name.clone()).collect(),
         surroundings,
     });
+    let specs = (!runtime.resources.is_empty()).then_some(&*found.specs);
+    subscription::check(&subscriptions, &components, specs, &mut findings);
     stores::check(&plugins, &components, &found.specs, &mut findings);
     for wrong in wrong.into_iter().chain(found.wrong) {
         wrong.tell(&mut findings);
@@ -104,6 +110,7 @@ pub(super) fn read(source: String, path: &Path, surroundings: &Surroundings) -> 
         components: (components.into_iter().filter_map(|it| it.value.spec))
             .chain(found.specs)
             .collect(),
+        subscriptions: subscriptions.into_iter().map(|it| it.subscription).collect(),
         resources: found.resources,
         configuration,
     });

@@ -5,9 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
+use replug_runtime::Condition;
 use replug_runtime::component::ComponentSpec;
 use replug_runtime::resources::{
-    ComponentResource, Configuration, Loaded, Names, Problem, Resources, load,
+    ComponentResource, Configuration, Loaded, Names, Problem, Resources, SubscriptionResource, load,
 };
 
 use super::diagnostic::{Checked, Severity};
@@ -48,6 +49,8 @@ pub enum WrongWith {
     Value,
     /// A component cannot be made at all.
     Component,
+    /// A subscription has a rule whose condition is wrong.
+    Subscription,
     /// A folder, or a file of configuration, cannot be read.
     Folder,
 }
@@ -117,7 +120,9 @@ pub(super) fn read(wanted: &Wanted<'_>) -> Found {
         let message = duplicate.to_string();
         found.wrong.push(Wrong { with, severity, file, line, message, help });
     }
-    found.resources.subscriptions = resources.subscriptions;
+    for subscription in resources.subscriptions {
+        found.subscription(subscription);
+    }
     for component in resources.components {
         found.component(component, wanted, &names);
     }
@@ -142,6 +147,23 @@ fn place(text: &str) -> (PathBuf, Option<usize>) {
 // === impl Found ===
 
 impl Found {
+    /// Takes a subscription in whose conditions are ones.
+    fn subscription(&mut self, subscription: SubscriptionResource) {
+        let conditions = subscription.rules.iter().map(|rule| rule.condition.as_str());
+        let wrong = conditions.filter(|text| !text.is_empty()).find_map(|text| {
+            let error = Condition::new(text).err()?;
+            Some(format!("subscription {}: {text:?} is no condition: {error}", subscription.name))
+        });
+        let Some(message) = wrong else {
+            self.resources.subscriptions.push(subscription);
+            return;
+        };
+        let (file, line) = place(&subscription.place);
+        let (with, severity) = (WrongWith::Subscription, Severity::Error);
+        let help = Some("write an expression of CEL about `event`, such as event.type == 'a'");
+        self.wrong.push(Wrong { with, severity, file, line, message, help });
+    }
+
     fn component(&mut self, component: ComponentResource, wanted: &Wanted<'_>, names: &Names) {
         let (file, line) = place(&component.place);
         let mut wrong = |with, severity, message, help| {

@@ -13,6 +13,7 @@ mod instances;
 mod resources;
 mod secrets;
 mod shown;
+mod subscriptions;
 mod syntax;
 mod values;
 

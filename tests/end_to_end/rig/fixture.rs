@@ -73,6 +73,12 @@ pub(crate) fn mailbox() -> &'static str {
     BUILT.get_or_init(|| built("mailbox", "samples/rust/src"))
 }
 
+/// The sample pubsub in Rust, of the same package.
+pub(crate) fn post() -> &'static str {
+    static BUILT: OnceLock<String> = OnceLock::new();
+    BUILT.get_or_init(|| built("post", "samples/rust/src"))
+}
+
 /// A binary of this build. Cargo is asked for it unless it is younger than its sources.
 fn built(binary: &str, sources: &str) -> String {
     let target = target();
@@ -91,7 +97,7 @@ fn built(binary: &str, sources: &str) -> String {
             // with other features.
             .args(["--package=replug", "--package=notebook"])
             .args(["--example=misbehave", "--example=rust-application"])
-            .args(["--bin=notebook", "--bin=mailbox"]));
+            .args(["--bin=notebook", "--bin=mailbox", "--bin=post"]));
     }
     text(&binary)
 }

@@ -20,7 +20,9 @@ mod tool;
 
 pub(crate) use called::Called;
 pub(crate) use client::Application;
-pub(crate) use fixture::{go_echo, go_folders, go_memory, mailbox, misbehave, notebook, run, text};
+pub(crate) use fixture::{
+    go_echo, go_folders, go_memory, mailbox, misbehave, notebook, post, run, text,
+};
 pub(crate) use hearer::Hearer;
 pub(crate) use home::Home;
 pub(crate) use led::Led;

@@ -8,6 +8,7 @@ use replug_component::{BuildingBlock, Features};
 use super::Dapr;
 use crate::go_duration;
 use crate::registry::{ComponentState, ComponentStatus};
+use crate::subscriptions::Origin;
 
 /// The entry that the runtime keeps for itself.
 const RUNTIME_VERSION: &str = "daprRuntimeVersion";
@@ -28,6 +29,17 @@ pub(super) struct Shown {
     pub(super) component_type: String,
     pub(super) version: String,
     pub(super) capabilities: Vec<String>,
+}
+
+/// One subscription, as the metadata API shows it.
+pub(super) struct ShownSubscription {
+    pub(super) pubsub: String,
+    pub(super) topic: String,
+    pub(super) metadata: BTreeMap<String, String>,
+    /// Conditions, empty where there is none, and paths.
+    pub(super) rules: Vec<(String, String)>,
+    pub(super) dead_letter_topic: String,
+    pub(super) origin: Origin,
 }
 
 /// How the application is asked for its health, as the metadata API shows it.
@@ -75,6 +87,28 @@ impl Dapr {
             })
             .map(shown)
             .collect()
+    }
+}
+
+impl Dapr {
+    /// What the application subscribes to.
+    pub(super) fn shown_subscriptions(&self) -> Vec<ShownSubscription> {
+        let all = self.settings.subscriptions.all().into_iter();
+        all.map(|subscription| {
+            let rules = subscription.routes.0.iter().map(|rule| {
+                let condition = rule.condition.as_ref().map_or("", |condition| condition.text());
+                (condition.to_owned(), rule.path.clone())
+            });
+            ShownSubscription {
+                pubsub: subscription.pubsub.clone(),
+                topic: subscription.topic.clone(),
+                metadata: subscription.metadata.clone().into_iter().collect(),
+                rules: rules.collect(),
+                dead_letter_topic: subscription.dead_letter_topic.clone(),
+                origin: subscription.origin,
+            }
+        })
+        .collect()
     }
 }
 

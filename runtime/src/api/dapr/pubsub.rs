@@ -5,6 +5,7 @@ mod failure;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use replug_component::pubsub::{
@@ -17,11 +18,10 @@ use self::failure::{Failing, not_an_event};
 use super::Dapr;
 use super::error::{ApiError, Front};
 use crate::messaging::cloud_event::{self, Published, Trace, ttl};
+use crate::messaging::is_raw;
 use crate::registry::PubSubComponent;
+use crate::telemetry::Telemetry;
 use crate::topics::Use;
-
-/// Metadata that asks for the bytes to be published as they are.
-const RAW: &str = "rawPayload";
 
 /// A topic that one call is about.
 pub(super) struct Topic<'a> {
@@ -31,6 +31,7 @@ pub(super) struct Topic<'a> {
     /// No envelope is put around messages.
     pub(super) raw: bool,
     metadata: Metadata,
+    telemetry: Option<&'a Telemetry>,
 }
 
 /// What became of several messages.
@@ -61,7 +62,8 @@ impl Dapr {
             return Err(failing.topic_empty(&metadata));
         }
         let raw = is_raw(&metadata).map_err(|cause| failing.metadata(&metadata, &cause))?;
-        Ok(Topic { component, failing, topic, raw, metadata })
+        let telemetry = self.settings.telemetry.as_deref();
+        Ok(Topic { component, failing, topic, raw, metadata, telemetry })
     }
 }
 
@@ -84,7 +86,9 @@ impl Topic<'_> {
             metadata,
             content_type: None,
         };
+        let begun = Instant::now();
         let published = component.publish(cx, request).await;
+        self.count(false, begun, published.is_ok());
         published.map_err(|error| self.failing.publish(self.topic, &error))
     }
 
@@ -106,18 +110,28 @@ impl Topic<'_> {
         let ids: Vec<String> = entries.iter().map(|entry| entry.entry_id.clone()).collect();
         let pubsub_name = self.failing.pubsub.to_owned();
         let request = BulkPublishRequest { entries, pubsub_name, topic, metadata };
+        let begun = Instant::now();
         if component.features().has(Features::BULK_PUBSUB) {
-            return Ok(match component.bulk_publish(cx, request).await {
+            let published = component.bulk_publish(cx, request).await;
+            self.count(true, begun, published.is_ok());
+            return Ok(match published {
                 Ok(failed) => BulkPublished::But(failed),
                 Err(error) => self.all_failed(ids, &error),
             });
         }
         let mut failed = each::publish(&*component, cx, request).await;
+        self.count(true, begun, failed.is_empty());
         if failed.is_empty() {
             return Ok(BulkPublished::But(Vec::new()));
         }
         let error = self.failing.publish(self.topic, &failed[0].1);
         Ok(BulkPublished::Failed(error, failed.drain(..).map(|(entry, _)| entry).collect()))
+    }
+
+    fn count(&self, bulk: bool, begun: Instant, success: bool) {
+        if let Some(telemetry) = self.telemetry {
+            telemetry.egress(self.failing.pubsub, self.topic, bulk, begun.elapsed(), success);
+        }
     }
 
     fn all_failed(&self, ids: Vec<String>, error: &Error) -> BulkPublished {
@@ -196,14 +210,5 @@ impl Topic<'_> {
     /// What the call is about when it fails.
     pub(super) fn failing(&self) -> &Failing<'_> {
         &self.failing
-    }
-}
-
-/// A truth as Go writes it; nothing is none.
-fn is_raw(metadata: &Metadata) -> Result<bool, String> {
-    match metadata.get(RAW).map(String::as_str) {
-        None | Some("" | "0" | "f" | "F" | "FALSE" | "false" | "False") => Ok(false),
-        Some("1" | "t" | "T" | "TRUE" | "true" | "True") => Ok(true),
-        Some(other) => Err(format!("{RAW} value must be a valid boolean: actual is '{other}'")),
     }
 }

@@ -13,7 +13,8 @@ use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use futures_util::stream;
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, FuturesUnordered};
 use replug_component::pubsub::{
     Acker, Delivery, Message, PubSub, PubSubType, PublishRequest, SubscribeRequest, Subscription,
 };
@@ -66,8 +67,10 @@ struct Queued {
 struct Reading {
     queue: UnboundedReceiver<Queued>,
     paused: watch::Receiver<bool>,
-    /// Of the message that was handed out last.
-    answer: Option<oneshot::Receiver<Result<(), String>>>,
+    /// How many messages are handed out before the first of them is answered.
+    at_once: usize,
+    /// Of those that are handed out.
+    answers: FuturesUnordered<oneshot::Receiver<Result<(), String>>>,
     listed: Listed,
 }
 
@@ -97,7 +100,7 @@ impl PubSub for Bus {
     async fn subscribe(
         &self,
         _cx: &Context,
-        SubscribeRequest { topic, .. }: SubscribeRequest,
+        SubscribeRequest { topic, at_once, .. }: SubscribeRequest,
     ) -> Result<Subscription, Error> {
         let (sender, queue) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(QUEUE));
@@ -110,7 +113,8 @@ impl PubSub for Bus {
             list.push(subscriber.clone());
             list
         });
-        let reading = Reading { queue, paused: self.paused.subscribe(), answer: None, listed };
+        let (at_once, answers) = (at_once.max(1), FuturesUnordered::new());
+        let reading = Reading { queue, paused: self.paused.subscribe(), at_once, answers, listed };
         Ok(Subscription::new(stream::unfold(reading, Reading::next)))
     }
 
@@ -152,17 +156,21 @@ impl Subscriber {
 
 impl Reading {
     async fn next(mut self) -> Option<(Delivery, Self)> {
-        if let Some(answer) = self.answer.take()
-            && let Ok(Err(error)) = answer.await
-        {
-            tracing::error!(topic = self.listed.topic, "a message was not handled: {error}");
-        }
-        let Queued { message, _room } = self.queue.recv().await?;
+        let Queued { message, _room } = loop {
+            let is_full = self.answers.len() >= self.at_once;
+            let answer = tokio::select! {
+                Some(answer) = self.answers.next(), if !self.answers.is_empty() => answer,
+                queued = self.queue.recv(), if !is_full => break queued?,
+            };
+            if let Ok(Err(error)) = answer {
+                tracing::error!(topic = self.listed.topic, "a message was not handled: {error}");
+            }
+        };
         // A bus that is gone pauses nothing any more.
         self.paused.wait_for(|paused| !paused).await.ok();
         let (answer, answered) = oneshot::channel();
         let acker = Acker::new(|handled| drop(answer.send(handled)));
-        self.answer = Some(answered);
+        self.answers.push(answered);
         Some((Delivery { message, acker }, self))
     }
 }

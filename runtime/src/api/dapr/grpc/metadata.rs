@@ -3,7 +3,8 @@
 use replug_proto::dapr::runtime::v1 as pb;
 
 use crate::api::dapr::Dapr;
-use crate::api::dapr::metadata::{NO_PLACEMENT, Shown};
+use crate::api::dapr::metadata::{NO_PLACEMENT, Shown, ShownSubscription};
+use crate::subscriptions::Origin;
 
 impl Dapr {
     /// Everything that is known of the runtime. Parts of it that there are no building blocks for
@@ -19,6 +20,7 @@ impl Dapr {
         pb::GetMetadataResponse {
             id: self.settings.app_id.clone(),
             registered_components: self.shown_components().into_iter().map(component).collect(),
+            subscriptions: self.shown_subscriptions().into_iter().map(subscription).collect(),
             extended_metadata: self.extended_metadata().into_iter().collect(),
             app_connection_properties: Some(pb::AppConnectionProperties {
                 port: app.port.into(),
@@ -42,5 +44,24 @@ impl Dapr {
             workflows: Some(pb::MetadataWorkflows::default()),
             ..pb::GetMetadataResponse::default()
         }
+    }
+}
+
+fn subscription(shown: ShownSubscription) -> pb::PubsubSubscription {
+    let rule = |(condition, path)| pb::PubsubSubscriptionRule { r#match: condition, path };
+    let origin = match shown.origin {
+        Origin::Declarative => pb::PubsubSubscriptionType::Declarative,
+        Origin::Programmatic => pb::PubsubSubscriptionType::Programmatic,
+        Origin::Streaming => pb::PubsubSubscriptionType::Streaming,
+    };
+    pb::PubsubSubscription {
+        pubsub_name: shown.pubsub,
+        topic: shown.topic,
+        metadata: shown.metadata.into_iter().collect(),
+        rules: Some(pb::PubsubSubscriptionRules {
+            rules: shown.rules.into_iter().map(rule).collect(),
+        }),
+        dead_letter_topic: shown.dead_letter_topic,
+        r#type: origin.into(),
     }
 }

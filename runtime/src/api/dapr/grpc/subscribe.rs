@@ -20,7 +20,7 @@ use tonic::{Status, Streaming};
 use crate::api::dapr::Dapr;
 use crate::api::dapr::error::Front;
 use crate::messaging::topic_event::topic_event;
-use crate::messaging::{Courier, Event, Outcome, Subscriber};
+use crate::messaging::{Courier, Event, Outcome, Routes, Subscriber};
 
 /// How many events may wait for the application to read them: none, but those that are being sent.
 const QUEUE: usize = 1;
@@ -64,7 +64,9 @@ impl Dapr {
             topic: initial.topic.clone(),
             metadata: initial.metadata,
             dead_letter: initial.dead_letter_topic.filter(|topic| !topic.is_empty()),
-            path: "/".to_owned(),
+            routes: Routes::to("/"),
+            gathering: None,
+            telemetry: self.settings.telemetry.clone(),
         });
         let mut ending = self.ending.clone();
         let opened = tokio::select! {
@@ -73,6 +75,12 @@ impl Dapr {
                 return Err(Status::unavailable("replug is stopping"));
             }
         };
+        let shown = self.settings.subscriptions.open_stream(
+            &subscriber.pubsub,
+            &subscriber.topic,
+            &subscriber.metadata,
+            subscriber.dead_letter.as_deref(),
+        );
         let (out, told) = mpsc::channel(QUEUE);
         let stream = Arc::new(Stream {
             topic: initial.topic,
@@ -106,7 +114,9 @@ impl Dapr {
                 subscriber.run(opened, stream.clone(), stop).await;
                 drop(finish);
             };
-            if let (Some(status), ()) = tokio::join!(reading, delivering) {
+            let ended = tokio::join!(reading, delivering);
+            drop(shown);
+            if let (Some(status), ()) = ended {
                 stream.out.send(Err(status)).await.ok();
             }
         });

@@ -10,7 +10,7 @@ use super::body::Unread;
 use crate::api::dapr::Dapr;
 use crate::api::dapr::error::BODY_READ;
 use crate::api::dapr::json;
-use crate::api::dapr::metadata::{NO_PLACEMENT, Shown};
+use crate::api::dapr::metadata::{NO_PLACEMENT, Shown, ShownSubscription};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -22,6 +22,8 @@ struct Metadata<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     components: Vec<Component>,
     extended: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    subscriptions: Vec<Subscription>,
     app_connection_properties: AppConnection<'a>,
     actor_runtime: ActorRuntime,
 }
@@ -35,6 +37,28 @@ struct Component {
     version: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     capabilities: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Subscription {
+    pubsubname: String,
+    topic: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rules: Vec<Rule>,
+    #[serde(rename = "deadLetterTopic")]
+    dead_letter_topic: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
+#[derive(Serialize)]
+struct Rule {
+    #[serde(rename = "match", skip_serializing_if = "String::is_empty")]
+    condition: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    path: String,
 }
 
 #[derive(Serialize)]
@@ -83,6 +107,23 @@ impl From<Shown> for Component {
     }
 }
 
+impl From<ShownSubscription> for Subscription {
+    fn from(shown: ShownSubscription) -> Self {
+        Self {
+            pubsubname: shown.pubsub,
+            topic: shown.topic,
+            metadata: shown.metadata,
+            rules: shown
+                .rules
+                .into_iter()
+                .map(|(condition, path)| Rule { condition, path })
+                .collect(),
+            dead_letter_topic: shown.dead_letter_topic,
+            kind: shown.origin.as_str(),
+        }
+    }
+}
+
 impl Dapr {
     pub(super) fn http_get_metadata(&self) -> Answer {
         let app = &self.settings.app;
@@ -92,6 +133,7 @@ impl Dapr {
             enabled_features: &self.settings.features,
             components: self.shown_components().into_iter().map(Into::into).collect(),
             extended: self.extended_metadata(),
+            subscriptions: self.shown_subscriptions().into_iter().map(Into::into).collect(),
             app_connection_properties: AppConnection {
                 port: app.port,
                 protocol: app.protocol.as_str(),

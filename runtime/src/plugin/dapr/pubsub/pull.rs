@@ -1,10 +1,13 @@
 //! One stream of messages from a plugin: `PullMessages`.
 //!
 //! Messages are handled one after the other, as in Dapr: the next is read when the last is answered.
+//! Where the subscriber gathers several, as many are read before the first of them is answered.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use replug_component::pubsub::{Acker, Delivery, Message, SubscribeRequest};
 use replug_proto::dapr::components::v1 as pb;
 use replug_proto::dapr::components::v1::pub_sub_client::PubSubClient;
@@ -90,7 +93,9 @@ impl Pull {
             Ok(answer) => answer.into_inner(),
             Err(status) => return ended(&status),
         };
+        let mut answers = FuturesUnordered::new();
         loop {
+            let full = answers.len() >= self.request.at_once.max(1);
             let next = async {
                 paused.wait_for(|paused| !paused).await.ok();
                 messages.message().await
@@ -98,50 +103,50 @@ impl Pull {
             let message = tokio::select! {
                 _ = leaving.changed() => break,
                 () = self.deliveries.closed() => break,
-                message = next => message,
-            };
-            match message {
-                Ok(Some(message)) => {
-                    if !self.handle(message, &acks, leaving).await {
-                        break;
-                    }
+                Some(answer) = answers.next(), if !answers.is_empty() => {
+                    pass_on(answer, &acks);
+                    continue;
                 }
+                message = next, if !full => message,
+            };
+            let message = match message {
+                Ok(Some(message)) => message,
                 Ok(None) => return Left::Ended("it has no more messages to send".into()),
                 Err(status) => return ended(&status),
+            };
+            let (message, id) = Message::and_id(message);
+            let (answer, answered) = oneshot::channel();
+            let acker = Acker::new(|handled| drop(answer.send(handled)));
+            let taken = tokio::select! {
+                // Delivered again elsewhere.
+                _ = leaving.changed() => false,
+                sent = self.deliveries.send(Delivery { message, acker }) => sent.is_ok(),
+            };
+            if !taken {
+                break;
             }
+            answers.push(async move { (id, answered.await) });
+        }
+        while let Some(answer) = answers.next().await {
+            pass_on(answer, &acks);
         }
         drop(acks);
         // So that the last answer is read before the stream is reset.
         timeout(FAREWELL, drained(&mut messages)).await.ok();
         Left::AsTold
     }
+}
 
-    /// Hands a message out, and sends what became of it; nothing where it was torn down. Says
-    /// whether anybody took it.
-    async fn handle(
-        &self,
-        message: pb::PullMessagesResponse,
-        acks: &mpsc::UnboundedSender<pb::PullMessagesRequest>,
-        leaving: &mut watch::Receiver<()>,
-    ) -> bool {
-        let (message, id) = Message::and_id(message);
-        let (answer, answered) = oneshot::channel();
-        let acker = Acker::new(|handled| drop(answer.send(handled)));
-        let taken = tokio::select! {
-            // Delivered again elsewhere.
-            _ = leaving.changed() => false,
-            sent = self.deliveries.send(Delivery { message, acker }) => sent.is_ok(),
-        };
-        if !taken {
-            return false;
-        }
-        if let Ok(handled) = answered.await {
-            let ack_error = handled.err().map(|message| pb::AckMessageError { message });
-            let ack = pb::PullMessagesRequest { topic: None, ack_message_id: id, ack_error };
-            // A stream that has ended takes it, and it is lost with it.
-            acks.send(ack).ok();
-        }
-        true
+/// Sends what became of a message; nothing where it was torn down.
+fn pass_on(
+    (id, answered): (String, Result<Result<(), String>, oneshot::error::RecvError>),
+    acks: &mpsc::UnboundedSender<pb::PullMessagesRequest>,
+) {
+    if let Ok(handled) = answered {
+        let ack_error = handled.err().map(|message| pb::AckMessageError { message });
+        let ack = pb::PullMessagesRequest { topic: None, ack_message_id: id, ack_error };
+        // A stream that has ended takes it, and it is lost with it.
+        acks.send(ack).ok();
     }
 }
 

@@ -1,0 +1,252 @@
+//! Several events at once: a bulk envelope over HTTP, `OnBulkTopicEvent` over gRPC.
+
+use std::collections::HashMap;
+
+use ::http::{HeaderValue, Method, Request, StatusCode, header};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use replug_component::Metadata;
+use replug_proto::dapr::runtime::v1 as pb;
+use replug_proto::dapr::runtime::v1::topic_event_bulk_request_entry::Event as Carried;
+use replug_proto::dapr::runtime::v1::topic_event_response::TopicEventResponseStatus as Answer;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tonic::Code;
+
+use super::headers;
+use crate::api::json::to_bytes;
+use crate::app::{Callbacks, HttpChannel, path};
+use crate::messaging::cloud_event::new_id;
+use crate::messaging::content_type::CLOUD_EVENT;
+use crate::messaging::topic_event::topic_event;
+use crate::messaging::{Batch, Entry, Outcome};
+
+/// What kind of event the envelope is.
+const TYPE: &str = "com.dapr.event.sent.bulk";
+
+/// The content type of a message without one that is in no envelope.
+const BYTES: &str = "application/octet-stream";
+
+/// The entry of a message's metadata that has its content type.
+const CONTENT_TYPE: &str = "content-type";
+
+/// The entry of the envelope's metadata that has the component's name.
+const PUBSUB_NAME: &str = "pubsubName";
+
+#[derive(Serialize)]
+struct Envelope<'b> {
+    entries: Vec<EnvelopeEntry<'b>>,
+    id: String,
+    metadata: Metadata,
+    pubsubname: &'b str,
+    topic: &'b str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EnvelopeEntry<'b> {
+    entry_id: &'b str,
+    event: Carrying<'b>,
+    metadata: &'b Metadata,
+    content_type: &'b str,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Carrying<'b> {
+    Event(&'b Map<String, Value>),
+    Text(String),
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Answers {
+    statuses: Vec<EntryAnswer>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct EntryAnswer {
+    entry_id: String,
+    status: String,
+}
+
+pub(super) async fn over_http(channel: &HttpChannel, batch: &Batch<'_>) -> Vec<Outcome> {
+    let envelope = Envelope {
+        entries: batch.entries.iter().map(|entry| carried(batch, entry)).collect(),
+        id: new_id(),
+        metadata: of_batch(batch),
+        pubsubname: batch.pubsub,
+        topic: batch.topic,
+        kind: TYPE,
+    };
+    let mut request = Request::new(to_bytes(&envelope));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = path::clean(batch.path).parse().unwrap_or_default();
+    *request.headers_mut() = headers::of_metadata(&of_batch(batch));
+    request
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let all = |outcome: Outcome| vec![outcome; batch.entries.len()];
+    let answer = match channel.send(request).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            return all(Outcome::Failed(format!(
+                "error from app channel while sending pub/sub event to app: {error}"
+            )));
+        }
+    };
+    let status = answer.status();
+    if status == StatusCode::NOT_FOUND {
+        tracing::error!(
+            "Non-retriable error returned from app while processing bulk pub/sub event. status \
+             code returned: 404"
+        );
+        return all(Outcome::Handled);
+    }
+    if !status.is_success() {
+        return all(Outcome::Failed(format!(
+            "Retriable error returned from app while processing bulk pub/sub event, topic: {}. \
+             status code returned: {}",
+            batch.topic,
+            status.as_u16()
+        )));
+    }
+    match serde_json::from_slice::<Answers>(answer.body()) {
+        Ok(answers) => {
+            let statuses = answers.statuses.into_iter().map(|it| (it.entry_id, it.status));
+            each(batch, statuses.collect(), |status| match status.as_str() {
+                "SUCCESS" => Some(Answer::Success),
+                "DROP" => Some(Answer::Drop),
+                "" | "RETRY" => Some(Answer::Retry),
+                _ => None,
+            })
+        }
+        Err(error) => all(Outcome::Failed(format!(
+            "failed unmarshalling app response for bulk subscribe: {error}"
+        ))),
+    }
+}
+
+pub(super) async fn over_grpc(callbacks: &Callbacks, batch: &Batch<'_>) -> Vec<Outcome> {
+    let mut entries = Vec::new();
+    for entry in &batch.entries {
+        let event = if batch.raw {
+            Carried::Bytes(entry.message.data.clone())
+        } else {
+            match topic_event(&entry.event, batch.path) {
+                Ok(event) => Carried::CloudEvent(pb::TopicEventCeRequest {
+                    id: event.id,
+                    source: event.source,
+                    r#type: event.r#type,
+                    spec_version: event.spec_version,
+                    data_content_type: event.data_content_type,
+                    data: event.data,
+                    extensions: event.extensions,
+                }),
+                // It comes back without an answer, and so to the broker.
+                Err(error) => {
+                    tracing::error!(id = entry.id, "an event cannot be told: {error}");
+                    continue;
+                }
+            }
+        };
+        entries.push(pb::TopicEventBulkRequestEntry {
+            entry_id: entry.id.clone(),
+            content_type: content_type(batch, entry).to_owned(),
+            metadata: entry.event.metadata.clone(),
+            event: Some(event),
+        });
+    }
+    let request = pb::TopicEventBulkRequest {
+        id: new_id(),
+        entries,
+        metadata: of_batch(batch),
+        topic: batch.topic.to_owned(),
+        pubsub_name: batch.pubsub.to_owned(),
+        r#type: TYPE.to_owned(),
+        path: batch.path.to_owned(),
+    };
+    match callbacks.on_bulk_topic_event(tonic::Request::new(request)).await {
+        Ok(answer) => {
+            let statuses = answer.statuses.into_iter().map(|it| (it.entry_id, it.status));
+            each(batch, statuses.collect(), |status| Answer::try_from(*status).ok())
+        }
+        Err(status) if status.code() == Code::Unimplemented => {
+            tracing::warn!(
+                "non-retriable error returned from app while processing bulk pub/sub event: {}",
+                status.message()
+            );
+            vec![Outcome::Handled; batch.entries.len()]
+        }
+        Err(status) => {
+            let (code, message) = (status.code(), status.message());
+            let error = format!(
+                "error returned from app while processing bulk pub/sub event: rpc error: code = \
+                 {code:?} desc = {message}"
+            );
+            vec![Outcome::Failed(error); batch.entries.len()]
+        }
+    }
+}
+
+/// What became of each entry, by the statuses that the application gives. One without a status was
+/// not handled.
+fn each<S>(
+    batch: &Batch<'_>,
+    mut statuses: HashMap<String, S>,
+    read: impl Fn(&S) -> Option<Answer>,
+) -> Vec<Outcome> {
+    let outcomes = batch.entries.iter().map(|Entry { id, .. }| {
+        let Some(status) = statuses.remove(id) else {
+            return Outcome::Failed(format!(
+                "response not received, RETRY required while processing bulk subscribe event for \
+                 entry id: {id}"
+            ));
+        };
+        match read(&status) {
+            Some(Answer::Success) => Outcome::Handled,
+            Some(Answer::Drop) => {
+                tracing::warn!("DROP status returned from app while processing pub/sub event {id}");
+                Outcome::Dropped
+            }
+            Some(Answer::Retry) => Outcome::Failed(format!(
+                "RETRY required while processing bulk subscribe event for entry id: {id}"
+            )),
+            None => Outcome::Failed(format!(
+                "unknown status returned from app while processing bulk subscribe event {id}"
+            )),
+        }
+    });
+    let outcomes = outcomes.collect();
+    for id in statuses.keys() {
+        tracing::warn!("Invalid entry id received from app while processing pub/sub event {id}");
+    }
+    outcomes
+}
+
+fn carried<'b>(batch: &Batch<'b>, entry: &'b Entry) -> EnvelopeEntry<'b> {
+    let encoded = |bytes: &Bytes| Carrying::Text(BASE64_STANDARD.encode(bytes));
+    EnvelopeEntry {
+        entry_id: &entry.id,
+        event: match &entry.event.data {
+            _ if batch.raw => encoded(&entry.message.data),
+            Some(data) => encoded(data),
+            None => Carrying::Event(&entry.event.fields),
+        },
+        metadata: &entry.message.metadata,
+        content_type: content_type(batch, entry),
+    }
+}
+
+fn content_type<'b>(batch: &Batch<'_>, entry: &'b Entry) -> &'b str {
+    let told = entry.event.metadata.get(CONTENT_TYPE).filter(|told| !told.is_empty());
+    told.map_or(if batch.raw { BYTES } else { CLOUD_EVENT }, String::as_str)
+}
+
+fn of_batch(batch: &Batch<'_>) -> Metadata {
+    Metadata::from([(PUBSUB_NAME.to_owned(), batch.pubsub.to_owned())])
+}

@@ -1,0 +1,175 @@
+//! What goes with an event beside it: the message's metadata, and the trace that it belongs to.
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use replug_component::Metadata;
+use tonic::metadata::{BinaryMetadataKey, MetadataMap, MetadataValue};
+
+use crate::messaging::Event;
+use crate::messaging::cloud_event::{TRACE_ID, TRACE_PARENT, TRACE_STATE};
+
+/// Headers that say something of the request itself, and those of one connection.
+static KEPT_BACK: [HeaderName; 10] = [
+    CONTENT_TYPE,
+    CONTENT_LENGTH,
+    HOST,
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    TRANSFER_ENCODING,
+    UPGRADE,
+    TE,
+    TRAILER,
+    HeaderName::from_static("proxy-connection"),
+];
+
+const BAGGAGE: &str = "baggage";
+
+/// Where gRPC has a trace in its binary form.
+const TRACE_BIN: &str = "grpc-trace-bin";
+
+/// What begins names that gRPC has for itself.
+const OF_GRPC: &str = "grpc-";
+
+/// The trace of an event without a usable one.
+const NO_TRACE: &str = "00-00000000000000000000000000000000-0000000000000000-00";
+
+/// Entries of a message's metadata as headers: those that can be one.
+pub(super) fn of_metadata(metadata: &Metadata) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(metadata.len());
+    for (name, value) in metadata {
+        let name = name.to_ascii_lowercase();
+        let name = if name.starts_with(OF_GRPC) { format!("dapr-{name}") } else { name };
+        if name.ends_with("-bin") {
+            continue;
+        }
+        if let Ok(name) = HeaderName::try_from(name)
+            && let Ok(value) = HeaderValue::try_from(value)
+            && !KEPT_BACK.contains(&name)
+        {
+            headers.insert(name, value);
+        }
+    }
+    headers
+}
+
+/// The headers of one event.
+pub(super) fn of_event(event: &Event) -> HeaderMap {
+    let mut headers = of_metadata(&event.metadata);
+    let mut set = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    };
+    if let Some(parent) = parent(event) {
+        set(TRACE_PARENT, parent);
+        let state = event.text(TRACE_STATE);
+        if !state.is_empty() && parent != NO_TRACE {
+            set(TRACE_STATE, state);
+        }
+    }
+    let baggage = event.text(BAGGAGE);
+    if !baggage.is_empty() {
+        set(BAGGAGE, baggage);
+    }
+    headers
+}
+
+/// The metadata of gRPC of one event.
+pub(super) fn grpc_of_event(event: &Event) -> MetadataMap {
+    let mut metadata = MetadataMap::from_headers(of_event(event));
+    if let Some(parent) = parent(event)
+        && let Some(trace) = binary(parent)
+    {
+        let key = BinaryMetadataKey::from_static(TRACE_BIN);
+        metadata.insert_bin(key, MetadataValue::from_bytes(&trace));
+    }
+    metadata
+}
+
+/// The trace that an event names; none where it has no field for it.
+fn parent(event: &Event) -> Option<&str> {
+    let named = [TRACE_PARENT, TRACE_ID].into_iter().find_map(|name| event.fields.get(name));
+    let text = named?.as_str()?;
+    Some(if binary(text).is_some() { text } else { NO_TRACE })
+}
+
+/// A trace of W3C's form in the binary form of `grpc-trace-bin`: each field after its number.
+fn binary(parent: &str) -> Option<[u8; 29]> {
+    let mut parts = parent.split('-');
+    let (version, trace, span, flags) =
+        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    if version.len() != 2 || trace.len() != 32 || span.len() != 16 || flags.len() != 2 {
+        return None;
+    }
+    let mut form = [0; 29];
+    bytes(trace, &mut form[2..18])?;
+    form[18] = 1;
+    bytes(span, &mut form[19..27])?;
+    form[27] = 2;
+    bytes(flags, &mut form[28..])?;
+    Some(form)
+}
+
+fn bytes(digits: &str, into: &mut [u8]) -> Option<()> {
+    for (at, byte) in into.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(digits.get(at * 2..at * 2 + 2)?, 16).ok()?;
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use replug_component::pubsub::Message;
+
+    use super::*;
+
+    fn of(data: &'static str, metadata: &[(&str, &str)]) -> Event {
+        let metadata = metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let message = Message { data: data.into(), metadata, ..Message::default() };
+        Event::read(&message, false, "bus", "orders").unwrap()
+    }
+
+    const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    #[test]
+    fn metadata_are_headers_where_they_can_be() {
+        let headers = of_event(&of(
+            "{}",
+            &[
+                ("Partition", "3"),
+                ("content-type", "x/y"),
+                ("Content-Length", "7"),
+                ("key-bin", "a"),
+                ("grpc-timeout", "1S"),
+                ("Connection", "close"),
+                ("no name", "x"),
+                ("line", "a\nb"),
+            ],
+        ));
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["dapr-grpc-timeout", "partition", "pubsubname"]);
+    }
+
+    #[test]
+    fn the_trace_is_the_events_own() {
+        let event = format!(r#"{{"traceparent":"{PARENT}","tracestate":"a=1"}}"#);
+        let message = Message { data: event.into(), ..Message::default() };
+        let event = Event::read(&message, false, "bus", "orders").unwrap();
+        let headers = of_event(&event);
+        assert_eq!(
+            (&headers["traceparent"], &headers["tracestate"]),
+            (&HeaderValue::from_static(PARENT), &HeaderValue::from_static("a=1"))
+        );
+        let trace = grpc_of_event(&event).get_bin(TRACE_BIN).unwrap().to_bytes().unwrap();
+        assert_eq!(
+            (trace.len(), trace[2], trace[18], trace[19], trace[28]),
+            (29, 0x0a, 1, 0xb7, 1)
+        );
+
+        assert_eq!(of_event(&of(r#"{"traceid":""}"#, &[]))["traceparent"], NO_TRACE);
+        assert!(!of_event(&of("{}", &[])).contains_key("traceparent"));
+    }
+}

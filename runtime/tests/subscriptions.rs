@@ -1,0 +1,408 @@
+//! What is delivered to the application of its subscriptions, over HTTP and gRPC.
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use replug_component::Context;
+use replug_component::pubsub::PublishRequest;
+use replug_proto::dapr::runtime::v1 as pb;
+use replug_proto::dapr::runtime::v1::app_callback_server::{AppCallback, AppCallbackServer};
+use replug_runtime::app::{AppSettings, Application, Protocol};
+use replug_runtime::registry::Registry;
+use replug_runtime::resources::{BulkSubscribe, SubscriptionResource, SubscriptionRule};
+use replug_runtime::subscriptions::{Subscriptions, deliver};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tonic::{Response, Status};
+
+use support::application::{HttpApplication, answer, settings};
+use support::broker::{Broker, BrokerLife};
+use support::spec;
+
+const CX: Context = Context { deadline: None };
+
+/// How long something may take that has to happen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An application with its deliveries, and what it was sent.
+struct Running {
+    registry: Arc<Registry>,
+    subscriptions: Subscriptions,
+    end: Option<oneshot::Sender<()>>,
+    delivering: JoinSet<()>,
+    _attending: JoinSet<()>,
+}
+
+impl Running {
+    fn start(registry: Arc<Registry>, settings: AppSettings, subscriptions: Subscriptions) -> Self {
+        let application = Application::new("shop", settings).unwrap();
+        let mut attending = JoinSet::new();
+        let watched = application.clone();
+        attending.spawn(async move { match watched.attend().await {} });
+        let (end, ended) = oneshot::channel::<()>();
+        let mut delivering = JoinSet::new();
+        let ended = async { drop(ended.await) };
+        let known = subscriptions.clone();
+        delivering.spawn(deliver(registry.clone(), application, known, None, ended));
+        Self { registry, subscriptions, end: Some(end), delivering, _attending: attending }
+    }
+
+    /// Publishes until somebody has subscribed: before that a bus in memory keeps nothing.
+    async fn publish(&self, topic: &str, data: &str) {
+        let component = self.registry.pubsub("bus").unwrap();
+        let component = component.slot.component(&CX).await.unwrap();
+        let request = PublishRequest {
+            data: data.to_owned().into(),
+            pubsub_name: "bus".into(),
+            topic: topic.into(),
+            metadata: [("partition".to_owned(), "3".to_owned())].into(),
+            ..PublishRequest::default()
+        };
+        component.publish(&CX, request).await.unwrap();
+    }
+
+    async fn end(mut self) {
+        drop(self.end.take());
+        let ended = async { while self.delivering.join_next().await.is_some() {} };
+        timeout(PATIENCE, ended).await.unwrap();
+    }
+}
+
+async fn registry() -> Arc<Registry> {
+    let registry = Arc::new(Registry::new("shop", ""));
+    let metadata = [("subscriptionScopes", "shop=a,b,dead,raw,bulk"), ("allowedTopics", "")];
+    registry.declare(spec("bus", "pubsub.in-memory", &metadata)).await.unwrap();
+    registry
+}
+
+fn declared(topic: &str, route: &str) -> SubscriptionResource {
+    SubscriptionResource {
+        name: format!("to {topic}"),
+        pubsub: "bus".into(),
+        topic: topic.into(),
+        default_route: route.into(),
+        rules: Vec::new(),
+        dead_letter_topic: String::new(),
+        metadata: Vec::new(),
+        bulk: BulkSubscribe::default(),
+        scopes: Vec::new(),
+        place: String::new(),
+    }
+}
+
+/// What came, and the way to answer it.
+type Posts = mpsc::UnboundedReceiver<Request<Bytes>>;
+
+/// An application that names `subscriptions`, and answers each POST by `answers`.
+async fn http(
+    subscriptions: &'static str,
+    answers: impl Fn(&str, &str) -> (u16, String) + Clone + Send + Sync + 'static,
+) -> (HttpApplication, Posts) {
+    let (sender, posts) = mpsc::unbounded_channel();
+    let application = HttpApplication::start(move |request: Request<Bytes>| {
+        let (sender, answers) = (sender.clone(), answers.clone());
+        async move {
+            if request.method() == "POST" {
+                let body = String::from_utf8_lossy(request.body()).into_owned();
+                let (status, body) = answers(request.uri().path(), &body);
+                sender.send(request).ok();
+                return answer(status, &body);
+            }
+            match request.uri().path() {
+                "/dapr/subscribe" => answer(200, subscriptions),
+                _ => answer(404, ""),
+            }
+        }
+    });
+    (application.await, posts)
+}
+
+async fn next(posts: &mut Posts) -> Request<Bytes> {
+    timeout(PATIENCE, posts.recv()).await.expect("something is sent").unwrap()
+}
+
+/// Publishes again and again until the first is delivered: nothing tells that it is subscribed. It
+/// may come several times.
+async fn first(running: &Running, posts: &mut Posts, topic: &str, data: &str) -> Request<Bytes> {
+    loop {
+        running.publish(topic, data).await;
+        if let Ok(post) = timeout(Duration::from_millis(200), posts.recv()).await {
+            return post.unwrap();
+        }
+    }
+}
+
+/// The next that goes there and is about the event of this id.
+async fn next_to(posts: &mut Posts, path: &str, id: &str) -> Request<Bytes> {
+    loop {
+        let post = next(posts).await;
+        if post.uri().path() == path && body(&post)["id"] == id {
+            return post;
+        }
+    }
+}
+
+fn body(request: &Request<Bytes>) -> Value {
+    serde_json::from_slice(request.body()).unwrap()
+}
+
+#[tokio::test]
+async fn messages_go_to_the_routes_that_the_application_names() {
+    let named = r#"[{"pubsubname":"bus","topic":"a","deadLetterTopic":"dead","routes":{"rules":[
+        {"match":"event.type == 'new'","path":"/new"},{"match":"event.missing","path":"/x"}],
+        "default":"/other"}},
+        {"pubsubname":"bus","topic":"raw","route":"raw//","metadata":{"rawPayload":"true"}},
+        {"pubsubname":"bus","topic":"dead","route":"/dead"},
+        {"pubsubname":"bus","topic":"forbidden","route":"/never"}]"#;
+    let answers = |path: &str, _: &str| match path {
+        "/new" => (200, r#"{"status":"DROP"}"#.to_owned()),
+        _ => (200, String::new()),
+    };
+    let (application, mut posts) = http(named, answers).await;
+    let settings = settings(application.address, Protocol::Http);
+    let running = Running::start(registry().await, settings, Subscriptions::default());
+
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let dead = first(&running, &mut posts, "dead", r#"{"id":"0"}"#).await;
+    assert_eq!(dead.uri().path(), "/dead");
+    let raw = first(&running, &mut posts, "raw", "plain").await;
+    assert_eq!((raw.uri().path(), &body(&raw)["data_base64"]), ("/raw", &json!("cGxhaW4=")));
+    assert_eq!(raw.headers()["content-type"], "application/cloudevents+json");
+
+    // Dropped by the application: a dead letter. The subscription to `a` may come a moment later.
+    let event = format!(r#"{{"id":"1","type":"new","traceparent":"{parent}"}}"#);
+    let mut new = first(&running, &mut posts, "a", &event).await;
+    while new.uri().path() != "/new" {
+        new = next(&mut posts).await;
+    }
+    assert_eq!(new.body(), event.as_bytes());
+    let headers = new.headers();
+    assert_eq!(
+        (headers["pubsubname"].as_bytes(), headers["partition"].as_bytes()),
+        (&b"bus"[..], &b"3"[..])
+    );
+    assert_eq!(headers["traceparent"], parent);
+    assert_eq!(next_to(&mut posts, "/dead", "1").await.body(), event.as_bytes());
+
+    // A rule that cannot be evaluated: no default, the dead letter topic.
+    running.publish("a", r#"{"id":"2","type":"old"}"#).await;
+    next_to(&mut posts, "/dead", "2").await;
+    // No event at all: likewise, and there it is none either.
+    running.publish("a", "[]").await;
+    running.publish("a", r#"{"id":"3","type":"old","missing":false}"#).await;
+    next_to(&mut posts, "/other", "3").await;
+    running.end().await;
+}
+
+#[tokio::test]
+async fn what_is_declared_counts_unless_the_application_names_the_same_topic() {
+    let named = r#"[{"pubsubname":"bus","topic":"a","route":"/named"}]"#;
+    let (application, mut posts) = http(named, |_, _| (200, String::new())).await;
+    let subscriptions = Subscriptions::default();
+    subscriptions.declare(&[declared("a", "/declared"), declared("b", "/b")]);
+    let settings = settings(application.address, Protocol::Http);
+    let running = Running::start(registry().await, settings, subscriptions);
+    assert_eq!(first(&running, &mut posts, "a", "{}").await.uri().path(), "/named");
+    let mut post = first(&running, &mut posts, "b", "{}").await;
+    while post.uri().path() == "/named" {
+        post = next(&mut posts).await;
+    }
+    assert_eq!(post.uri().path(), "/b");
+
+    // Changed while everything runs; the first of two to one topic counts.
+    let mut rule = declared("b", "");
+    let condition = "event.id == '1'".to_owned();
+    rule.rules.push(SubscriptionRule { condition, path: "/ruled".into() });
+    running.subscriptions.declare(&[rule, declared("b", "/unused")]);
+    loop {
+        running.publish("b", r#"{"id":"2"}"#).await;
+        // What came before the change is still on its way, what matches no rule is dropped.
+        let post = first(&running, &mut posts, "b", r#"{"id":"1"}"#).await;
+        if post.uri().path() == "/ruled" {
+            assert_eq!(body(&post)["id"], "1");
+            break;
+        }
+        assert!(["/named", "/b"].contains(&post.uri().path()), "{post:?}");
+    }
+    running.end().await;
+}
+
+#[tokio::test]
+async fn several_messages_are_delivered_at_once_and_answered_one_by_one() {
+    let named = r#"[{"pubsubname":"bus","topic":"bulk","route":"/bulk","deadLetterTopic":"dead",
+        "bulkSubscribe":{"enabled":true,"maxMessagesCount":3,"maxAwaitDurationMs":60000}},
+        {"pubsubname":"bus","topic":"dead","route":"/dead"}]"#;
+    let answers = |path: &str, body: &str| {
+        if path == "/dead" {
+            return (200, String::new());
+        }
+        let envelope: Value = serde_json::from_str(body).unwrap();
+        let entries = envelope["entries"].as_array().unwrap().iter();
+        let statuses: Vec<_> = entries
+            .filter_map(|entry| {
+                let id = &entry["entryId"];
+                match entry["event"]["n"].as_u64().unwrap() % 3 {
+                    0 => Some(json!({"entryId": id, "status": "SUCCESS"})),
+                    1 => Some(json!({"entryId": id, "status": "DROP"})),
+                    _ => None,
+                }
+            })
+            .collect();
+        (200, json!({ "statuses": statuses }).to_string())
+    };
+    let (application, mut posts) = http(named, answers).await;
+    let settings = settings(application.address, Protocol::Http);
+    let running = Running::start(registry().await, settings, Subscriptions::default());
+    first(&running, &mut posts, "dead", "{}").await;
+    let mut envelope = first(&running, &mut posts, "bulk", r#"{"n":0}"#).await;
+    while envelope.uri().path() == "/dead" {
+        envelope = next(&mut posts).await;
+    }
+    let envelope = body(&envelope);
+    assert_eq!(envelope["entries"].as_array().unwrap().len(), 3);
+    assert_eq!(envelope["type"], "com.dapr.event.sent.bulk");
+    assert_eq!((&envelope["topic"], &envelope["pubsubname"]), (&json!("bulk"), &json!("bus")));
+    assert_eq!(envelope["entries"][0]["contentType"], "application/cloudevents+json");
+
+    // The one that is dropped, and the one without an answer; what fills up the last batch beside.
+    for n in [1, 2, 0, 0, 0] {
+        running.publish("bulk", &json!({ "id": n.to_string(), "n": n }).to_string()).await;
+    }
+    let mut letters = std::collections::BTreeSet::new();
+    while letters.len() < 2 {
+        let post = next(&mut posts).await;
+        if post.uri().path() == "/dead" && body(&post)["n"].is_u64() {
+            letters.insert(body(&post)["n"].as_u64().unwrap());
+        }
+    }
+    assert_eq!(letters.into_iter().collect::<Vec<_>>(), [1, 2]);
+    running.end().await;
+}
+
+#[tokio::test]
+async fn a_plugins_message_is_acknowledged_as_the_application_says() {
+    let named = r#"[{"pubsubname":"bus","topic":"orders","route":"/orders"}]"#;
+    let answers = |_: &str, body: &str| match body {
+        r#"{"id":"1"}"# => (500, "not now".to_owned()),
+        r#"{"id":"2"}"# => (404, String::new()),
+        r#"{"id":"3"}"# => (200, r#"{"status":"RETRY"}"#.to_owned()),
+        _ => (200, "thanks".to_owned()),
+    };
+    let (application, mut posts) = http(named, answers).await;
+    let registry = Arc::new(Registry::new("shop", ""));
+    registry.declare(spec("bus", "pubsub.broker", &[])).await.unwrap();
+    let broker = Broker::new();
+    let first = BrokerLife::begin(&broker).await;
+    first.attach(&registry).await;
+    let settings = settings(application.address, Protocol::Http);
+    let running = Running::start(registry, settings, Subscriptions::default());
+    for id in ["1", "2", "3", "4"] {
+        broker.put(&format!(r#"{{"id":"{id}"}}"#));
+    }
+    let answered = broker.until_answered(4).await;
+    let failed: Vec<_> = answered.iter().map(|(_, error)| error.is_some()).collect();
+    assert_eq!(failed, [true, false, true, false], "{answered:?}");
+    let told = answered[0].1.as_deref().unwrap();
+    assert!(told.contains("body: not now. status code returned: 500"), "{told}");
+    for _ in 0..4 {
+        next(&mut posts).await;
+    }
+    running.end().await;
+    // Nobody subscribes any more.
+    broker.until_streams(0).await;
+}
+
+/// An application over gRPC.
+struct Handler(mpsc::UnboundedSender<(Option<String>, pb::TopicEventRequest)>);
+
+#[tonic::async_trait]
+impl AppCallback for Handler {
+    async fn list_topic_subscriptions(
+        &self,
+        _: tonic::Request<()>,
+    ) -> Result<Response<pb::ListTopicSubscriptionsResponse>, Status> {
+        let rule = pb::TopicRule { r#match: "event.type == 'new'".into(), path: "new".into() };
+        let named = |topic: &str, routes| pb::TopicSubscription {
+            pubsub_name: "bus".into(),
+            topic: topic.into(),
+            routes,
+            ..pb::TopicSubscription::default()
+        };
+        let routes = pb::TopicRoutes { rules: vec![rule], default: "old".into() };
+        let mut bulk = named("bulk", None);
+        bulk.bulk_subscribe = Some(pb::BulkSubscribeConfig {
+            enabled: true,
+            max_messages_count: 2,
+            max_await_duration_ms: 60000,
+        });
+        let subscriptions = vec![named("a", Some(routes)), named("b", None), bulk];
+        Ok(Response::new(pb::ListTopicSubscriptionsResponse { subscriptions }))
+    }
+
+    async fn on_topic_event(
+        &self,
+        request: tonic::Request<pb::TopicEventRequest>,
+    ) -> Result<Response<pb::TopicEventResponse>, Status> {
+        let partition = request.metadata().get("partition").map(|it| it.to_str().unwrap().into());
+        self.0.send((partition, request.into_inner())).unwrap();
+        Ok(Response::new(pb::TopicEventResponse::default()))
+    }
+
+    async fn on_bulk_topic_event(
+        &self,
+        request: tonic::Request<pb::TopicEventBulkRequest>,
+    ) -> Result<Response<pb::TopicEventBulkResponse>, Status> {
+        use pb::topic_event_bulk_request_entry::Event::CloudEvent;
+
+        let request = request.into_inner();
+        let mut statuses = Vec::new();
+        for entry in request.entries {
+            let Some(CloudEvent(event)) = entry.event else { panic!("it is no event") };
+            let told = pb::TopicEventRequest { id: event.id, ..Default::default() };
+            self.0.send((None, told)).unwrap();
+            statuses.push(pb::TopicEventBulkResponseEntry { entry_id: entry.entry_id, status: 0 });
+        }
+        Ok(Response::new(pb::TopicEventBulkResponse { statuses }))
+    }
+}
+
+#[tokio::test]
+async fn events_go_over_grpc_with_their_paths() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, mut events) = mpsc::unbounded_channel();
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
+        let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+        let server = tonic::transport::Server::builder();
+        let service = AppCallbackServer::new(Handler(sender));
+        server.clone().add_service(service).serve_with_incoming(incoming).await.unwrap();
+    });
+    let settings = settings(address, Protocol::Grpc);
+    let running = Running::start(registry().await, settings, Subscriptions::default());
+    let mut told = async |topic: &str, data: &str| loop {
+        running.publish(topic, data).await;
+        let until = tokio::time::Instant::now() + Duration::from_millis(200);
+        while let Ok(event) = tokio::time::timeout_at(until, events.recv()).await {
+            let event: (Option<String>, pb::TopicEventRequest) = event.unwrap();
+            if data.contains(&format!(r#""id":"{}""#, event.1.id)) {
+                return event;
+            }
+        }
+    };
+    let (partition, event) = told("a", r#"{"id":"1","type":"new","data":{"n":1}}"#).await;
+    assert_eq!(partition.as_deref(), Some("3"));
+    assert_eq!((event.id.as_str(), event.path.as_str()), ("1", "new"));
+    assert_eq!((event.topic.as_str(), event.pubsub_name.as_str()), ("a", "bus"));
+    assert_eq!(told("a", r#"{"id":"2","type":"x"}"#).await.1.path, "old");
+    assert_eq!(told("b", r#"{"id":"3"}"#).await.1.path, "");
+    assert_eq!(told("bulk", r#"{"id":"4"}"#).await.1.id, "4");
+    running.end().await;
+}
