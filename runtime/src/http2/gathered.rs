@@ -80,7 +80,7 @@ impl<I: AsyncWrite + Unpin> Turns<I> {
         let polled = connection(cx);
         let sent = self.state.lock().poll_send(cx);
         if polled.is_pending() && matches!(sent, Poll::Ready(Err(_))) {
-            // It learns of it by its next read or write.
+            // It learns of it by its next write, if it does not by reading to the end.
             self.due = true;
             cx.waker().wake_by_ref();
         }
@@ -138,6 +138,10 @@ impl<I: AsyncWrite + Unpin> State<I> {
         if self.waiting.len() >= MOST {
             ready!(self.poll_send(cx))?;
         }
+        if self.waiting.capacity() == 0 {
+            // At once: grown bit by bit it would be copied as often.
+            self.waiting.reserve_exact(self.kept);
+        }
         let mut taken = 0;
         for part in parts {
             let room = MOST - self.waiting.len();
@@ -157,11 +161,8 @@ impl<I: AsyncRead + Unpin> AsyncRead for Gathered<I> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let mut state = self.0.lock();
-        if let Some(kind) = state.broken {
-            return Poll::Ready(Err(kind.into()));
-        }
-        Pin::new(&mut state.io).poll_read(cx, buf)
+        // Also once nothing can be sent any more: what the peer has said before is still to be read.
+        Pin::new(&mut self.0.lock().io).poll_read(cx, buf)
     }
 }
 
@@ -250,13 +251,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_peer_that_is_gone_shows_in_the_next_read() {
-        let (near, far) = duplex(64);
+    async fn what_a_peer_has_said_before_it_went_is_read_and_then_nothing_can_be_written() {
+        let (near, mut far) = duplex(64);
         let (mut gathered, mut turns) = Gathered::new(near, 4 << 10);
         gathered.write_all(b"lost").await.unwrap();
+        far.write_all(b"last words").await.unwrap();
         drop(far);
         poll_fn(|cx| turns.poll(cx, |_| Poll::Ready(()))).await;
-        let error = gathered.read_u8().await.unwrap_err();
+        let mut read = String::new();
+        gathered.read_to_string(&mut read).await.unwrap();
+        assert_eq!(read, "last words");
+        let error = gathered.write_u8(0).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     }
 }

@@ -30,7 +30,7 @@ func run(components string) error {
 		return err
 	}
 	defer client.Close()
-	application := application{client: client, names: names, events: make(chan []byte, 1000)}
+	application := application{client: client, names: names, events: make(chan []byte, 1000), messages: make(chan []byte, 1000)}
 	if port := os.Getenv("APP_PORT"); port != "" {
 		service, err := application.serve("127.0.0.1:" + port)
 		if err != nil {

@@ -43,24 +43,31 @@ func (a *application) doMessaging(ctx context.Context, step string, given argume
 		}
 		return string(answer.Data), nil
 	case "event":
-		return a.event(ctx)
+		data, err := next(ctx, a.events)
+		return json.RawMessage(data), err
+	case "message":
+		data, err := next(ctx, a.messages)
+		return string(data), err
 	}
 	return nil, fmt.Errorf("there is no step %q", step)
 }
 
-// event is the next that the application was sent by the binding.
-func (a *application) event(ctx context.Context) (any, error) {
+// next is what comes next of what the application's server was sent.
+func next(ctx context.Context, sent <-chan []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	select {
-	case data := <-a.events:
-		return json.RawMessage(data), nil
+	case data := <-sent:
+		return data, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-// serve takes the events of the binding in the background.
+// servedTopic is what the application's server subscribes to.
+const servedTopic = "served"
+
+// serve takes the events of the binding, and the messages of a topic, in the background.
 func (a *application) serve(address string) (common.Service, error) {
 	service := daprd.NewService(address)
 	take := func(_ context.Context, event *common.BindingEvent) ([]byte, error) {
@@ -68,6 +75,16 @@ func (a *application) serve(address string) (common.Service, error) {
 		return nil, nil
 	}
 	if err := service.AddBindingInvocationHandler("/"+a.Binding, take); err != nil {
+		return nil, err
+	}
+	subscription := common.Subscription{
+		PubsubName: a.Pubsub, Topic: servedTopic, Route: "/" + servedTopic,
+	}
+	hear := func(_ context.Context, event *common.TopicEvent) (bool, error) {
+		a.messages <- []byte(fmt.Sprint(event.Data))
+		return false, nil
+	}
+	if err := service.AddTopicEventHandler(&subscription, hear); err != nil {
 		return nil, err
 	}
 	go func() {

@@ -23,6 +23,8 @@ type application struct {
 	subscription *dapr.Subscription
 	// Data of events that the binding has sent.
 	events chan []byte
+	// Data of messages that the topic has sent.
+	messages chan []byte
 }
 
 // arguments are those of all steps.

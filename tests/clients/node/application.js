@@ -46,9 +46,10 @@ class Events {
 
 // Every method is a step.
 class Application {
-  constructor(client, components, events) {
+  constructor(client, components, events, messages) {
     this.client = client;
     this.events = events;
+    this.messages = messages;
     this.bus = components.pubsub;
     this.binding = components.binding;
     this.store = components.state;
@@ -120,6 +121,10 @@ class Application {
   event() {
     return this.events.next();
   }
+
+  message() {
+    return this.messages.next();
+  }
 }
 
 function failure(error) {
@@ -137,8 +142,11 @@ function say(answer) {
   console.log(`answer ${JSON.stringify(answer)}`);
 }
 
-// Takes the events of a binding.
-async function serve(communicationProtocol, port, binding, events) {
+// What the application's server subscribes to.
+const SERVED_TOPIC = "served";
+
+// Takes the events of a binding, and the messages of a topic.
+async function serve(communicationProtocol, port, components, events, messages) {
   const { DAPR_HTTP_PORT, DAPR_GRPC_PORT } = process.env;
   const http = communicationProtocol === CommunicationProtocolEnum.HTTP;
   const server = new DaprServer({
@@ -153,7 +161,10 @@ async function serve(communicationProtocol, port, binding, events) {
     },
     logger,
   });
-  await server.binding.receive(binding, async (data) => events.put(data));
+  await server.binding.receive(components.binding, async (data) => events.put(data));
+  await server.pubsub.subscribe(components.pubsub, SERVED_TOPIC, async (data) => {
+    messages.put(text(data));
+  });
   await server.start();
   return server;
 }
@@ -165,11 +176,13 @@ async function main() {
     : CommunicationProtocolEnum.GRPC;
   const components = JSON.parse(process.argv[2]);
   const events = new Events();
+  const messages = new Events();
   const port = process.env.APP_PORT;
-  const server = port && (await serve(communicationProtocol, port, components.binding, events));
+  const server =
+    port && (await serve(communicationProtocol, port, components, events, messages));
   const client = new DaprClient({ communicationProtocol, logger });
   await client.start();
-  const application = new Application(client, components, events);
+  const application = new Application(client, components, events, messages);
   say({ ok: "connected" });
   for await (const line of readline.createInterface({ input: process.stdin })) {
     const { step, arguments: given } = JSON.parse(line);

@@ -18,15 +18,23 @@ from dapr.ext.grpc import App, BindingRequest
 
 PATIENCE_SECONDS = 60
 
+# What the application's server subscribes to.
+SERVED_TOPIC = "served"
+
 
 class Application:
     """One client and the components that it uses; every public method is a step."""
 
     def __init__(
-        self, client: DaprClient, components: dict[str, str], events: queue.Queue[str]
+        self,
+        client: DaprClient,
+        components: dict[str, str],
+        events: queue.Queue[str],
+        messages: queue.Queue[str],
     ) -> None:
         self._client = client
         self._events = events
+        self._messages = messages
         self._subscription: Any = None
         self._pubsub = components.get("pubsub", "")
         self._binding = components.get("binding", "")
@@ -111,6 +119,10 @@ class Application:
         """The next event that the application was sent by the binding."""
         return json.loads(self._events.get(timeout=PATIENCE_SECONDS))
 
+    def message(self) -> str:
+        """The data of the next message that the application's server was sent."""
+        return self._messages.get(timeout=PATIENCE_SECONDS)
+
     def metadata(self) -> dict[str, list[str]]:
         """The components and their capabilities."""
         components = self._client.get_metadata().registered_components
@@ -131,13 +143,20 @@ def say(answer: dict[str, Any]) -> None:
     print("answer", json.dumps(answer), flush=True)
 
 
-def serve(port: int, binding: str, events: queue.Queue[str]) -> App:
-    """Takes the events of a binding in the background."""
+def serve(
+    port: int, components: dict[str, str], events: queue.Queue[str], messages: queue.Queue[str]
+) -> App:
+    """Takes the events of a binding, and the messages of a topic, in the background."""
     app = App()
 
-    @app.binding(binding)
+    @app.binding(components["binding"])
     def take(request: BindingRequest) -> None:
         events.put(request.text())
+
+    @app.subscribe(pubsub_name=components["pubsub"], topic=SERVED_TOPIC)
+    def hear(event: Any) -> None:
+        data = event.Data()
+        messages.put(data.decode() if isinstance(data, bytes) else str(data))
 
     threading.Thread(target=app.run, args=(port, "127.0.0.1"), daemon=True).start()
     return app
@@ -146,11 +165,12 @@ def serve(port: int, binding: str, events: queue.Queue[str]) -> App:
 def main() -> None:
     components = json.loads(sys.argv[1])
     events: queue.Queue[str] = queue.Queue()
+    messages: queue.Queue[str] = queue.Queue()
     port = os.environ.get("APP_PORT")
     # Kept, since it ends with its last reference.
-    app = serve(int(port), components["binding"], events) if port else None
+    app = serve(int(port), components, events, messages) if port else None
     with DaprClient() as client:
-        application = Application(client, components, events)
+        application = Application(client, components, events, messages)
         say({"ok": "connected"})
         for line in sys.stdin:
             say(answer(application, line))

@@ -1,15 +1,19 @@
-//! Messages: published by an SDK, and heard by it where it has streams.
+//! Messages: published by an SDK, and heard by it where it has streams, and by its server where it has
+//! one.
 
 use std::collections::BTreeSet;
 
 use serde_json::json;
 
 use super::AT_ONCE;
+use super::bindings::receives;
 use super::session::Session;
 use crate::rig::{Hearer, Sdk};
 use crate::servers::redis::Redis;
 
 const TOPIC: &str = "orders";
+/// What an SDK's server subscribes to.
+const SERVED: &str = "served";
 const MESSAGES: usize = 6;
 
 /// The component `bus`, served by a plugin of that name over this server.
@@ -63,5 +67,25 @@ pub(super) async fn publish_after_kills(session: &mut Session, plugin: &str) {
         }
         assert_eq!(seen, wanted);
     }
-    session.assert_killed(plugin, MESSAGES.try_into().unwrap()).await;
+    let mut kills = MESSAGES;
+    if receives(session.sdk) {
+        serve_after_kills(session, plugin, &wanted).await;
+        kills += MESSAGES;
+    }
+    session.assert_killed(plugin, kills.try_into().unwrap()).await;
+}
+
+/// Each message is published after a kill, and all of them come to the SDK's server, which has named
+/// its subscription itself.
+async fn serve_after_kills(session: &mut Session, plugin: &str, wanted: &BTreeSet<String>) {
+    for message in wanted {
+        let message = json!({ "topic": SERVED, "data": message });
+        let () = session.step_after_kill(plugin, "publish", message).await;
+    }
+    let mut seen = BTreeSet::new();
+    while seen.len() < wanted.len() {
+        let message: String = session.step("message", json!({})).await;
+        seen.insert(message.trim_matches('"').to_owned());
+    }
+    assert_eq!(seen, *wanted);
 }
