@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use replug_proto::dapr::runtime::v1 as pb;
-use replug_proto::dapr::runtime::v1::app_callback_server::{AppCallback, AppCallbackServer};
+use replug_proto::dapr::runtime::v1::app_callback_server::AppCallback;
 use replug_proto::dapr::runtime::v1::dapr_client::DaprClient;
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tonic::transport::Endpoint;
 use tonic::{Code, Response, Status};
 
-use crate::rig::{Called, Home, PATIENCE, Replug, go_echo, http, mailbox, require_tool, text};
+use crate::rig::{
+    Called, Home, PATIENCE, Replug, go_echo, http, mailbox, require_tool, serve_callbacks, text,
+};
 
 /// Has a binding do something, over HTTP.
 async fn invoke(address: SocketAddr, binding: &str, body: &str) -> (u16, String) {
@@ -116,9 +116,7 @@ async fn no_letter_is_lost_while_the_plugin_that_hands_them_out_is_killed() {
     let letters: BTreeSet<_> = (0..20).map(|number| format!("letter {number}")).collect();
     for (number, letter) in letters.iter().enumerate() {
         if number % 7 == 3 {
-            let process = replug.process_of("mailbox").await;
-            process.kill();
-            process.gone().await;
+            replug.kill_at_once("mailbox").await;
         }
         put(letter).await;
     }
@@ -288,16 +286,8 @@ impl AppCallback for Wants {
 
 #[tokio::test]
 async fn events_go_to_an_application_over_grpc_and_its_answers_to_other_bindings() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
     let (sender, mut events) = mpsc::unbounded_channel();
-    let mut serving = JoinSet::new();
-    serving.spawn(async move {
-        let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
-        let service = AppCallbackServer::new(Wants(sender));
-        let server = tonic::transport::Server::builder().add_service(service);
-        server.serve_with_incoming(incoming).await.unwrap();
-    });
+    let (port, _serving) = serve_callbacks(Wants(sender)).await;
     let home = Home::empty();
     home.write_plan(&format!(
         "[app]\n\

@@ -143,9 +143,7 @@ async fn killed_in_flight(
 
     let killing = async {
         let in_flight = server.request().await;
-        let process = replug.process_of("web").await;
-        process.kill();
-        process.gone().await;
+        replug.kill_at_once("web").await;
         drop(in_flight);
         again(&server).await;
     };
@@ -194,9 +192,7 @@ async fn values_in_redis_outlive_the_plugin_that_has_put_them_there() {
     let orders = Application::new(&status, "orders");
     for life in 0..3 {
         orders.save(&format!("key {life}"), "\"kept\"").await.unwrap();
-        let process = replug.process_of("redis").await;
-        process.kill();
-        process.gone().await;
+        replug.kill_at_once("redis").await;
         // Held until the plugin is there again.
         assert_eq!(orders.get(&format!("key {life}")).await.unwrap(), "\"kept\"");
     }

@@ -49,9 +49,7 @@ async fn a_call_while_the_plugin_is_away_waits_for_it() {
     let application = Application::new(&status, "kv");
     application.assert_works().await;
 
-    let process = replug.process_of("store").await;
-    process.kill();
-    process.gone().await;
+    replug.kill_at_once("store").await;
     application.save("after", "the kill").await.unwrap();
     assert_eq!(application.get("after").await.unwrap(), "the kill");
     replug.stop(&home).await;

@@ -6,14 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use replug_proto::dapr::runtime::v1 as pb;
-use replug_proto::dapr::runtime::v1::app_callback_server::{AppCallback, AppCallbackServer};
+use replug_proto::dapr::runtime::v1::app_callback_server::AppCallback;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tonic::{Response, Status};
 
-use crate::rig::{Called, Home, PATIENCE, Replug, http, post, text};
+use crate::rig::{Called, Home, PATIENCE, Replug, http, post, serve_callbacks, text};
 
 /// A component of the sample broker.
 fn broker(home: &Home) -> String {
@@ -166,16 +164,8 @@ impl AppCallback for Wants {
 
 #[tokio::test]
 async fn an_application_over_grpc_names_its_topics_and_gets_their_events() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
     let (sender, mut events) = mpsc::unbounded_channel();
-    let mut serving = JoinSet::new();
-    serving.spawn(async move {
-        let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
-        let service = AppCallbackServer::new(Wants(sender));
-        let server = tonic::transport::Server::builder().add_service(service);
-        server.serve_with_incoming(incoming).await.unwrap();
-    });
+    let (port, _serving) = serve_callbacks(Wants(sender)).await;
     let home = Home::empty();
     home.write_plan(&format!("[app]\nport = {port}\nprotocol = \"grpc\"\n{}", broker(&home)));
     let mut replug = Replug::start(&home).await;

@@ -1,33 +1,18 @@
 //! The kernel's limits for watching folders are reached: plugins start all the same, and it is said
 //! what is missing.
 
-use std::process::Stdio;
-
 use tokio::process::Command;
 
 use crate::rig::{Application, Home, Replug, misbehave};
 
 /// Starts replug in a user namespace whose limits are these, as they are in a container.
 fn start(home: &Home, instances: u32, watches: u32) -> Replug {
-    Replug::spawn_with(home, |command| {
-        let replug = command.as_std();
-        let limited = format!(
-            "echo {instances} > /proc/sys/user/max_inotify_instances && \
-             echo {watches} > /proc/sys/user/max_inotify_watches && exec \"$@\""
-        );
-        let mut namespace = Command::new("unshare");
-        namespace.args(["--user", "--map-root-user", "sh", "-c", &limited, "sh"]);
-        namespace.arg(replug.get_program()).args(replug.get_args());
-        for (name, value) in replug.get_envs() {
-            match value {
-                Some(value) => namespace.env(name, value),
-                None => namespace.env_remove(name),
-            };
-        }
-        namespace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        *command = namespace;
-        command
-    })
+    let limited = format!(
+        "echo {instances} > /proc/sys/user/max_inotify_instances && \
+         echo {watches} > /proc/sys/user/max_inotify_watches && exec \"$@\""
+    );
+    let args = ["--user", "--map-root-user", "sh", "-c", &limited, "sh"];
+    Replug::spawn_under(home, "unshare", &args)
 }
 
 /// Whether a user namespace can be had here. It cannot in many a container; the test is skipped

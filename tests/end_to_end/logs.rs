@@ -75,9 +75,7 @@ async fn what_plugins_print_is_shown_in_order_by_name_and_through_their_lives() 
     longer.say(r#"{"level":"warn","msg":"two","n":[1]}"#);
     // In replug's own log it has its level and its fields.
     replug.line(" WARN plugin longer.1: two n=[1]").await;
-    let process = replug.process_of("a").await;
-    process.kill();
-    process.gone().await;
+    replug.kill_at_once("a").await;
     a.say("<3>three");
     replug.line("ERROR plugin a.2: three").await;
 
@@ -108,9 +106,7 @@ async fn whoever_follows_sees_restarts_through_and_is_told_when_replug_stops() {
     replug.line("plugin a.1: before").await;
     let mut following = Following::begin(&replug, &[]);
     assert_eq!(timeless(&following.next().await), "a | before");
-    let process = replug.process_of("a").await;
-    process.kill();
-    process.gone().await;
+    replug.kill_at_once("a").await;
     voice.say("after");
     assert_eq!(timeless(&following.next().await), "a | after");
     replug.stop(&home).await;

@@ -61,9 +61,7 @@ async fn every_message_arrives(home: Home) {
         for number in 0..MESSAGES {
             let kills = number % EACH == EACH / 2;
             if kills {
-                let process = replug.process_of("broker").await;
-                process.kill();
-                process.gone().await;
+                replug.kill_at_once("broker").await;
             }
             let event = PublishEventRequest {
                 pubsub_name: "bus".into(),

@@ -69,9 +69,7 @@ async fn give_secrets_between_kills(sample: Sample) {
         ("db", r#"{"password":"second"}"#),
         ("bulk", r#"{"db":{"password":"second"},"token":{"token":"abc"}}"#),
     ] {
-        let process = replug.process_of("vault").await;
-        process.kill();
-        process.gone().await;
+        replug.kill_at_once("vault").await;
         let path = format!("/v1.0/secrets/vault/{path}");
         let got = http::request(address, "GET", &path, "").await;
         assert_eq!((got.status.as_u16(), got.body.as_str()), (200, wanted), "{path}");

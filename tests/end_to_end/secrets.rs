@@ -24,9 +24,7 @@ async fn secrets_are_given_while_their_plugin_is_killed() {
 
     // The next generation reads the file anew, and the caller waits for it.
     std::fs::write(&file, r#"{"db": {"password": "second"}}"#).unwrap();
-    let process = replug.process_of("vault").await;
-    process.kill();
-    process.gone().await;
+    replug.kill_at_once("vault").await;
     let got = http::request(address, "GET", path, "").await;
     assert_eq!((got.status.as_u16(), got.body.as_str()), (200, r#"{"db:password":"second"}"#));
     replug.stop(&home).await;
@@ -107,9 +105,7 @@ async fn who_needs_a_secret_waits_for_its_store_and_nothing_shows_the_value() {
     // A store that is away keeps the next generation waiting, and callers with it.
     let stopped = replug.command(&["stop", "vault"]).await;
     assert_eq!(stopped.code, Some(0), "{}", stopped.stderr);
-    let process = replug.process_of("settings").await;
-    process.kill();
-    process.gone().await;
+    replug.kill_at_once("settings").await;
     let calling = application.get("tea");
     let starting = async {
         let waits = |status: &Status| status.plugin("settings").unwrap().why() == waits;

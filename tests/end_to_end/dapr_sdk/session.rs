@@ -48,9 +48,7 @@ impl Session {
         step: &str,
         arguments: Value,
     ) -> T {
-        let process = self.replug.process_of(plugin).await;
-        process.kill();
-        process.gone().await;
+        self.replug.kill_at_once(plugin).await;
         self.step(step, arguments).await
     }
 

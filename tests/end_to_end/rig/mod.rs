@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+mod callbacks;
 mod called;
 mod client;
 mod fixture;
@@ -18,6 +19,7 @@ mod sdk;
 mod status;
 mod tool;
 
+pub(crate) use callbacks::serve_callbacks;
 pub(crate) use called::Called;
 pub(crate) use client::Application;
 pub(crate) use fixture::{

@@ -216,12 +216,17 @@ impl Replug {
         Process::find(pid).unwrap_or_else(|| panic!("{plugin}'s process {pid} is gone"))
     }
 
-    /// Kills the plugin's process with SIGKILL and waits for its next generation to be ready.
-    pub(crate) async fn kill_plugin(&mut self, plugin: &str) -> Status {
-        let generation = self.status().await.plugin(plugin).unwrap().generation;
+    /// Kills the plugin's process with SIGKILL and waits until it is gone, and for no other.
+    pub(crate) async fn kill_at_once(&self, plugin: &str) {
         let process = self.process_of(plugin).await;
         process.kill();
         process.gone().await;
+    }
+
+    /// Kills the plugin's process with SIGKILL and waits for its next generation to be ready.
+    pub(crate) async fn kill_plugin(&mut self, plugin: &str) -> Status {
+        let generation = self.status().await.plugin(plugin).unwrap().generation;
+        self.kill_at_once(plugin).await;
         self.until(&format!("{plugin} ready again"), |status| {
             let plugin = status.plugin(plugin);
             plugin.is_some_and(|now| now.generation > generation && now.state == "ready")
