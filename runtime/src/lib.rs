@@ -7,6 +7,7 @@
 pub mod api;
 pub mod app;
 pub mod builtin;
+mod client_stream;
 pub mod component;
 mod gate;
 mod go_duration;

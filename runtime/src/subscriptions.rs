@@ -23,7 +23,6 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use self::asking::Misunderstood;
-use self::board::List;
 pub use self::board::Subscriptions;
 use self::courier::ToApplication;
 pub(crate) use self::topic::{Origin, TopicSubscription};
@@ -50,7 +49,7 @@ pub async fn deliver(
     loop {
         let healthy = *state.borrow_and_update() == AppState::Healthy;
         changes.borrow_and_update();
-        let list = declared.borrow_and_update().clone();
+        declared.borrow_and_update();
         if !healthy {
             asking.abort_all();
             deliveries.leave_all();
@@ -60,7 +59,7 @@ pub async fn deliver(
                 asking.spawn(async move { asking::ask(&application).await });
             }
         } else {
-            deliveries.follow(&list);
+            deliveries.follow();
         }
         tokio::select! {
             () = &mut end => break,
@@ -93,11 +92,11 @@ struct Deliveries {
     tasks: JoinSet<()>,
 }
 
-/// What the application has named.
+/// What is known of what the application names. The names themselves are on the board.
 enum Named {
     /// It has not been asked.
     NotYet,
-    These(List),
+    Known,
     /// Something that cannot be understood. Nothing is delivered then, as in Dapr: it is not known
     /// what was to be in the place of what is declared.
     Misunderstood,
@@ -120,7 +119,7 @@ impl Deliveries {
         telemetry: Option<Arc<Telemetry>>,
     ) -> Self {
         let asks = application.settings().ask_subscriptions;
-        let named = if asks { Named::NotYet } else { Named::These(Arc::default()) };
+        let named = if asks { Named::NotYet } else { Named::Known };
         let (running, tasks) = (HashMap::new(), JoinSet::new());
         Self { registry, application, subscriptions, telemetry, named, running, tasks }
     }
@@ -136,9 +135,8 @@ impl Deliveries {
     fn take_in(&mut self, answer: Result<Vec<TopicSubscription>, Misunderstood>) {
         self.named = match answer {
             Ok(named) => {
-                let named: List = named.into_iter().map(Arc::new).collect();
-                self.subscriptions.name(named.clone());
-                Named::These(named)
+                self.subscriptions.name(named.into_iter().map(Arc::new).collect());
+                Named::Known
             }
             Err(error) => {
                 tracing::error!("{error}");
@@ -148,9 +146,11 @@ impl Deliveries {
     }
 
     /// Delivers what is wanted now, and nothing else.
-    fn follow(&mut self, declared: &List) {
-        let Named::These(named) = &self.named else { return };
-        let wanted = topic::merged(declared, named);
+    fn follow(&mut self) {
+        if !matches!(self.named, Named::Known) {
+            return;
+        }
+        let wanted = self.subscriptions.wanted();
         self.running.retain(|_, running| wanted.contains(&running.subscription));
         let mut begun: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for subscription in wanted {

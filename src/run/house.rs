@@ -121,7 +121,6 @@ impl House {
         let telemetry = metrics.telemetry.clone();
         let mut settings = addresses::settings(&plan, VERSION, api_token(), telemetry);
         let subscriptions = Subscriptions::default();
-        subscriptions.declare(plan.subscriptions());
         settings.subscriptions = subscriptions.clone();
         let apis = match &daprd {
             None => Bound::bind_or_take(settings, given).await.map_err(Failure::failed)?,

@@ -201,6 +201,7 @@ impl Life {
         if let Some(application) = application.clone() {
             attending.spawn(async move { match application.attend().await {} });
         }
+        house.subscriptions.declare(house.plan.subscriptions());
         let (end_deliveries, deliveries_end) = watch::channel(());
         let mut delivering = JoinSet::new();
         if let Some(application) = application.clone() {
@@ -498,13 +499,10 @@ async fn declare(plan: Plan, registry: Arc<Registry>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Has those subscriptions declared that are in the plan, as reloads make it.
+/// Has those subscriptions declared that are in the plan, whenever a reload has made another of it.
 async fn declare_subscriptions(mut plan: watch::Receiver<Plan>, subscriptions: Subscriptions) {
-    loop {
+    while plan.changed().await.is_ok() {
         subscriptions.declare(plan.borrow_and_update().subscriptions());
-        if plan.changed().await.is_err() {
-            return;
-        }
     }
 }
 

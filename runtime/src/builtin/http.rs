@@ -27,6 +27,8 @@ use exchange::Exchanger;
 use question::Question;
 use settings::Settings;
 
+use super::setting::says_yes;
+
 /// What can be asked for, as Dapr orders it.
 const OPERATIONS: [&str; 9] =
     ["create", "get", "head", "post", "put", "patch", "delete", "options", "trace"];
@@ -64,7 +66,7 @@ impl OutputBinding for HttpBinding {
     ) -> Result<Option<InvokeResponse>, Error> {
         let method = method(&request.operation)?;
         let errors = request.metadata.get(ERROR_IF_NOT_2XX).filter(|text| !text.is_empty());
-        let errors = errors.map_or(self.settings.error_if_not_2xx, |text| truthy(text));
+        let errors = errors.map_or(self.settings.error_if_not_2xx, |text| says_yes(text));
         let question = Question::new(&self.settings, method, &request.metadata, request.data)?;
         let answer = self.exchanger.exchange(question).await?;
         let (status, metadata) = (answer.status(), particulars(&answer));
@@ -86,11 +88,6 @@ fn method(operation: &str) -> Result<Method, Error> {
         }
         other => Err(Error::Invalid(format!("invalid operation: {other}"))),
     }
-}
-
-/// Whether a text says yes, as Dapr reads it: what does not, says no.
-fn truthy(text: &str) -> bool {
-    matches!(text.trim().to_ascii_lowercase().as_str(), "y" | "yes" | "true" | "t" | "on" | "1")
 }
 
 fn particulars(answer: &Response<Bytes>) -> Metadata {

@@ -44,10 +44,15 @@ pub(super) fn duration(
 pub(super) fn truth(metadata: &Metadata, name: &str) -> Result<bool, Error> {
     let text = text(metadata, &[name])?.unwrap_or_default();
     match text.trim().to_ascii_lowercase().as_str() {
-        "true" | "t" | "yes" | "y" | "on" | "1" => Ok(true),
+        _ if says_yes(text) => Ok(true),
         "" | "false" | "f" | "no" | "n" | "off" | "0" => Ok(false),
         _ => Err(Error::Invalid(format!("`{name}` is `{text}`; write true or false"))),
     }
+}
+
+/// Whether a text says yes, in any of the ways that Dapr reads.
+pub(super) fn says_yes(text: &str) -> bool {
+    matches!(text.trim().to_ascii_lowercase().as_str(), "y" | "yes" | "true" | "t" | "on" | "1")
 }
 
 /// A whole number, under the first of these names that is there.

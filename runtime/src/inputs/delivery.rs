@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{HeaderName, HeaderValue, Method, Request, header};
-use replug_component::Context;
 use replug_component::binding::{Event, InvokeRequest};
+use replug_component::{Context, RemoteError};
 use replug_proto::dapr::runtime::v1 as pb;
 use replug_proto::dapr::runtime::v1::binding_event_response::BindingEventConcurrency;
 use tonic::metadata::{AsciiMetadataKey, MetadataMap};
@@ -105,10 +105,8 @@ impl Delivery {
         let mut request = tonic::Request::new(pb::BindingEventRequest { name, data, metadata });
         *request.metadata_mut() = headers;
         let answer = callbacks.on_binding_event(request).await;
-        let answer = answer.map_err(|status| {
-            let (code, message) = (status.code(), status.message());
-            format!("error invoking app: rpc error: code = {code:?} desc = {message}")
-        })?;
+        let answer = answer
+            .map_err(|status| format!("error invoking app: {}", RemoteError::from(status)))?;
         self.pass_on(&answer).await;
         Ok(answer.data)
     }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use bytes::Bytes;
 use h2::SendStream;
 use h2::client::{ResponseFuture, SendRequest};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, watch};
 
@@ -140,6 +140,16 @@ pub enum ConnectionError {
         /// The bound that it crossed, in bytes.
         limit: usize,
     },
+}
+
+/// The head of a call: gRPC has no other method.
+pub(super) fn head(uri: Uri, headers: HeaderMap) -> Request<()> {
+    let mut head = Request::new(());
+    *head.method_mut() = Method::POST;
+    *head.version_mut() = Version::HTTP_2;
+    *head.uri_mut() = uri;
+    *head.headers_mut() = headers;
+    head
 }
 
 // === impl Connection ===

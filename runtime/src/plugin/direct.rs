@@ -13,7 +13,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower_service::Service;
 
-use super::connection::{Answer, Connection};
+use super::connection::{Answer, Connection, head};
 use super::link::{CallError, INSTANCE, MAX_ANSWER};
 
 /// Calls over one connection: no waiting, nothing sent again.
@@ -49,11 +49,7 @@ impl Service<Request<Body>> for Direct {
         let Self { connection, instance } = self.clone();
         Box::pin(async move {
             let (parts, body) = request.into_parts();
-            let mut head = Request::new(());
-            *head.method_mut() = http::Method::POST;
-            *head.version_mut() = http::Version::HTTP_2;
-            *head.uri_mut() = localhost(parts.uri)?;
-            *head.headers_mut() = parts.headers;
+            let mut head = head(localhost(parts.uri)?, parts.headers);
             if let Some(instance) = instance {
                 head.headers_mut().insert(INSTANCE.clone(), instance);
             }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
-use http::{HeaderMap, HeaderName, Request, Uri};
+use http::{HeaderMap, HeaderName, Uri};
 use parking_lot::Mutex;
 use prost::Message;
 use replug_component::{Context, Error, RemoteError, Unavailable};
@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tonic::Status;
 
 use super::answer;
-use super::connection::{Answer, Connection, ConnectionError, UnderWay};
+use super::connection::{Answer, Connection, ConnectionError, UnderWay, head};
 use super::direct::Direct;
 use super::ends::{Ends, Roll, Stage, Standing};
 use super::stream::Streams;
@@ -391,11 +391,7 @@ impl Call<'_> {
         connection: &mut UnderWay,
         cx: &Context,
     ) -> Result<Answer<Only>, ConnectionError> {
-        let mut head = Request::new(());
-        *head.method_mut() = http::Method::POST;
-        *head.version_mut() = http::Version::HTTP_2;
-        *head.uri_mut() = Uri::clone(self.method);
-        *head.headers_mut() = self.headers.clone();
+        let mut head = head(Uri::clone(self.method), self.headers.clone());
         if let Some(remaining) = cx.remaining() {
             head.headers_mut().insert(TIMEOUT.clone(), timeout_header(remaining));
         }

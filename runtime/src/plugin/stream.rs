@@ -18,7 +18,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower_service::Service;
 
-use super::connection::{Connection, Lasting};
+use super::connection::{Connection, Lasting, head};
 use super::direct::localhost;
 use super::link::{CallError, INSTANCE};
 
@@ -75,11 +75,7 @@ async fn open(
 ) -> Result<Response<Incoming>, CallError> {
     let mut lasting = connection.last()?;
     let (parts, body) = request.into_parts();
-    let mut head = Request::new(());
-    *head.method_mut() = http::Method::POST;
-    *head.version_mut() = http::Version::HTTP_2;
-    *head.uri_mut() = localhost(parts.uri)?;
-    *head.headers_mut() = parts.headers;
+    let mut head = head(localhost(parts.uri)?, parts.headers);
     head.headers_mut().insert(INSTANCE.clone(), instance);
 
     let (mut answer, stream): (ResponseFuture, _) = lasting.open(head).await?;

@@ -148,11 +148,7 @@ fn listed_one(listed: pb::TopicSubscription) -> Result<TopicSubscription, String
         routes = crate::messaging::Routes::to("");
     }
     let bulk = listed.bulk_subscribe.unwrap_or_default();
-    let bulk = BulkSubscribe {
-        enabled: bulk.enabled,
-        max_messages_count: bulk.max_messages_count.try_into().unwrap_or(0),
-        max_await_duration_ms: bulk.max_await_duration_ms.try_into().unwrap_or(0),
-    };
+    let bulk = bulk_of(bulk.enabled, bulk.max_messages_count, bulk.max_await_duration_ms);
     Ok(TopicSubscription {
         pubsub: listed.pubsub_name,
         topic: listed.topic,
@@ -162,6 +158,15 @@ fn listed_one(listed: pb::TopicSubscription) -> Result<TopicSubscription, String
         gathering: gathering(&bulk),
         origin: Origin::Programmatic,
     })
+}
+
+/// How an application wants several at a time. What is below zero counts as not told.
+fn bulk_of(enabled: bool, most: i32, longest_ms: i32) -> BulkSubscribe {
+    BulkSubscribe {
+        enabled,
+        max_messages_count: most.try_into().unwrap_or(0),
+        max_await_duration_ms: longest_ms.try_into().unwrap_or(0),
+    }
 }
 
 // === impl Named ===
@@ -176,12 +181,11 @@ impl Named {
         let default = given.default.filter(|default| !default.is_empty());
         let default = default.or(self.route).unwrap_or_default();
         let bulk = self.bulk_subscribe.unwrap_or_default();
-        let count = |number: Option<i32>| number.unwrap_or(0).try_into().unwrap_or(0);
-        let bulk = BulkSubscribe {
-            enabled: bulk.enabled.unwrap_or_default(),
-            max_messages_count: count(bulk.max_messages_count),
-            max_await_duration_ms: count(bulk.max_await_duration_ms),
-        };
+        let bulk = bulk_of(
+            bulk.enabled.unwrap_or_default(),
+            bulk.max_messages_count.unwrap_or_default(),
+            bulk.max_await_duration_ms.unwrap_or_default(),
+        );
         Ok(TopicSubscription {
             pubsub: self.pubsub.unwrap_or_default(),
             topic: self.topic.unwrap_or_default(),

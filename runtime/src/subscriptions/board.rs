@@ -72,6 +72,13 @@ impl Subscriptions {
         *self.0.named.lock() = named;
     }
 
+    /// What is to be delivered: what is declared and what is named, of each topic one.
+    pub(super) fn wanted(&self) -> Vec<Arc<TopicSubscription>> {
+        let declared = self.0.declared.borrow().clone();
+        let named = self.0.named.lock().clone();
+        merged(&declared, &named)
+    }
+
     /// Shows a stream until the value is dropped.
     pub(crate) fn open_stream(
         &self,
@@ -98,9 +105,7 @@ impl Subscriptions {
 
     /// Everything that there is: what is declared or named, then streams, the oldest first.
     pub(crate) fn all(&self) -> Vec<Arc<TopicSubscription>> {
-        let declared = self.0.declared.borrow().clone();
-        let named = self.0.named.lock().clone();
-        let mut all = merged(&declared, &named);
+        let mut all = self.wanted();
         all.extend(self.0.streams.lock().open.values().cloned());
         all
     }

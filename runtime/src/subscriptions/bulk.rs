@@ -6,7 +6,7 @@ use ::http::{HeaderValue, Method, Request, StatusCode, header};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use replug_component::Metadata;
+use replug_component::{Metadata, RemoteError};
 use replug_proto::dapr::runtime::v1 as pb;
 use replug_proto::dapr::runtime::v1::topic_event_bulk_request_entry::Event as Carried;
 use replug_proto::dapr::runtime::v1::topic_event_response::TopicEventResponseStatus as Answer;
@@ -183,11 +183,9 @@ pub(super) async fn over_grpc(callbacks: &Callbacks, batch: &Batch<'_>) -> Vec<O
             vec![Outcome::Handled; batch.entries.len()]
         }
         Err(status) => {
-            let (code, message) = (status.code(), status.message());
-            let error = format!(
-                "error returned from app while processing bulk pub/sub event: rpc error: code = \
-                 {code:?} desc = {message}"
-            );
+            let error = RemoteError::from(status);
+            let error =
+                format!("error returned from app while processing bulk pub/sub event: {error}");
             vec![Outcome::Failed(error); batch.entries.len()]
         }
     }

@@ -1,5 +1,6 @@
 //! One event over gRPC: `OnTopicEvent`.
 
+use replug_component::RemoteError;
 use replug_proto::dapr::runtime::v1::topic_event_response::TopicEventResponseStatus as Answer;
 use tonic::{Code, Request};
 
@@ -28,10 +29,9 @@ pub(super) async fn deliver(callbacks: &Callbacks, event: &Event, path: &str) ->
             return Outcome::Handled;
         }
         Err(status) => {
-            let (code, message) = (status.code(), status.message());
+            let error = RemoteError::from(status);
             return Outcome::Failed(format!(
-                "error returned from app while processing pub/sub event {id}: rpc error: code = \
-                 {code:?} desc = {message}"
+                "error returned from app while processing pub/sub event {id}: {error}"
             ));
         }
     };

@@ -1,6 +1,7 @@
 //! `include`: files that a plan's plugins, components and subscriptions stand in besides its own.
 //!
-//! An included file has `[plugins]`, `[components]` and `[[subscriptions]]` and nothing else, so none includes another.
+//! An included file has `[plugins]`, `[components]` and `[[subscriptions]]` and nothing else, so none
+//! includes another.
 //! Paths in it mean what they mean in the plan's own file: moving a table changes nothing.
 
 use std::path::{Path, PathBuf};

@@ -10,18 +10,18 @@ use std::time::Duration;
 
 use http::Uri;
 use http::uri::Scheme;
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsConnector;
 use tower_service::Service;
+
+use crate::client_stream::{ClientStream, HTTP2};
 
 /// How long TCP, and then TLS, may take.
 const CONNECT: Duration = Duration::from_secs(15);
 
-const HTTP2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
 
 type Fault = Box<dyn StdError + Send + Sync>;
@@ -31,16 +31,6 @@ type Fault = Box<dyn StdError + Send + Sync>;
 pub(super) struct Connector {
     tcp: HttpConnector,
     tls: TlsConnector,
-}
-
-trait Bytewise: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Bytewise for S {}
-
-/// A connection.
-pub(super) struct Line {
-    stream: Box<dyn Bytewise>,
-    /// Whether the server has chosen HTTP/2.
-    http2: bool,
 }
 
 // === impl Connector ===
@@ -57,9 +47,9 @@ impl Connector {
 }
 
 impl Service<Uri> for Connector {
-    type Response = TokioIo<Line>;
+    type Response = TokioIo<ClientStream>;
     type Error = Fault;
-    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<Line>, Fault>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<ClientStream>, Fault>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Fault>> {
         Service::<Uri>::poll_ready(&mut self.tcp, cx).map_err(Into::into)
@@ -72,62 +62,12 @@ impl Service<Uri> for Connector {
         Box::pin(async move {
             let stream = connecting.await?.into_inner();
             if !encrypted {
-                return Ok(TokioIo::new(Line { stream: Box::new(stream), http2: false }));
+                return Ok(TokioIo::new(ClientStream::Plain(stream)));
             }
             let shaking = tls.connect(ServerName::try_from(host)?, stream);
             let late = |_| io::Error::new(io::ErrorKind::TimedOut, "TLS handshake timeout");
             let stream = tokio::time::timeout(CONNECT, shaking).await.map_err(late)??;
-            let http2 = stream.get_ref().1.alpn_protocol() == Some(HTTP2);
-            Ok(TokioIo::new(Line { stream: Box::new(stream), http2 }))
+            Ok(TokioIo::new(ClientStream::Encrypted(Box::new(stream))))
         })
-    }
-}
-
-// === impl Line ===
-
-impl Connection for Line {
-    fn connected(&self) -> Connected {
-        let connected = Connected::new();
-        if self.http2 { connected.negotiated_h2() } else { connected }
-    }
-}
-
-impl AsyncRead for Line {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Line {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.stream).poll_shutdown(cx)
     }
 }

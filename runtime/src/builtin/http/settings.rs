@@ -6,7 +6,7 @@ use std::time::Duration;
 use replug_component::{Error, Metadata};
 use url::Url;
 
-use super::{ERROR_IF_NOT_2XX, truthy};
+use super::ERROR_IF_NOT_2XX;
 use crate::builtin::setting::{self, Secret, filled};
 use crate::go_duration;
 
@@ -52,7 +52,7 @@ impl Settings {
             url: url.to_owned(),
             timeout: timeout(metadata)?,
             body_limit: body_limit(metadata)?,
-            error_if_not_2xx: filled(metadata, &[ERROR_IF_NOT_2XX])?.is_none_or(truthy),
+            error_if_not_2xx: filled(metadata, &[ERROR_IF_NOT_2XX])?.is_none_or(setting::says_yes),
             token: filled(metadata, &["securityTokenHeader"])?
                 .zip(token)
                 .map(|(header, token)| (header.to_owned(), Secret::from(token))),
