@@ -22,6 +22,7 @@ mod birth;
 mod cgroup;
 mod child;
 pub mod confinement;
+mod escapees;
 mod exit;
 mod held;
 mod keeper;

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::bell::SocketWatch;
 pub use self::folder::{Folder, FolderEvent};
-pub use self::private::{PrivateFolder, RunFolder, RunFolderError};
+pub use self::private::{Place, PrivateFolder, RunFolder, RunFolderError};
 pub use self::scan::Refusal;
 
 /// The name part of the component types that a socket serves: the file's name without its last

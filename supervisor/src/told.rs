@@ -37,17 +37,19 @@ pub struct Told {
 // === impl Told ===
 
 impl Told {
-    /// Listens in `folder`, which nobody but replug's user and the plugin's can enter.
-    pub fn listen(folder: &Path) -> io::Result<Self> {
+    /// A socket in `folder`, which nobody but replug's user and the plugin's can enter, for
+    /// [`Told::resume`]. What is told is kept from then on.
+    pub fn bind(folder: &Path) -> io::Result<OwnedFd> {
         let path = folder.join(SOCKET_NAME);
-        let socket = UnixDatagram::bind(&path)?;
+        let socket = std::os::unix::net::UnixDatagram::bind(&path)?;
+        socket.set_nonblocking(true)?;
         // Whatever user the plugin runs as: the folder keeps the others out.
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666))?;
         setsockopt(&socket, PassCred, &true)?;
-        Ok(Self { socket, group: None })
+        Ok(socket.into())
     }
 
-    /// Goes on with a socket that [`Told::hand_over`] gave. Nobody is believed yet.
+    /// Listens at a socket that [`Told::bind`] or [`Told::hand_over`] gave. Nobody is believed yet.
     pub fn resume(socket: OwnedFd) -> io::Result<Self> {
         Ok(Self { socket: UnixDatagram::from_std(socket.into())?, group: None })
     }
@@ -125,7 +127,7 @@ mod tests {
     #[tokio::test]
     async fn only_the_plugins_own_processes_are_believed() {
         let folder = tempfile::tempdir().unwrap();
-        let mut told = Told::listen(folder.path()).unwrap();
+        let mut told = Told::resume(Told::bind(folder.path()).unwrap()).unwrap();
         // A group that this process is not in.
         let mut other = Command::new("sleep").arg("600").process_group(0).spawn().unwrap();
         told.believe(other.id());

@@ -5,15 +5,19 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 
-use replug_supervisor::sockets::{RunFolder, RunFolderError};
+use replug_supervisor::sockets::{PrivateFolder, RunFolder, RunFolderError};
 use tempfile::tempdir;
+
+fn make(run: &RunFolder, plugin: &str, life: &str) -> PrivateFolder {
+    run.place(plugin, life).unwrap().make(None).unwrap()
+}
 
 #[tokio::test]
 async fn a_private_folder_is_fresh_closed_to_others_and_gone_with_its_generation() {
     let run_dir = tempdir().unwrap();
     let run = RunFolder::open(run_dir.path().join("made/too")).await.unwrap();
-    let first = run.private_folder("settings", "settings.1").await.unwrap();
-    let second = run.private_folder("settings", "settings.2").await.unwrap();
+    let first = make(&run, "settings", "settings.1");
+    let second = make(&run, "settings", "settings.2");
     assert_ne!(first.path(), second.path());
     for folder in [&first, &second] {
         assert_eq!(fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777, 0o700);
@@ -32,8 +36,8 @@ async fn a_private_folder_is_fresh_closed_to_others_and_gone_with_its_generation
 async fn a_plugin_is_told_of_its_folder_by_every_name_that_it_may_look_for() {
     let run_dir = tempdir().unwrap();
     let run = RunFolder::open(run_dir.path()).await.unwrap();
-    let folder = run.private_folder("pg-state", "pg-state.3").await.unwrap();
-    let told: HashMap<_, _> = folder.environment().into_iter().collect();
+    let folder = make(&run, "pg-state", "pg-state.3");
+    let told: HashMap<_, _> = folder.place().environment().into_iter().collect();
     for name in [
         "REPLUG_SOCKET_FOLDER",
         "DAPR_COMPONENTS_SOCKETS_FOLDER",
@@ -57,7 +61,7 @@ async fn what_a_killed_replug_left_is_cleared_away_and_a_living_one_keeps_its_ow
     fs::create_dir(run_dir.path().join("somebody-else")).unwrap();
     let living = RunFolder::open(run_dir.path()).await.unwrap();
     assert!(!left.exists());
-    let folder = living.private_folder("settings", "settings.1").await.unwrap();
+    let folder = make(&living, "settings", "settings.1");
     let other = RunFolder::open(run_dir.path()).await.unwrap();
     assert!(folder.path().exists());
     assert_ne!(other.path(), living.path());
@@ -79,16 +83,14 @@ async fn many_that_open_one_run_folder_at_once_each_have_their_own() {
 async fn a_socket_path_that_would_be_too_long_is_refused_beforehand() {
     let run_dir = tempdir().unwrap();
     let run = RunFolder::open(run_dir.path()).await.unwrap();
-    let error = run
-        .private_folder(&"long".repeat(12), &format!("{}@2.1", "long".repeat(12)))
-        .await
-        .unwrap_err();
+    let long = "long".repeat(12);
+    let error = run.place(&long, &format!("{long}@2.1")).unwrap_err();
     assert!(matches!(error, RunFolderError::TooLong { .. }), "{error}");
     assert!(error.to_string().contains("107 is the most"), "{error}");
     // One that is just short enough can be bound.
     let around = run.path().as_os_str().len() + "/.1/.sock".len();
     let name = "n".repeat((107 - around) / 2);
-    let folder = run.private_folder(&name, &format!("{name}.1")).await.unwrap();
+    let folder = make(&run, &name, &format!("{name}.1"));
     UnixListener::bind(folder.path().join(format!("{name}.sock"))).unwrap();
 }
 
@@ -98,7 +100,7 @@ async fn a_name_that_leads_elsewhere_is_no_folder() {
     let run = RunFolder::open(run_dir.path()).await.unwrap();
     for name in ["", "..", "a/b", ".hidden"] {
         for (plugin, life) in [(name, "life.1"), ("plugin", name)] {
-            let error = run.private_folder(plugin, life).await.unwrap_err();
+            let error = run.place(plugin, life).unwrap_err();
             assert!(matches!(error, RunFolderError::BadName(_)), "{error}");
         }
     }

@@ -34,6 +34,9 @@ pub(super) struct Desk {
     app_id: String,
     namespace: String,
     types: HashMap<ComponentType, Claims>,
+    /// The types that a plugin has a claim to, so that what happens to it is not looked for among
+    /// those of all others.
+    claimed: HashMap<Arc<str>, Vec<ComponentType>>,
     /// Those whose ends take no calls before they are admitted.
     standby: HashSet<(Arc<str>, Seat)>,
     /// In the order of declaration.
@@ -65,6 +68,7 @@ impl Desk {
             app_id: app_id.to_owned(),
             namespace: namespace.to_owned(),
             types: HashMap::new(),
+            claimed: HashMap::new(),
             standby: HashSet::new(),
             records: Vec::new(),
             turn: 0,
@@ -181,6 +185,7 @@ impl Desk {
             format!("plugin {} does not serve {known} any more", offer.plugin)
         };
         let (gone, mut tasks) = self.withdraw(
+            &offer.plugin,
             |known, claim| {
                 let gone = claim.is_of(&offer) && !types.contains(known);
                 gone && (claim.take(offer.seat) || !standby) && claim.offers.is_empty()
@@ -190,6 +195,10 @@ impl Desk {
         attached.retired = gone;
 
         for component_type in types {
+            let claimed = self.claimed.entry(offer.plugin.clone()).or_default();
+            if !claimed.contains(&component_type) {
+                claimed.push(component_type.clone());
+            }
             let claims = self.types.entry(component_type.clone()).or_default();
             let claim = claims.of(&offer);
             claim.put(offer.clone());
@@ -229,7 +238,8 @@ impl Desk {
             }
         }
         let mut tasks = Vec::new();
-        for (component_type, claims) in &mut self.types {
+        for component_type in &self.claimed(plugin) {
+            let Some(claims) = self.types.get_mut(component_type) else { continue };
             let mut brought = false;
             for claim in &mut claims.list {
                 if !claim.established && *claim.plugin == *plugin && !claim.offers.is_empty() {
@@ -260,9 +270,13 @@ impl Desk {
 
     /// Takes the seat's ends out, of all sockets or of one. The plugin's claims stay.
     pub(super) fn suspend(&mut self, plugin: &str, seat: Seat, socket: Option<&str>, reason: &str) {
-        for claim in self.types.values_mut().flat_map(|claims| &mut claims.list) {
-            if *claim.plugin == *plugin && socket.is_none_or(|socket| *claim.socket == *socket) {
-                claim.take(seat);
+        for component_type in &self.claimed(plugin) {
+            let claims = self.types.get_mut(component_type);
+            for claim in claims.into_iter().flat_map(|claims| &mut claims.list) {
+                if *claim.plugin == *plugin && socket.is_none_or(|socket| *claim.socket == *socket)
+                {
+                    claim.take(seat);
+                }
             }
         }
         for record in &self.records {
@@ -280,7 +294,7 @@ impl Desk {
         let brought = |_: &ComponentType, claim: &mut Claim| {
             *claim.plugin == *plugin && !claim.established && claim.offers.is_empty()
         };
-        self.withdraw(brought, |_| reason.to_owned()).1
+        self.withdraw(plugin, brought, |_| reason.to_owned()).1
     }
 
     /// Takes the seat's ends out for good, because others have taken its place: what they do not
@@ -300,7 +314,7 @@ impl Desk {
         let given_up = |_: &ComponentType, claim: &mut Claim| {
             *claim.plugin == *plugin && claim.take(seat) && claim.offers.is_empty()
         };
-        let (gone, tasks) = self.withdraw(given_up, |_| reason.to_owned());
+        let (gone, tasks) = self.withdraw(plugin, given_up, |_| reason.to_owned());
         (gone, tasks, Draining::begin(connections))
     }
 
@@ -313,9 +327,8 @@ impl Desk {
 
     /// The ways to one seat of a plugin, each once.
     fn connections(&self, plugin: &str, seat: Seat) -> Vec<Connection> {
-        let offers = self.types.values().flat_map(|claims| &claims.list);
-        let offers = offers.filter(|claim| *claim.plugin == *plugin);
-        let offers = offers.flat_map(|claim| &claim.offers).filter(|offer| offer.seat == seat);
+        let offers = self.claims_of(plugin).flat_map(|claim| &claim.offers);
+        let offers = offers.filter(|offer| offer.seat == seat);
         let mut connections: Vec<_> = offers.map(|offer| offer.connection.clone()).collect();
         connections.sort_by_key(Connection::id);
         connections.dedup_by_key(|connection| connection.id());
@@ -361,22 +374,38 @@ impl Desk {
     }
 
     pub(super) fn retire(&mut self, plugin: &str, reason: &str) -> Vec<Task> {
-        self.withdraw(|_, claim| *claim.plugin == *plugin, |_| reason.to_owned()).1
+        self.withdraw(plugin, |_, claim| *claim.plugin == *plugin, |_| reason.to_owned()).1
     }
 
-    /// Takes back those claims that `which` is true of, and gives the components of those that
-    /// served to whoever is next. Gives the types, too.
+    fn claims_of(&self, plugin: &str) -> impl Iterator<Item = &Claim> {
+        let types = self.claimed.get(plugin).into_iter().flatten();
+        let claims = types.filter_map(|component_type| self.types.get(component_type));
+        claims.flat_map(|claims| &claims.list).filter(move |claim| *claim.plugin == *plugin)
+    }
+
+    /// The types that the plugin has a claim to.
+    fn claimed(&self, plugin: &str) -> Vec<ComponentType> {
+        self.claimed.get(plugin).cloned().unwrap_or_default()
+    }
+
+    /// Takes back those of the plugin's claims that `which` is true of, and gives the components of
+    /// those that served to whoever is next. Gives the types, too.
     fn withdraw(
         &mut self,
+        plugin: &str,
         mut which: impl FnMut(&ComponentType, &mut Claim) -> bool,
         reason: impl Fn(&ComponentType) -> String,
     ) -> (Vec<ComponentType>, Vec<Task>) {
         let mut withdrawn = Vec::new();
         let mut tasks = Vec::new();
-        for (component_type, claims) in &mut self.types {
+        for component_type in &self.claimed(plugin) {
+            let Some(claims) = self.types.get_mut(component_type) else { continue };
             let (any, served) = claims.withdraw(|claim| which(component_type, claim));
             if any {
                 withdrawn.push(component_type.clone());
+            }
+            if any && claims.list.iter().all(|claim| *claim.plugin != *plugin) {
+                self.claimed.entry(plugin.into()).or_default().retain(|it| it != component_type);
             }
             if !served {
                 continue;
@@ -388,6 +417,9 @@ impl Desk {
                     tasks.extend(record.serve(Some(claims), &self.standby, &mut self.turn));
                 }
             }
+        }
+        if self.claimed.get(plugin).is_some_and(Vec::is_empty) {
+            self.claimed.remove(plugin);
         }
         (withdrawn, tasks)
     }

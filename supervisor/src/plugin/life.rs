@@ -25,7 +25,8 @@ use crate::output::{Output, Source};
 use crate::plan::PluginSpec;
 use crate::process::confinement::Identity;
 use crate::process::{Bounds, Exit, Process, Signal};
-use crate::sockets::{Folder, FolderEvent, PrivateFolder, type_name};
+use crate::sockets::{Folder, FolderEvent, Place, PrivateFolder, type_name};
+use crate::told::{SOCKET_NAME, Told};
 
 /// One generation of a declared plugin, from its start until [`Life::end`].
 pub(super) struct Life {
@@ -92,11 +93,21 @@ pub(super) struct Ended {
     pub(super) left: Left,
 }
 
-/// Where the sockets of a life were. Dropping it ends the watch and removes the private folder, which
-/// may block.
+/// Where the sockets of a life were. Dropping it ends the watch and removes the private folder.
 pub(super) struct Left {
-    _watched: Folder,
-    _private: PrivateFolder,
+    watched: Folder,
+    private: PrivateFolder,
+}
+
+// === impl Left ===
+
+impl Left {
+    /// Ends the watch, then removes the private folder: a watch whose folder goes is looked for
+    /// among all others. Blocks for a moment.
+    pub(super) fn clear_away(self) {
+        self.watched.end();
+        drop(self.private);
+    }
 }
 
 // === impl Life ===
@@ -113,30 +124,29 @@ impl Life {
         let life_name = spec.life_name(seat);
         let identity = identity(spec).await?;
         let user = identity.as_ref().map(|identity| identity.uid);
-        let Surroundings { run, watch, .. } = surroundings;
-        // Watched before the process starts: no socket appears unseen.
-        let (private, folder) = match &spec.socket {
-            None => {
-                let made = run.watched_folder(&spec.name, &life_name, user, watch).await;
-                made.map_err(|error| error.to_string())?
-            }
-            Some(socket) => {
-                let private = run.private_folder(&spec.name, &life_name).await;
-                let private = private.map_err(|error| error.to_string())?;
-                if let Some(user) = user {
-                    private.give_to(user).await.map_err(|error| error.to_string())?;
-                }
-                clear_stale(socket).await?;
-                let folder = watch.watch_file_of(socket, user).await;
-                (private, folder.map_err(|error| error.to_string())?)
-            }
-        };
-        let launch = spec.process(seat, &surroundings.replug, &private, identity, secrets);
+        if let Some(socket) = &spec.socket {
+            clear_stale(socket).await?;
+        }
+        let Surroundings { run, watch, spawner, .. } = surroundings;
+        let place = run.place(&spec.name, &life_name).map_err(|error| error.to_string())?;
+        let launch = spec.process(seat, &surroundings.replug, &place, identity, secrets);
         let mut launch = launch.await?;
-        let probe_launch = launch.clone();
-        let mut vitals = Vitals::prepare(spec, &private, &mut launch)?;
-        let mut process =
-            surroundings.spawner.spawn(launch).await.map_err(|error| error.to_string())?;
+        let probe_launch = spec.probe.is_some().then(|| launch.clone());
+        let mut vitals = Vitals::prepare(spec, &place, &mut launch);
+        // Its folder is made by the thread that starts it: to have it done elsewhere first would
+        // take as long again as all that a start takes here.
+        let notify = spec.notify;
+        let made = move || folder_of(place, user, notify);
+        let started = spawner.spawn_after(launch, made).await;
+        let (mut process, (private, told)) = started.map_err(|error| error.to_string())?;
+        // Watched when the process runs already: what is in the folder by then is seen as what comes
+        // later.
+        let folder = match &spec.socket {
+            None => watch.watch_private(private.path()).await,
+            Some(socket) => watch.watch_file_of(socket, user).await,
+        };
+        let folder = folder.map_err(|error| error.to_string())?;
+        told.map_or(Ok(()), |socket| vitals.hear(socket))?;
         let pid = process.pid();
         let bounds = process.bounds().clone();
         vitals.begin(spec, surroundings, pid, probe_launch);
@@ -184,9 +194,13 @@ impl Life {
         };
         let folder = folder.map_err(|error| error.to_string())?;
         let mut vitals = Vitals::resume(spec, handed.vitals, handed.ready_for.is_some())?;
-        let probe_launch =
-            spec.process_as_read(seat, &surroundings.replug, &private, identity(spec).await?);
-        vitals.begin(spec, surroundings, handed.pid, probe_launch);
+        let launch = spec.process_as_read(
+            seat,
+            &surroundings.replug,
+            private.place(),
+            identity(spec).await?,
+        );
+        vitals.begin(spec, surroundings, handed.pid, Some(launch));
         let source = source(spec, seat);
         let life = Self {
             plugin: spec.name.as_str().into(),
@@ -370,9 +384,24 @@ impl Life {
                 _ => None,
             },
             output: self.output,
-            left: Left { _watched: self.folder, _private: self.private },
+            left: Left { watched: self.folder, private: self.private },
         }
     }
+}
+
+/// Makes a life's folder, `user`'s own where one is named, and where it is to be told something the
+/// socket for that. An error is a text for people.
+fn folder_of(
+    place: Place,
+    user: Option<u32>,
+    notify: bool,
+) -> Result<(PrivateFolder, Option<OwnedFd>), String> {
+    let private = place.make(user).map_err(|error| error.to_string())?;
+    let told = notify.then(|| Told::bind(private.path())).transpose();
+    let told = told.map_err(|error| {
+        format!("cannot listen on {}: {error}", private.path().join(SOCKET_NAME).display())
+    })?;
+    Ok((private, told))
 }
 
 /// Who prints what a life prints.

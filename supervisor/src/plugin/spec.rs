@@ -10,7 +10,7 @@ use replug_runtime::plugin::Seat;
 use crate::plan::{self, EnvValue, PluginSpec};
 use crate::process;
 use crate::process::confinement::Identity;
-use crate::sockets::PrivateFolder;
+use crate::sockets::Place;
 
 /// The subcommand by which replug serves a built-in in a process of its own.
 const BUILTIN_COMMAND: &str = "plugin";
@@ -69,7 +69,7 @@ impl PluginSpec {
         &self,
         seat: Seat,
         replug: &Path,
-        folder: &PrivateFolder,
+        folder: &Place,
         identity: Option<Identity>,
         secrets: &Secrets,
     ) -> Result<process::Launch, String> {
@@ -99,7 +99,7 @@ impl PluginSpec {
         &self,
         seat: Seat,
         replug: &Path,
-        folder: &PrivateFolder,
+        folder: &Place,
         identity: Option<Identity>,
     ) -> process::Launch {
         let read = self.env.iter().filter_map(|(name, value)| {
@@ -113,7 +113,7 @@ impl PluginSpec {
         declared: Vec<(OsString, OsString)>,
         seat: Seat,
         replug: &Path,
-        folder: &PrivateFolder,
+        folder: &Place,
         identity: Option<Identity>,
     ) -> process::Launch {
         let (program, args) = self.program(replug);

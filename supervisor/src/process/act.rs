@@ -8,7 +8,7 @@
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use rustix::fs::{Mode, OFlags, open};
@@ -138,6 +138,14 @@ impl Act {
             | Self::NoNewPrivileges
             | Self::Landlock(_)
             | Self::DieWithParent(_) => false,
+        }
+    }
+
+    /// The descriptor of replug's that a child needs for this, wherever it was born.
+    pub(super) fn descriptor(&self) -> Option<RawFd> {
+        match self {
+            Self::Landlock(rules) => Some(rules.as_raw_fd()),
+            _ => None,
         }
     }
 

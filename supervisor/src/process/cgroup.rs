@@ -165,11 +165,13 @@ impl Cgroup {
         Ok(Entrance { folder: File::open(&self.folder)?.into(), procs: procs.into() })
     }
 
-    /// Kills everything in it, and what these start meanwhile.
-    pub(super) fn kill(&self) {
-        if let Err(error) = self.set("cgroup.kill", "1") {
+    /// Kills everything in it, and what these start meanwhile. False: it cannot be done.
+    pub(super) fn kill(&self) -> bool {
+        let killed = self.set("cgroup.kill", "1");
+        if let Err(error) = &killed {
             tracing::warn!(cgroup = %self.folder.display(), %error, "cannot be killed as a whole");
         }
+        killed.is_ok()
     }
 
     /// Whether the kernel killed something in it because memory was short.

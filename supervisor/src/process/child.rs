@@ -5,8 +5,10 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 
+use rustix::io::{DupFlags, dup3, fcntl_dupfd_cloexec};
+
 use super::act::Act;
-use super::pre_exec;
+use super::pre_exec::{self, Ground};
 use super::program::Program;
 
 /// The standard three.
@@ -20,22 +22,49 @@ pub(super) struct Child {
     pub(super) stderr: OwnedFd,
 }
 
-impl Child {
+/// What is ready for every child: what it stands on before its program runs, and the descriptors that
+/// become its standard three.
+///
+/// Their numbers are low, since they are taken when replug has little open. A child is given replug's
+/// descriptors up to the highest that it needs; were these as high as the last plugin's pipes, a
+/// start would take the longer the more plugins there are.
+pub(super) struct Nursery {
+    nothing: OwnedFd,
+    printed: OwnedFd,
+    complained: OwnedFd,
+    ground: Ground,
+}
+
+impl Nursery {
+    /// To be called before much is open.
+    pub(super) fn new() -> io::Result<Self> {
+        let nothing = above_standard(File::open("/dev/null")?.into())?;
+        let printed = fcntl_dupfd_cloexec(&nothing, STANDARD)?;
+        let complained = fcntl_dupfd_cloexec(&nothing, STANDARD)?;
+        Ok(Self { nothing, printed, complained, ground: Ground::new()? })
+    }
+
     /// Starts a plugin's program: in a process group of its own, without input, its output in two
     /// pipes. See [`pre_exec::plugin`] for what else is promised. Blocks until the program runs.
-    pub(super) fn start(
+    pub(super) fn bear(
+        &mut self,
         program: &Program,
         warden: BorrowedFd<'_>,
         acts: &[Act],
-    ) -> io::Result<Self> {
-        let nothing = above_standard(File::open("/dev/null")?.into())?;
+    ) -> io::Result<Child> {
         let (stdout, printed) = io::pipe()?;
         let (stderr, complained) = io::pipe()?;
-        let (printed, complained) =
-            (above_standard(printed.into())?, above_standard(complained.into())?);
-        let standard = [nothing.as_fd(), printed.as_fd(), complained.as_fd()];
-        let pid = pre_exec::plugin(program, standard, warden, acts)?;
-        Ok(Self { pid, stdout: stdout.into(), stderr: stderr.into() })
+        dup3(&printed, &mut self.printed, DupFlags::CLOEXEC)?;
+        let had = dup3(&complained, &mut self.complained, DupFlags::CLOEXEC);
+        drop((printed, complained));
+        let standard = [self.nothing.as_fd(), self.printed.as_fd(), self.complained.as_fd()];
+        let born = had
+            .map_err(Into::into)
+            .and_then(|()| pre_exec::plugin(program, standard, warden, acts, &mut self.ground));
+        // The pipes end when the child's ends of them do.
+        dup3(&self.nothing, &mut self.printed, DupFlags::CLOEXEC)?;
+        dup3(&self.nothing, &mut self.complained, DupFlags::CLOEXEC)?;
+        Ok(Child { pid: born?, stdout: stdout.into(), stderr: stderr.into() })
     }
 }
 
@@ -45,5 +74,5 @@ fn above_standard(descriptor: OwnedFd) -> io::Result<OwnedFd> {
     if descriptor.as_raw_fd() >= STANDARD {
         return Ok(descriptor);
     }
-    Ok(rustix::io::fcntl_dupfd_cloexec(descriptor, STANDARD)?)
+    Ok(fcntl_dupfd_cloexec(descriptor, STANDARD)?)
 }

@@ -19,7 +19,8 @@ use tokio::task::JoinSet;
 
 use super::act::{Act, Failed};
 use super::cgroup::Cgroup;
-use super::child::Child;
+use super::child::{Child, Nursery};
+use super::escapees::Escapees;
 use super::lives::Lives;
 use super::mark;
 use super::orphans::Orphans;
@@ -32,8 +33,8 @@ use super::{Bounds, Exit, Launch, SpawnError};
 
 /// What the rest of replug asks of the thread.
 pub(super) enum Request {
-    /// Start a process.
-    Spawn(Box<Launch>, oneshot::Sender<Result<Started, SpawnError>>),
+    /// Start a process, once something else has been done.
+    Spawn(Box<Launch>, First, oneshot::Sender<Result<Started, SpawnError>>),
     /// Send a signal to a process's group, unless the process has ended.
     Signal(Serial, Signal),
     /// Let go of a process, which nobody waits for until somebody claims it. False: it has ended.
@@ -53,6 +54,9 @@ pub(super) enum Request {
     /// Kill every process, start none any more, and answer when all are reaped.
     Finish(oneshot::Sender<()>),
 }
+
+/// What is to be done before a start. An error is a text for people.
+pub(super) type First = Box<dyn FnOnce() -> Result<(), String> + Send>;
 
 /// Tells processes apart, unlike their ids, of which the kernel makes new use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -91,9 +95,12 @@ pub(super) struct Keeper {
     /// Whether new processes are refused.
     finishing: bool,
     finished: Vec<oneshot::Sender<()>>,
-    /// Whether something that left its group may outlive its life, or was killed for that and has
-    /// not ended.
-    escapees: bool,
+    /// What may have left its group and outlive its life.
+    escapees: Escapees,
+    /// Where children are born.
+    nursery: Nursery,
+    /// Whether a child of the thread's own was reaped, which may have hidden orphans.
+    reaped: bool,
 }
 
 struct Living {
@@ -111,6 +118,7 @@ impl Keeper {
         ward: Ward,
         orphans: Orphans,
         lives: Lives,
+        nursery: Nursery,
         unclaimed: Vec<u32>,
     ) -> Self {
         // The numbers of lives go on where the program before left off.
@@ -127,14 +135,16 @@ impl Keeper {
             asked: true,
             finishing: false,
             finished: Vec::new(),
-            escapees: false,
+            escapees: Escapees::default(),
+            nursery,
+            reaped: false,
         }
     }
 
     /// Serves until it is told to finish, or until nobody is left who could ask for anything; then
     /// until the last process is reaped and the warden is dismissed.
     pub(super) async fn run(mut self) {
-        while !(self.finishing && self.living.is_empty() && !self.escapees) {
+        while !(self.finishing && self.living.is_empty() && !self.escapees.are_dying()) {
             tokio::select! {
                 biased;
                 Some(ended) = self.exits.join_next() => match ended {
@@ -142,12 +152,14 @@ impl Keeper {
                     Err(error) => tracing::error!(%error, "a process is watched no longer"),
                 },
                 () = self.ward.gone() => {
+                    self.reaped = true;
                     if let Err(error) = self.ward.replace() {
                         tracing::error!(%error, "the warden cannot be started");
                     }
                 }
-                () = self.orphans.may_have_ended() => {}
+                () = self.orphans.may_have_ended() => self.reaped = true,
                 () = self.lives.removed() => {}
+                () = self.escapees.may_be_known() => self.end_escapees(),
                 request = self.requests.recv(), if self.asked => {
                     if let Some(request) = request {
                         self.serve(request);
@@ -157,10 +169,11 @@ impl Keeper {
                     }
                 }
             }
-            // After whatever happened: a child of the thread's own that was reaped just now may
-            // have hidden orphans.
-            self.orphans.reap(|pid| self.is_own(pid));
-            if self.escapees {
+            // Looking takes the longer the more children there are.
+            if std::mem::take(&mut self.reaped) {
+                self.orphans.reap(|pid| self.is_own(pid));
+            }
+            if self.escapees.are_dying() {
                 self.end_escapees();
             }
         }
@@ -174,12 +187,16 @@ impl Keeper {
 
     fn serve(&mut self, request: Request) {
         match request {
-            Request::Spawn(launch, answer) => {
+            Request::Spawn(launch, first, answer) => {
                 if answer.is_closed() {
                     return;
                 }
-                let started =
-                    if self.finishing { Err(SpawnError::Stopping) } else { self.spawn(&launch) };
+                let started = if self.finishing {
+                    Err(SpawnError::Stopping)
+                } else {
+                    first().map_err(SpawnError::Before).and_then(|()| self.spawn(&launch))
+                };
+                self.reaped |= started.is_err();
                 if let Err(Ok(unwanted)) = answer.send(started) {
                     self.signal(unwanted.serial, Signal::SIGKILL);
                 }
@@ -240,6 +257,7 @@ impl Keeper {
                 self.unclaimed.remove(&pid);
                 self.ward.ended(pid);
                 reap(pid);
+                self.reaped = true;
             }
         }
     }
@@ -268,7 +286,7 @@ impl Keeper {
 
     /// Whether a child is the thread's own, to be reaped when its exit is told.
     fn is_own(&self, pid: u32) -> bool {
-        self.ward.is_warden(pid)
+        self.ward.pid() == Some(pid)
             || self.unclaimed.contains(&pid)
             || self.living.values().any(|living| living.pid == pid)
     }
@@ -276,7 +294,7 @@ impl Keeper {
     fn finish(&mut self) {
         self.finishing = true;
         // Looked for once more, whatever is left.
-        self.escapees = true;
+        self.escapees.look();
         self.end_unclaimed();
         for living in self.living.values() {
             kill_group(living.pid, Signal::SIGKILL);
@@ -353,7 +371,7 @@ impl Keeper {
         let mark = (mark::VARIABLE, self.lives.mark_of(serial.0));
         let program = launch.program(mark).map_err(|error| SpawnError::explain(launch, &error))?;
         let warden = self.ward.descriptor().map_err(|error| no_warden(&error))?;
-        let spawned = Child::start(&program, warden, acts);
+        let spawned = self.nursery.bear(&program, warden, acts);
         if spawned.is_err() {
             self.ward.never_ran();
         }
@@ -369,8 +387,13 @@ impl Keeper {
         };
         kill_group(pid, Signal::SIGKILL);
         self.ward.ended(pid);
-        let ended = self.lives.end(cgroup, memory, reap(pid));
-        self.end_escapees();
+        let exit_status = reap(pid);
+        self.reaped = true;
+        // Nobody leaves a cgroup by leaving the group: with one, there is nothing to look for.
+        let (ended, whole) = self.lives.end(cgroup, memory, exit_status);
+        if !whole {
+            self.end_escapees();
+        }
         // Nobody may be waiting for it any more.
         let _ = exit.send(ended);
     }
@@ -382,12 +405,11 @@ impl Keeper {
             // Whose they are shows when these are claimed.
             return;
         }
+        let mut own: HashSet<u32> = self.living.values().map(|living| living.pid).collect();
+        own.extend(self.ward.pid());
         let lives = |life| self.living.contains_key(&Serial(life));
         let all = self.finishing && self.living.is_empty();
-        // Gathered first: there may be as many children as there are plugins.
-        let own: HashSet<u32> = self.living.values().map(|living| living.pid).collect();
-        let is_own = |pid| own.contains(&pid) || self.ward.is_warden(pid);
-        self.escapees = self.lives.end_escapees(&self.orphans, is_own, lives, all);
+        self.escapees.end(self.lives.mark(), &self.orphans, |pid| own.contains(&pid), lives, all);
     }
 }
 

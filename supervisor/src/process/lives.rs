@@ -5,14 +5,12 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill, killpg};
-use nix::unistd::{Pid, getpgid};
+use nix::sys::signal::Signal;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::cgroup::{Cgroup, remove_home};
 use super::mark::Mark;
-use super::orphans::Orphans;
 use super::prepare::{Grounds, Prepared};
 use super::{Exit, Launch, SpawnError};
 
@@ -69,13 +67,19 @@ impl Lives {
         (cgroup, memory)
     }
 
-    /// Kills what is left of a life whose process has ended with `exit`, and says how that was.
-    pub(super) fn end(&mut self, cgroup: Option<Cgroup>, memory: Option<u64>, exit: Exit) -> Exit {
-        let Some(cgroup) = cgroup else { return exit };
-        cgroup.kill();
+    /// Kills what is left of a life whose process has ended with `exit`. Says how that was, and
+    /// whether nothing can be left: what is in no cgroup may have gone anywhere.
+    pub(super) fn end(
+        &mut self,
+        cgroup: Option<Cgroup>,
+        memory: Option<u64>,
+        exit: Exit,
+    ) -> (Exit, bool) {
+        let Some(cgroup) = cgroup else { return (exit, false) };
+        let whole = cgroup.kill();
         let out_of_memory = exit == Exit::by(Signal::SIGKILL) && cgroup.was_out_of_memory();
         self.remove(cgroup);
-        if out_of_memory { Exit::OutOfMemory { limit: memory } } else { exit }
+        (if out_of_memory { Exit::OutOfMemory { limit: memory } } else { exit }, whole)
     }
 
     /// Removes a cgroup, when all in it has ended.
@@ -91,25 +95,9 @@ impl Lives {
         }
     }
 
-    /// Kills what left its group, as a daemon does, and outlived its life; with `all`, whatever
-    /// came from a plugin. Says whether there is something to wait for.
-    ///
-    /// Orphans are children that only the caller reaps, so a number is its process's own.
-    pub(super) fn end_escapees(
-        &self,
-        orphans: &Orphans,
-        is_own: impl Fn(u32) -> bool,
-        lives: impl Fn(u64) -> bool,
-        all: bool,
-    ) -> bool {
-        let mut killed = false;
-        for pid in orphans.adopted().into_iter().filter(|pid| !is_own(*pid)) {
-            let outlived = self.mark.life_of(pid).is_some_and(|life| !lives(life));
-            if outlived || all {
-                killed |= kill_with_group(pid);
-            }
-        }
-        killed
+    /// By what processes are known that come from a plugin.
+    pub(super) fn mark(&self) -> &Mark {
+        &self.mark
     }
 
     /// Waits for the last cgroups to be gone, and removes the folder in which they were.
@@ -124,18 +112,6 @@ impl Lives {
             remove_home(cgroups.home());
         }
     }
-}
-
-/// Kills an orphan, with its group where that is its own. False: it may not be killed.
-fn kill_with_group(pid: u32) -> bool {
-    let Ok(pid) = i32::try_from(pid) else { return false };
-    let pid = Pid::from_raw(pid);
-    if getpgid(Some(pid)) == Ok(pid) {
-        // At once, so that none of it starts another meanwhile.
-        let _ = killpg(pid, Signal::SIGKILL);
-    }
-    tracing::debug!("killed {pid}, which had left its plugin's group");
-    kill(pid, Signal::SIGKILL).is_ok()
 }
 
 #[cfg(test)]
@@ -157,7 +133,7 @@ mod tests {
         fs::write(tree.path().join("home/hog.1/memory.events"), events).unwrap();
         let grounds = Grounds { abilities: Abilities::probe(), cgroups: Some(cgroups) };
         let mut lives = Lives { grounds, mark: Mark::own(0), removals: JoinSet::new() };
-        lives.end(Some(cgroup), Some(64 << 20), exit)
+        lives.end(Some(cgroup), Some(64 << 20), exit).0
     }
 
     #[tokio::test]

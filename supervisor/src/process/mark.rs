@@ -43,13 +43,39 @@ impl Mark {
     /// The life that a process comes from; none where it is no plugin's, has ended, or may not be
     /// looked at.
     pub(super) fn life_of(&self, pid: u32) -> Option<u64> {
-        let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
-        environment.split(|byte| *byte == 0).find_map(|variable| {
+        match self.origin_of(pid) {
+            Origin::Life(life) => Some(life),
+            Origin::Elsewhere | Origin::Unknown => None,
+        }
+    }
+
+    /// Where a process comes from.
+    pub(super) fn origin_of(&self, pid: u32) -> Origin {
+        let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else {
+            return Origin::Elsewhere;
+        };
+        if environment.is_empty() {
+            return Origin::Unknown;
+        }
+        let life = environment.split(|byte| *byte == 0).find_map(|variable| {
             let value = variable.strip_prefix(VARIABLE.as_bytes())?.strip_prefix(b"=")?;
             let life = value.strip_prefix(self.0.as_bytes())?.strip_prefix(b".")?;
             std::str::from_utf8(life).ok()?.parse().ok()
-        })
+        });
+        life.map_or(Origin::Elsewhere, Origin::Life)
     }
+}
+
+/// Where a process comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// From a life of a plugin.
+    Life(u64),
+    /// From somewhere else, or it may not be looked at, or is gone.
+    Elsewhere,
+    /// It has no environment. As a rule it is about to have one: the kernel shows none while a
+    /// process becomes another program. One that has ended has none either.
+    Unknown,
 }
 
 #[cfg(test)]

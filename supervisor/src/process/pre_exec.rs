@@ -9,9 +9,9 @@
 //! child's own stack: no allocation, no lock, no panic, and nothing of replug's is written to but the
 //! C library's error number of the thread that waits, which does not look at it afterwards.
 //!
-//! What keeps the two apart: signal dispositions, descriptors and the working folder are the child's
-//! own from the start (no `CLONE_SIGHAND`, `CLONE_FILES`, `CLONE_FS`), signals are held until its
-//! dispositions are reset, and changes of user or rights are made by the system call itself, in a
+//! What keeps the two apart: signal dispositions and the working folder are the child's own from the
+//! start (no `CLONE_SIGHAND`, `CLONE_FS`), descriptors once it has parted from replug's table, before
+//! which it touches none; signals are held until its dispositions are reset, and changes of user or rights are made by the system call itself, in a
 //! child with memory of its own: the C library's functions would tell the other threads of it, which
 //! are replug's. What can be had without unsafe code is in `birth.rs`, `act.rs`.
 
@@ -81,10 +81,13 @@ pub(super) fn plugin(
     standard: [BorrowedFd<'_>; 3],
     warden: BorrowedFd<'_>,
     acts: &[Act],
+    ground: &mut Ground,
 ) -> io::Result<u32> {
     let limited = acts.iter().any(|act| matches!(act, Act::Limit(_, Resource::Nofile, _)));
     let open_files = open_files::inherited().filter(|_| !limited);
-    let ground = Ground::new()?;
+    ground.failed().store(0, Ordering::Relaxed);
+    let needed = standard.iter().chain([&warden]).map(AsRawFd::as_raw_fd);
+    let needed = needed.chain(acts.iter().filter_map(Act::descriptor)).max();
     let mut birth = Birth {
         files: program.files(),
         arguments: program.arguments(),
@@ -92,6 +95,7 @@ pub(super) fn plugin(
         folder: program.folder().map(CString::as_c_str),
         standard: standard.map(|descriptor| descriptor.as_raw_fd()),
         warden,
+        needless: needed.unwrap_or_default().unsigned_abs() + 1,
         parent: std::process::id(),
         acts,
         in_cgroup: false,
@@ -99,7 +103,7 @@ pub(super) fn plugin(
         failed: ground.failed(),
     };
     let memory = if acts.iter().any(Act::needs_own_memory) { 0 } else { libc::CLONE_VM };
-    let flags = memory | libc::CLONE_VFORK | libc::SIGCHLD;
+    let flags = memory | libc::CLONE_VFORK | libc::CLONE_FILES | libc::SIGCHLD;
     // A handler of replug's would run in replug's memory, if a signal met the child before it has
     // reset them.
     let mask = hold_all_signals();
@@ -109,10 +113,12 @@ pub(super) fn plugin(
     });
     birth.in_cgroup = cgroup.is_some();
     // Where the kernel cannot do that, or may not, the child moves there by itself.
-    let cloned = cgroup.and_then(|entrance| born_in(entrance, flags, &ground, &birth));
+    let cloned = cgroup.and_then(|entrance| born_in(entrance, flags, ground, &birth));
     let cloned = cloned.map_or_else(
         || {
             birth.in_cgroup = false;
+            let entrance = cgroup.map_or(0, |entrance| entrance.procs.as_raw_fd());
+            birth.needless = birth.needless.max(entrance.unsigned_abs() + 1);
             let birth = (&raw const birth).cast_mut().cast::<c_void>();
             // SAFETY: the stack is the child's alone, long enough, and there until the parent goes
             // on, which CLONE_VFORK says is when the child has executed its program or ended; so is
@@ -142,6 +148,8 @@ struct Birth<'a> {
     folder: Option<&'a CStr>,
     standard: [RawFd; 3],
     warden: BorrowedFd<'a>,
+    /// From this number on it needs none of replug's descriptors.
+    needless: libc::c_uint,
     parent: u32,
     acts: &'a [Act],
     /// Whether it is in its cgroup from its first moment.
@@ -238,6 +246,7 @@ impl Birth<'_> {
     }
 
     fn prepare(&self) -> io::Result<()> {
+        part_descriptors(self.needless)?;
         for (at, descriptor) in (0..).zip(self.standard) {
             // SAFETY: two numbers. What was there before is a copy that this process alone has.
             succeeded(unsafe { libc::dup2(descriptor, at) })?;
@@ -272,13 +281,15 @@ impl Birth<'_> {
 
 /// What a child stands on before its program runs: a stack that does not run into anything, and a
 /// place for what it has to say. Shared with the child, whether or not the rest of the memory is.
-struct Ground(ptr::NonNull<u8>);
+///
+/// For one child after the other: each is done with it when its parent goes on.
+pub(super) struct Ground(ptr::NonNull<u8>);
 
 impl Ground {
     /// A page that nobody may touch, the stack, and a page for the rest.
     const LENGTH: usize = PAGE + STACK + PAGE;
 
-    fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         // SAFETY: new memory, wherever the kernel likes, of which the lowest part is closed at once.
         // It is all zeros.
         unsafe {
@@ -504,6 +515,25 @@ fn reset_signals() {
         }
     }
     set_signal_mask(0);
+}
+
+/// Gives the calling process a table of descriptors of its own, in which there is none of these
+/// numbers and above: what is not in it need not be copied. Nothing is closed under its owner.
+fn part_descriptors(needless: libc::c_uint) -> io::Result<()> {
+    // SAFETY: numbers.
+    unsafe {
+        let parted = libc::syscall(
+            libc::SYS_close_range,
+            needless,
+            libc::c_uint::MAX,
+            libc::CLOSE_RANGE_UNSHARE,
+        );
+        if parted == 0 {
+            return Ok(());
+        }
+        // A kernel before 5.9. All are copied.
+        succeeded(libc::unshare(libc::CLONE_FILES))
+    }
 }
 
 /// Marks every descriptor but the standard three close-on-exec. What replug opens is marked from

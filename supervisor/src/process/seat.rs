@@ -11,6 +11,7 @@ use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Spawner;
+use super::child::Nursery;
 use super::keeper::Keeper;
 use super::lives::Lives;
 use super::orphans::Orphans;
@@ -124,6 +125,7 @@ impl Work {
         let entered = runtime.enter();
         let orphans = Orphans::listen()?;
         let lives = Lives::begin();
+        let nursery = Nursery::new()?;
         let orders = lives.standing_orders();
         let (ward, unclaimed) = match heritage {
             None => (Ward::start(warden, orders)?, Vec::new()),
@@ -133,6 +135,9 @@ impl Work {
             }
         };
         drop(entered);
-        Ok(Self { runtime, keeper: Keeper::new(requests, ward, orphans, lives, unclaimed) })
+        Ok(Self {
+            runtime,
+            keeper: Keeper::new(requests, ward, orphans, lives, nursery, unclaimed),
+        })
     }
 }

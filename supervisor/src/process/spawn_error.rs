@@ -22,6 +22,9 @@ const SCRIPT_HEAD: u64 = 256;
 /// Why a program could not be started. The text names the file and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SpawnError {
+    /// What was to be done before the start was not.
+    #[error("{0}")]
+    Before(String),
     /// The path names nothing.
     #[error("{} does not exist", .program.display())]
     NotFound {

@@ -49,12 +49,31 @@ impl Spawner {
     /// When the future is dropped before it is done, a process that was started nevertheless is
     /// killed.
     pub async fn spawn(&self, launch: Launch) -> Result<Process, SpawnError> {
+        let (process, ()) = self.spawn_after(launch, || Ok(())).await?;
+        Ok(process)
+    }
+
+    /// As [`Spawner::spawn`], once `first` has been done, in the thread that starts processes. What
+    /// takes long there is what every other start waits for. An error of it, a text for people, is
+    /// [`SpawnError::Before`]; then nothing is started.
+    pub async fn spawn_after<T: Send + 'static>(
+        &self,
+        launch: Launch,
+        first: impl FnOnce() -> Result<T, String> + Send + 'static,
+    ) -> Result<(Process, T), SpawnError> {
         let (answer, started) = oneshot::channel();
-        self.send(Request::Spawn(Box::new(launch), answer));
+        let (made, had) = oneshot::channel();
+        let first = move || {
+            // Nobody to take it: what is made goes again.
+            let _ = made.send(first()?);
+            Ok(())
+        };
+        self.send(Request::Spawn(Box::new(launch), Box::new(first), answer));
         // Without an answer the thread is gone.
         let Started { serial, pid, exit, stdout, stderr, bounds } =
             started.await.map_err(|_| SpawnError::Stopping)??;
-        Ok(Process::new(self.clone(), serial, pid, exit, (stdout, stderr), bounds))
+        let process = Process::new(self.clone(), serial, pid, exit, (stdout, stderr), bounds);
+        Ok((process, had.await.map_err(|_| SpawnError::Stopping)?))
     }
 
     /// Takes a process that somebody has let go of ([`Process::release`]), in this program or the one

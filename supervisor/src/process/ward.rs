@@ -130,9 +130,9 @@ impl Ward {
         }
     }
 
-    /// Whether the process is the warden in office.
-    pub(super) fn is_warden(&self, pid: u32) -> bool {
-        self.warden.as_ref().is_some_and(|warden| warden.pid == pid)
+    /// The warden in office.
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.warden.as_ref().map(|warden| warden.pid)
     }
 
     /// The group that announced itself last runs its program.

@@ -127,12 +127,6 @@ impl SocketWatch {
         })
     }
 
-    /// What [`Self::watch_private`] does, for who is on a thread for such work already: blocks for a
-    /// moment.
-    pub(super) fn sit_in_private(&self, folder: &Path) -> Result<Folder, WatchError> {
-        self.sit_down(folder, Scope::Private)
-    }
-
     fn sit_down(&self, path: &Path, scope: Scope) -> Result<Folder, WatchError> {
         // A relative path would change its meaning with the working directory, and an empty one,
         // the parent of a bare file name, has none.
@@ -168,6 +162,13 @@ impl Folder {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.seat.path
+    }
+
+    /// Ends the watch now. Blocks for a moment, which dropping does not.
+    pub(crate) fn end(self) {
+        if let Some(watched) = self.attached.and_then(|attached| attached.watched) {
+            watched.end();
+        }
     }
 
     /// Waits for the next thing to happen. Dropping the future loses nothing.

@@ -15,8 +15,6 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use tokio::task::spawn_blocking;
 
-use super::{Folder, SocketWatch, WatchError};
-
 /// What the folder of one replug is called, before some letters that are its own.
 const OWN: &str = "p-";
 
@@ -69,9 +67,6 @@ pub enum RunFolderError {
         /// The socket.
         socket: PathBuf,
     },
-    /// It cannot be watched.
-    #[error(transparent)]
-    Watch(#[from] WatchError),
     /// A name that is no file name.
     #[error("`{0}` cannot be part of a file's name")]
     BadName(String),
@@ -141,44 +136,9 @@ impl RunFolder {
         socket_path(&own, plugin, life).as_os_str().len()
     }
 
-    /// Makes the private folder of one generation of a plugin, `life` by name.
-    pub async fn private_folder(
-        &self,
-        plugin: &str,
-        life: &str,
-    ) -> Result<PrivateFolder, RunFolderError> {
-        let fresh = self.fresh(plugin, life)?;
-        let path = fresh.path.clone();
-        let made = spawn_blocking(move || fresh.make()).await;
-        made.unwrap_or_else(|_| Err(interrupted(path)))
-    }
-
-    /// Makes the private folder of one generation of a plugin, `life` by name, `user`'s own where one is named, and
-    /// watches it before anybody can have put a socket into it. As [`PrivateFolder::give_to`] and
-    /// [`SocketWatch::watch_private`], in one go.
-    pub async fn watched_folder(
-        &self,
-        plugin: &str,
-        life: &str,
-        user: Option<u32>,
-        watch: &SocketWatch,
-    ) -> Result<(PrivateFolder, Folder), RunFolderError> {
-        let fresh = self.fresh(plugin, life)?;
-        let path = fresh.path.clone();
-        let watch = watch.clone();
-        // A start waits for this, so it is handed to another thread once, not for each part of it.
-        let made = spawn_blocking(move || {
-            let private = fresh.make()?;
-            if let Some(uid) = user {
-                private.give(uid)?;
-            }
-            let folder = watch.sit_in_private(private.path())?;
-            Ok((private, folder))
-        });
-        made.await.unwrap_or_else(|_| Err(interrupted(path)))
-    }
-
-    fn fresh(&self, plugin: &str, life: &str) -> Result<Fresh, RunFolderError> {
+    /// Where the private folder of one generation of a plugin is to be, `life` by name. Nothing is
+    /// made yet.
+    pub fn place(&self, plugin: &str, life: &str) -> Result<Place, RunFolderError> {
         for name in [plugin, life] {
             if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
                 return Err(RunFolderError::BadName(name.to_owned()));
@@ -189,87 +149,39 @@ impl RunFolder {
         if socket.as_os_str().len() > LONGEST_SOCKET {
             return Err(RunFolderError::TooLong { socket });
         }
-        Ok(Fresh { path, socket })
+        Ok(Place { path, socket })
     }
 }
 
-/// A private folder that is to be made.
-struct Fresh {
-    path: PathBuf,
-    socket: PathBuf,
-}
-
-impl Fresh {
-    fn make(self) -> Result<PrivateFolder, RunFolderError> {
-        match DirBuilder::new().mode(0o700).create(&self.path) {
-            Ok(()) => Ok(PrivateFolder { path: self.path, socket: self.socket, left: false }),
-            Err(cause) => Err(RunFolderError::Make { folder: self.path, cause }),
-        }
-    }
-}
-
-/// Only where the runtime is ending.
-fn interrupted(folder: PathBuf) -> RunFolderError {
-    RunFolderError::Make { folder, cause: io::ErrorKind::Interrupted.into() }
-}
-
-fn socket_path(own: &Path, plugin: &str, life: &str) -> PathBuf {
-    own.join(life).join(format!("{plugin}.sock"))
-}
-
-impl Drop for RunFolder {
-    /// What cannot be removed is left for the next replug's start, or the warden.
-    fn drop(&mut self) {
-        remove(&self.own);
-    }
-}
-
-/// The private folder of one generation. Removed with all that is in it when dropped.
+/// Where a private folder is, or is to be.
 #[derive(Debug)]
-pub struct PrivateFolder {
+pub struct Place {
     path: PathBuf,
     socket: PathBuf,
-    /// Somebody else goes on with it: it stays.
-    left: bool,
 }
 
-impl PrivateFolder {
-    /// Goes on with the folder of a generation that the program before this one started.
-    #[must_use]
-    pub fn adopt(path: PathBuf, plugin: &str) -> Self {
-        let socket = path.join(format!("{plugin}.sock"));
-        Self { path, socket, left: false }
-    }
-
-    /// Leaves the folder to somebody else.
-    #[must_use]
-    pub fn leave(mut self) -> PathBuf {
-        self.left = true;
-        self.path.clone()
+impl Place {
+    /// Makes the folder, and gives it to `user`, if one is named. Blocks for a moment.
+    ///
+    /// The folders above one that is given away can be passed through by others from then on, though
+    /// not looked into.
+    pub fn make(self, user: Option<u32>) -> Result<PrivateFolder, RunFolderError> {
+        if let Err(cause) = DirBuilder::new().mode(0o700).create(&self.path) {
+            return Err(RunFolderError::Make { folder: self.path, cause });
+        }
+        let made = PrivateFolder { place: self, left: false };
+        match user.map(|uid| (uid, give(made.path(), uid))) {
+            Some((uid, Err(cause))) => {
+                Err(RunFolderError::Give { folder: made.path().to_owned(), uid, cause })
+            }
+            _ => Ok(made),
+        }
     }
 
     /// The folder, by its whole path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Makes it the user's own, whose plugin is to make sockets in it. The folders above it can be
-    /// passed through by others from then on, though not looked into.
-    pub async fn give_to(&self, uid: u32) -> Result<(), RunFolderError> {
-        let folder = self.path.clone();
-        let given = spawn_blocking(move || give(&folder, uid)).await;
-        given
-            .unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))
-            .map_err(|cause| RunFolderError::Give { folder: self.path.clone(), uid, cause })
-    }
-
-    fn give(&self, uid: u32) -> Result<(), RunFolderError> {
-        give(&self.path, uid).map_err(|cause| RunFolderError::Give {
-            folder: self.path.clone(),
-            uid,
-            cause,
-        })
     }
 
     /// Its name in the folder of this replug: no two have one at a time.
@@ -287,12 +199,59 @@ impl PrivateFolder {
     }
 }
 
+fn socket_path(own: &Path, plugin: &str, life: &str) -> PathBuf {
+    own.join(life).join(format!("{plugin}.sock"))
+}
+
+impl Drop for RunFolder {
+    /// What cannot be removed is left for the next replug's start, or the warden.
+    fn drop(&mut self) {
+        remove(&self.own);
+    }
+}
+
+/// The private folder of one generation. Removed with all that is in it when dropped.
+#[derive(Debug)]
+pub struct PrivateFolder {
+    place: Place,
+    /// Somebody else goes on with it: it stays.
+    left: bool,
+}
+
+impl PrivateFolder {
+    /// Goes on with the folder of a generation that the program before this one started.
+    #[must_use]
+    pub fn adopt(path: PathBuf, plugin: &str) -> Self {
+        let socket = path.join(format!("{plugin}.sock"));
+        Self { place: Place { path, socket }, left: false }
+    }
+
+    /// Leaves the folder to somebody else.
+    #[must_use]
+    pub fn leave(mut self) -> PathBuf {
+        self.left = true;
+        self.path().to_owned()
+    }
+
+    /// The folder, by its whole path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.place.path()
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
 impl Drop for PrivateFolder {
     /// A handful of files in memory, as a rule, so it is done where it falls. What cannot be
     /// removed is left for the next replug's start, or the warden.
     fn drop(&mut self) {
         if !self.left {
-            remove(&self.path);
+            remove(self.path());
         }
     }
 }

@@ -29,9 +29,7 @@ impl Desk {
     }
 
     pub(in crate::registry) fn drain(&self, plugin: &str, reason: &str) -> Draining {
-        let claims = self.types.values().flat_map(|claims| &claims.list);
-        let offers =
-            claims.filter(|claim| *claim.plugin == *plugin).flat_map(|claim| &claim.offers);
+        let offers = self.claims_of(plugin).flat_map(|claim| &claim.offers);
         let connections = offers.map(|offer| offer.connection.clone()).collect();
         for record in &self.records {
             if let Some(wrapper) = record.served_by(plugin, None) {

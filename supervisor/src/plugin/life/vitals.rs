@@ -16,7 +16,7 @@ use crate::health::probe::Prober;
 use crate::health::{By, News, Tally, Verdict, overslept};
 use crate::plan::PluginSpec;
 use crate::process::Launch;
-use crate::sockets::PrivateFolder;
+use crate::sockets::Place;
 use crate::told::{Message, SOCKET_NAME, Told, Watchdog as Fed};
 
 /// What of a generation's vitals is news.
@@ -56,26 +56,31 @@ struct Watchdog {
 // === impl Vitals ===
 
 impl Vitals {
-    /// Gets everything ready that the plan asks for, before the process is started with `launch`,
-    /// which is told of it. An error is a text for people.
-    pub(super) fn prepare(
-        spec: &PluginSpec,
-        private: &PrivateFolder,
-        launch: &mut Launch,
-    ) -> Result<Self, String> {
-        let told = if spec.notify { Some(listen(private, launch)?) } else { None };
+    /// What the plan asks for, where the process is to be started with `launch` and told of it, in
+    /// its folder at `place`. What it tells is heard once [`Vitals::hear`] has been called.
+    pub(super) fn prepare(spec: &PluginSpec, place: &Place, launch: &mut Launch) -> Self {
+        if spec.notify {
+            let socket = place.path().join(SOCKET_NAME);
+            launch.env.push((OsString::from("NOTIFY_SOCKET"), socket.into()));
+        }
         if let Some(time) = spec.watchdog {
             // Without WATCHDOG_PID, which is not known before there is a process, it is meant for
             // whoever reads it: so sd_watchdog_enabled(3) has it.
             launch.env.push(("WATCHDOG_USEC".into(), time.as_micros().to_string().into()));
         }
-        Ok(Self {
-            told,
+        Self {
+            told: None,
             watchdog: Watchdog::new(spec.watchdog),
             probe: None,
             ready_told: !spec.notify,
             passed: spec.probe.as_ref().is_none_or(|probing| !probing.ready),
-        })
+        }
+    }
+
+    /// Listens at a socket of [`Told::bind`] from now on. An error is a text for people.
+    pub(super) fn hear(&mut self, socket: OwnedFd) -> Result<(), String> {
+        self.told = Some(resumed(socket)?);
+        Ok(())
     }
 
     /// Goes on with what the program before has let go of. A plugin that was ready stays so,
@@ -85,8 +90,7 @@ impl Vitals {
         handed: HandedVitals<OwnedFd>,
         was_ready: bool,
     ) -> Result<Self, String> {
-        let told = handed.told.map(Told::resume).transpose();
-        let told = told.map_err(|error| format!("cannot listen to it any more: {error}"))?;
+        let told = handed.told.map(resumed).transpose()?;
         Ok(Self {
             told,
             watchdog: Watchdog::new(handed.watchdog),
@@ -104,18 +108,19 @@ impl Vitals {
         HandedVitals { told, ready_told: self.ready_told, watchdog: self.watchdog.time }
     }
 
-    /// The process runs; commands of a probe are started like `launch`.
+    /// The process runs; commands of a probe are started like `launch`, which is there where the plan
+    /// wants a probe.
     pub(super) fn begin(
         &mut self,
         spec: &PluginSpec,
         surroundings: &Surroundings,
         pid: u32,
-        launch: Launch,
+        launch: Option<Launch>,
     ) {
         if let Some(told) = &mut self.told {
             told.believe(pid);
         }
-        let Some(probing) = &spec.probe else { return };
+        let (Some(probing), Some(launch)) = (&spec.probe, launch) else { return };
         let prober = Prober {
             probe: probing.probe.clone(),
             spawner: surroundings.spawner.clone(),
@@ -174,12 +179,8 @@ impl Vitals {
     }
 }
 
-fn listen(private: &PrivateFolder, launch: &mut Launch) -> Result<Told, String> {
-    let path = private.path().join(SOCKET_NAME);
-    let told = Told::listen(private.path())
-        .map_err(|error| format!("cannot listen on {}: {error}", path.display()))?;
-    launch.env.push((OsString::from("NOTIFY_SOCKET"), path.into()));
-    Ok(told)
+fn resumed(socket: OwnedFd) -> Result<Told, String> {
+    Told::resume(socket).map_err(|error| format!("what it tells cannot be heard: {error}"))
 }
 
 async fn hear(told: &mut Option<Told>) -> Message {

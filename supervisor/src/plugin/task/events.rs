@@ -70,7 +70,7 @@ impl PluginTask {
     /// watch of another, and the start is what counts.
     pub(super) fn clear_away(&mut self) {
         if let Some(left) = self.left.take() {
-            self.background.spawn_blocking(move || drop(left));
+            self.background.spawn_blocking(move || left.clear_away());
         }
     }
 

@@ -334,7 +334,7 @@ impl PluginTask {
             let instance = instance.unwrap_or_default();
             journal.record(pb::Event { instance, generation, pid: Some(pid), ..event });
             // Where its sockets were is removed here, and a task may not block.
-            let _ = tokio::task::spawn_blocking(move || drop(ended.left)).await;
+            let _ = tokio::task::spawn_blocking(move || ended.left.clear_away()).await;
             tracing::info!(plugin = label, generation, "ended: {exit}");
         });
     }

@@ -24,15 +24,15 @@ enum Means {
 impl Start<'_> {
     pub(super) fn close_paths_and_network(&mut self) -> Result<(), SpawnError> {
         let asked = &self.launch.confinement;
-        let mut writable = present(&asked.writable);
         let read_only = present(&asked.read_only);
-        if read_only.iter().any(|path| path == Path::new("/")) {
-            writable.extend(present(&MADE_UP.map(PathBuf::from)));
-        }
         let hidden = present(&asked.hidden);
         let paths = !read_only.is_empty() || !hidden.is_empty();
         if !paths && !asked.no_network {
             return Ok(());
+        }
+        let mut writable = present(&asked.writable);
+        if read_only.iter().any(|path| path == Path::new("/")) {
+            writable.extend(present(&MADE_UP.map(PathBuf::from)));
         }
         let means = self.means(paths, asked.no_network)?;
         let by = match means {
