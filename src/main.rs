@@ -40,6 +40,7 @@ fn main() -> ExitCode {
     if let Some((all, own)) = daprd::called() {
         return daprd::daprd(&all, &own);
     }
+    completions::answer_shell();
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Run(args) => run::run(&args),

@@ -1,6 +1,7 @@
 //! `replug events`.
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 
 use super::ControlArgs;
 
@@ -12,7 +13,7 @@ use super::ControlArgs;
 #[derive(Debug, Args)]
 pub(crate) struct EventsArgs {
     /// Only what these plugins do, and the components that they serve
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(crate::completions::plugins))]
     pub(crate) plugins: Vec<String>,
 
     /// Begin with so many events that have happened already; some two thousand are kept

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use clap_complete::ArgValueCandidates;
 
 use super::ControlArgs;
 
@@ -10,7 +11,7 @@ use super::ControlArgs;
 #[derive(Debug, Args)]
 pub(crate) struct PluginNamesArgs {
     /// The plugins, as plugins.toml calls them; `NAME@2` is one process of a plugin that has several
-    #[arg(value_name = "NAME", required = true)]
+    #[arg(value_name = "NAME", required = true, add = ArgValueCandidates::new(crate::completions::plugins))]
     pub(crate) plugins: Vec<String>,
 
     /// Write what they are then as JSON
@@ -45,7 +46,7 @@ pub(crate) struct RestartArgs {
 #[derive(Debug, Args)]
 pub(crate) struct SignalArgs {
     /// The plugin, as plugins.toml calls it; `NAME@2` is one process of a plugin that has several
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(crate::completions::plugins))]
     pub(crate) plugin: String,
 
     /// The signal, by name or number, such as `HUP`, `SIGUSR1` or `10`

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 
 use super::ControlArgs;
 
@@ -19,7 +20,7 @@ const BEFORE: u32 = 10;
 #[derive(Debug, Args)]
 pub(crate) struct LogsArgs {
     /// The plugins, as plugins.toml calls them; all, where none is named
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(crate::completions::plugins))]
     pub(crate) plugins: Vec<String>,
 
     /// Go on with what is printed next

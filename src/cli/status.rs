@@ -1,6 +1,7 @@
 //! `replug status`.
 
 use clap::Args;
+use clap_complete::ArgValueCandidates;
 
 use super::ControlArgs;
 
@@ -11,7 +12,7 @@ use super::ControlArgs;
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
     /// Only these plugins, or processes of them (`NAME@2`), with everything that is known of them
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(crate::completions::plugins))]
     pub(crate) plugins: Vec<String>,
 
     #[command(flatten)]

@@ -310,3 +310,24 @@ async fn the_status_of_one_plugin_tells_everything_about_it() {
     assert!(unknown.stderr.contains("there are store, settings"), "{}", unknown.stderr);
     replug.stop(&home).await;
 }
+
+#[tokio::test]
+async fn a_shell_completes_the_names_of_plugins_and_their_processes() {
+    let home =
+        Home::new(&plan().replace("[plugins.settings]", "[plugins.settings]\ninstances = 2"));
+    let mut replug = Replug::spawn(&home);
+    replug.until_ready("settings").await;
+    let completed = async |words: &[&str]| {
+        let mut shell = tokio::process::Command::new(env!("CARGO_BIN_EXE_replug"));
+        shell.env("REPLUG_COMPLETE", "fish").args(["--", "replug"]).args(words);
+        let output = shell.output().await.unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let control = home.run_dir().join("control.sock");
+    let control = control.to_str().unwrap();
+    let some = completed(&["restart", "--control", control, "s"]).await;
+    assert_eq!(some, "store\nsettings\nsettings@1\nsettings@2\n");
+    let plan = home.plan();
+    let one = completed(&["logs", "-c", plan.to_str().unwrap(), "settings@2"]).await;
+    assert_eq!(one, "settings@2\n");
+}
