@@ -18,8 +18,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use replug_runtime::api::{ApiCallLog, ApiSettings, ListenAddress};
-use replug_runtime::app::Application;
+use replug_runtime::app::{AppState, Application};
 use replug_runtime::registry::Registry;
+use replug_runtime::resources::go_duration_text;
 use replug_supervisor::output::log::subscriber_as;
 use replug_supervisor::plan::Plan;
 use tracing_subscriber::EnvFilter;
@@ -269,17 +270,28 @@ impl Daprd {
         tracing::info!(target: SCOPE, "application discovered on port {port}");
     }
 
-    /// Serves on for a while after a signal to end, where the flags say so.
-    pub(crate) async fn block(&self) {
-        if let Some(block) = self.settings.block {
-            tracing::info!(
-                target: SCOPE,
-                "Blocking graceful shutdown for {} or until app reports unhealthy...",
-                humantime::format_duration(block)
-            );
-            tokio::time::sleep(block).await;
-            tracing::info!(target: SCOPE, "Block shutdown period expired, entering shutdown...");
-        }
+    /// How long it serves on after a signal to end, where the flags say so.
+    pub(crate) fn block_duration(&self) -> Option<Duration> {
+        self.settings.block
+    }
+
+    /// Serves on for a while after a signal to end, or until the application is not healthy.
+    pub(crate) async fn block(block: Duration, application: Option<&Application>) {
+        tracing::info!(
+            target: SCOPE,
+            "Blocking graceful shutdown for {} or until app reports unhealthy...",
+            go_duration_text(block)
+        );
+        let unhealthy = async {
+            let Some(application) = application else { return std::future::pending().await };
+            // Its other end is held by the application.
+            let _ = application.state().wait_for(|state| *state != AppState::Healthy).await;
+        };
+        let why = tokio::select! {
+            () = tokio::time::sleep(block) => "Block shutdown period expired",
+            () = unhealthy => "App reported unhealthy",
+        };
+        tracing::info!(target: SCOPE, "{why}, entering shutdown...");
     }
 
     /// Says which signal has come.

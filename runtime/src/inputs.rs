@@ -22,6 +22,7 @@ use self::wanted::Wanted;
 use crate::app::{AppState, Application};
 use crate::component::{ComponentSpec, MetadataValue};
 use crate::registry::Registry;
+use crate::telemetry::Telemetry;
 
 /// The metadata that says where events go over HTTP. Letters count as they are.
 const ROUTE: &str = "route";
@@ -37,12 +38,13 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub async fn deliver(
     registry: Arc<Registry>,
     application: Application,
+    telemetry: Option<Arc<Telemetry>>,
     end: impl Future<Output = ()>,
 ) {
     let mut end = pin!(end);
     let mut state = application.state();
     let mut changes = registry.changes();
-    let mut readers = Readers::new(registry, application);
+    let mut readers = Readers::new(registry, application, telemetry);
     loop {
         let healthy = *state.borrow_and_update() == AppState::Healthy;
         changes.borrow_and_update();
@@ -67,6 +69,7 @@ pub async fn deliver(
 struct Readers {
     registry: Arc<Registry>,
     application: Application,
+    telemetry: Option<Arc<Telemetry>>,
     /// What the application wants; asked for again each time that it becomes healthy.
     wanted: Arc<Wanted>,
     reading: HashMap<String, Reading>,
@@ -84,9 +87,14 @@ struct Reading {
 // === impl Readers ===
 
 impl Readers {
-    fn new(registry: Arc<Registry>, application: Application) -> Self {
+    fn new(
+        registry: Arc<Registry>,
+        application: Application,
+        telemetry: Option<Arc<Telemetry>>,
+    ) -> Self {
         let wanted = Arc::new(Wanted::new(application.clone()));
-        Self { registry, application, wanted, reading: HashMap::new(), tasks: JoinSet::new() }
+        let (reading, tasks) = (HashMap::new(), JoinSet::new());
+        Self { registry, application, telemetry, wanted, reading, tasks }
     }
 
     /// Reads what there is to read now, and nothing else.
@@ -119,6 +127,7 @@ impl Readers {
                 delivery: Delivery::new(
                     self.registry.clone(),
                     self.application.clone(),
+                    self.telemetry.clone(),
                     &name,
                     spec.metadata.get(ROUTE).and_then(MetadataValue::text),
                 ),

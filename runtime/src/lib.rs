@@ -4,6 +4,7 @@
 //! It knows no process and reads no `plugins.toml`: whoever runs the plugins tells it of their
 //! connections.
 
+mod any_case;
 pub mod api;
 pub mod app;
 pub mod builtin;
@@ -19,6 +20,8 @@ pub mod plugin;
 pub mod registry;
 pub mod resources;
 mod slot;
+#[doc(hidden)]
+pub mod strangers;
 pub mod subscriptions;
 pub mod telemetry;
 pub mod topics;

@@ -2,7 +2,7 @@
 //! subscription's messages reach whoever handles them.
 
 pub(crate) mod cloud_event;
-mod condition;
+pub(crate) mod condition;
 pub(crate) mod content_type;
 mod courier;
 mod event;

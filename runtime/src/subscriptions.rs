@@ -17,10 +17,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::future::join_all;
 use replug_component::BuildingBlock;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use self::asking::Misunderstood;
 pub use self::board::Subscriptions;
@@ -30,6 +33,9 @@ use crate::app::{AppState, Application};
 use crate::messaging::Subscriber;
 use crate::registry::Registry;
 use crate::telemetry::Telemetry;
+
+/// How long a component may take to pause.
+const PAUSING: Duration = Duration::from_secs(5);
 
 /// Delivers messages to the application, until `end` resolves; then nothing more is delivered, and
 /// this is done when the application has answered what it has. Dropping the future gives that up.
@@ -78,6 +84,25 @@ pub async fn deliver(
     }
     deliveries.leave_all();
     while deliveries.tasks.join_next().await.is_some() {}
+}
+
+/// Asks every pubsub component to deliver nothing more, to whomever. For whoever stops for good:
+/// what is under way goes on, and a broker gives what is not handed out yet to others. One that does
+/// not answer holds up nobody for longer than [`PAUSING`].
+pub async fn pause(registry: &Registry) {
+    let components = registry.components().into_iter();
+    let pubsubs = components.filter(|it| it.component_type.block() == BuildingBlock::PubSub);
+    let paused = pubsubs.map(|status| async move {
+        let component = registry.pubsub(&status.name).ok();
+        let Some(present) = component.and_then(|it| it.slot.present()) else { return };
+        let error = match timeout(PAUSING, present.pause()).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("there is no answer after {PAUSING:?}"),
+        };
+        tracing::warn!(pubsub = status.name, "its deliveries cannot be paused: {error}");
+    });
+    join_all(paused).await;
 }
 
 /// Those who deliver, a task for each subscription.

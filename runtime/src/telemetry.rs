@@ -5,6 +5,8 @@
 //! a look-up for each metric; a series is made once, by the first call that has its labels. Where
 //! nothing is measured there is no `Telemetry`, and a call costs a look at that.
 
+mod bindings;
+mod paths;
 mod pubsub;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +16,8 @@ use prometheus::{
     CounterVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
 };
 
+use self::bindings::Bindings;
+use self::paths::Patterns;
 use self::pubsub::PubSub;
 pub(crate) use self::pubsub::{BulkIngress, Ingress, Processed};
 use crate::resources::MetricsSettings;
@@ -50,6 +54,7 @@ pub struct Telemetry {
     state: Operations,
     secret: Operations,
     pubsub: PubSub,
+    bindings: Bindings,
     loaded: IntCounter,
     init: IntCounterVec,
     init_failed: IntCounterVec,
@@ -59,6 +64,7 @@ pub struct Telemetry {
 #[derive(Debug)]
 struct Http {
     tells_paths: bool,
+    patterns: Patterns,
     tells_methods: bool,
     paths: AtomicUsize,
     seen: parking_lot::RwLock<std::collections::HashSet<String>>,
@@ -80,6 +86,13 @@ struct Grpc {
 struct Operations {
     latencies: HistogramVec,
     count: CounterVec,
+}
+
+/// How often something has happened, and how long it took.
+#[derive(Debug)]
+struct Counted {
+    latencies: HistogramVec,
+    count: IntCounterVec,
 }
 
 /// A call over HTTP that has been answered.
@@ -128,6 +141,7 @@ impl Telemetry {
         let call = ["method", "path", "status"];
         let http = Http {
             tells_paths: settings.http.increased_cardinality,
+            patterns: Patterns::new(app_id, &settings.http.path_matching),
             tells_methods: !settings.http.exclude_verbs,
             paths: AtomicUsize::new(0),
             seen: parking_lot::RwLock::default(),
@@ -145,6 +159,7 @@ impl Telemetry {
         let state = make.operations("dapr_component_state");
         let secret = make.operations("dapr_component_secret");
         let pubsub = PubSub::new(&make);
+        let bindings = Bindings::new(&make);
         let loaded = make.counter("dapr_runtime_component_loaded", &[]);
         let init = make.counter("dapr_runtime_component_init_total", &["component"]);
         let failed = ["component", "reason", "componentName"];
@@ -162,6 +177,7 @@ impl Telemetry {
             state,
             secret,
             pubsub,
+            bindings,
             loaded,
             init,
             init_failed,
@@ -173,7 +189,11 @@ impl Telemetry {
     pub fn http(&self, call: &HttpCall<'_>) {
         let http = &self.http;
         let method = if http.tells_methods { known_method(call.method) } else { "" };
-        let path = if http.tells_paths { http.path(cut(call.path)) } else { "" };
+        let path = match http.patterns.of(call.path) {
+            Some(pattern) => pattern,
+            None if http.tells_paths => http.path(cut(call.path)),
+            None => "",
+        };
         let labels = [method, path, call.status];
         let whole = call.took.as_millis();
         #[allow(clippy::cast_precision_loss)] // No call takes that long, no body is that large.
@@ -274,6 +294,13 @@ impl Maker<'_> {
         made
     }
 
+    fn counted(&self, name: &str, labels: &[&str]) -> Counted {
+        Counted {
+            latencies: self.latencies(&format!("{name}_latencies"), labels),
+            count: self.counter(&format!("{name}_count"), labels),
+        }
+    }
+
     fn operations(&self, prefix: &str) -> Operations {
         let labels = ["component", "namespace", "operation", "success"];
         let name = format!("{prefix}_count");
@@ -281,6 +308,16 @@ impl Maker<'_> {
         let count = CounterVec::new(options, &labels).expect("names are well-formed");
         self.registry.register(Box::new(count.clone())).expect("no two have one name");
         Operations { latencies: self.latencies(&format!("{prefix}_latencies"), &labels), count }
+    }
+}
+
+impl Counted {
+    /// Once more. What took no time at all has no latency, as in Dapr.
+    fn add(&self, labels: &[&str], took: Duration) {
+        self.count.with_label_values(labels).inc();
+        if !took.is_zero() {
+            self.latencies.with_label_values(labels).observe(took.as_secs_f64() * 1e3);
+        }
     }
 }
 
@@ -369,5 +406,47 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("dapr_http_server_response_count{"), "{text}");
+    }
+
+    #[test]
+    fn paths_count_by_the_patterns_that_they_match_and_others_as_before() {
+        for (increased_cardinality, other) in [(true, "/orders"), (false, "")] {
+            let settings = MetricsSettings {
+                http: HttpMetrics {
+                    increased_cardinality,
+                    path_matching: vec!["/orders/{id}".into()],
+                    ..HttpMetrics::default()
+                },
+                ..MetricsSettings::default()
+            };
+            let telemetry = Telemetry::new("shop", "", &settings);
+            for path in ["/orders/1", "/orders/2", "/orders"] {
+                telemetry.http(&call(path));
+            }
+            let text = telemetry.text();
+            for (path, count) in [("/orders/{id}", 2), (other, 1)] {
+                let line = format!(
+                    "dapr_http_server_request_count{{app_id=\"shop\",method=\"GET\",path=\"{path}\",\
+                     status=\"200\"}} {count}"
+                );
+                assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn both_sides_of_bindings_are_counted() {
+        let telemetry = Telemetry::new("shop", "", &MetricsSettings::default());
+        telemetry.input_binding("clock", Duration::from_millis(2), true);
+        telemetry.output_binding("mail", "create", Duration::ZERO, false);
+        let text = telemetry.text();
+        for line in [
+            r#"dapr_component_input_binding_count{app_id="shop",component="clock",namespace="",success="true"} 1"#,
+            r#"dapr_component_input_binding_latencies_sum{app_id="shop",component="clock",namespace="",success="true"} 2"#,
+            r#"dapr_component_output_binding_count{app_id="shop",component="mail",namespace="",operation="create",success="false"} 1"#,
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
+        }
+        assert!(!text.contains("output_binding_latencies_sum{"), "{text}");
     }
 }

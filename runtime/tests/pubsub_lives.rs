@@ -13,6 +13,7 @@ use replug_component::pubsub::{
 };
 use replug_runtime::plugin::Seat;
 use replug_runtime::registry::Registry;
+use replug_runtime::subscriptions::pause;
 
 use support::broker::{Broker, BrokerLife};
 use support::spec;
@@ -222,6 +223,15 @@ async fn a_paused_component_reads_nothing_in_its_next_life_either() {
         *broker.calls.lock(),
         ["init shop", "pull orders", "pause", "init shop", "pull orders"]
     );
+}
+
+#[tokio::test]
+async fn a_plugin_that_nobody_subscribes_to_is_not_paused() {
+    let (broker, registry) = (Broker::new(), registry().await);
+    let life = BrokerLife::begin(&broker).await;
+    life.attach(&registry).await;
+    pause(&registry).await;
+    assert_eq!(*broker.calls.lock(), ["init shop"]);
 }
 
 #[tokio::test]

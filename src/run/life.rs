@@ -34,6 +34,9 @@ use crate::exit::Failure;
 /// How long the answer to a request to stop at once has to leave, as in Dapr.
 const LAST_ANSWER: Duration = Duration::from_millis(100);
 
+/// How long what is delivered may take to be answered while the end is put off, as in Dapr.
+const DRAIN: Duration = Duration::from_secs(30);
+
 /// Why the first process of a container ends by itself.
 const ALL_FAILED: &str = "every plugin has failed for good and no component can be used";
 
@@ -56,14 +59,22 @@ pub(super) async fn serve(
     });
     loop {
         let life = Life::begin(&house, furniture, &mut declaring)?;
-        let (life, why) = life.go_on(&house, &mut signals, &mut declaring).await;
+        let (mut life, why) = life.go_on(&house, &mut signals, &mut declaring).await;
         let heir = match why {
             Why::Asked { at_once, signal } => {
-                if let Some(daprd) = house.daprd.clone().filter(|_| signal) {
-                    // Callers are served on meanwhile, and told that it is about to end.
+                let daprd = house.daprd.as_ref().filter(|_| signal);
+                if let Some(block) = daprd.and_then(|daprd| daprd.block_duration()) {
+                    // Callers are served on meanwhile, and told that it is about to end. Nothing
+                    // new is delivered.
                     life.health.reached(Phase::Stopping);
+                    let application = life.application.clone();
+                    let leaving = async {
+                        life.leave(&house.registry, DRAIN).await;
+                        std::future::pending::<()>().await;
+                    };
                     tokio::select! {
-                        () = daprd.block() => {}
+                        () = Daprd::block(block, application.as_ref()) => {}
+                        () = leaving => {}
                         signal = signals.stop.asked() => return Err(Daprd::again(signal)),
                     }
                 }
@@ -211,9 +222,9 @@ impl Life {
                 async move { drop(end.changed().await) }
             };
             let (registry, to) = (house.registry.clone(), application.clone());
-            delivering.spawn(inputs::deliver(registry, to, end()));
-            let (registry, known) = (house.registry.clone(), house.subscriptions.clone());
             let telemetry = house.metrics.telemetry.clone();
+            delivering.spawn(inputs::deliver(registry, to, telemetry.clone(), end()));
+            let (registry, known) = (house.registry.clone(), house.subscriptions.clone());
             let delivered = subscriptions::deliver(registry, application, known, telemetry, end());
             delivering.spawn(delivered);
         }
@@ -397,6 +408,15 @@ impl Life {
         bound.ok().flatten()
     }
 
+    /// As [`end_deliveries`](Self::end_deliveries), for good: brokers are asked to send nothing more.
+    async fn leave(&mut self, registry: &Registry, grace: Duration) {
+        subscriptions::pause(registry).await;
+        self.end_deliveries(grace).await;
+        if self.application.is_some() {
+            tracing::info!("nothing more is delivered to the application");
+        }
+    }
+
     /// Reads nothing more for the application, and waits for a grace until it has answered what it
     /// has.
     pub(super) async fn end_deliveries(&mut self, grace: Duration) {
@@ -453,7 +473,7 @@ async fn stop(house: House, mut life: Life, at_once: bool, stop: &mut Stop) -> R
         // Nothing is changed any more; whoever waits for a reload is told so.
         life.reloading.shutdown().await;
         // The application may call while it handles what it was given.
-        life.end_deliveries(grace).await;
+        life.leave(&house.registry, grace).await;
         life.attending.shutdown().await;
         if daprd.is_some() {
             tracing::info!(target: "dapr.runtime", "Dapr is shutting down");

@@ -1,5 +1,7 @@
 //! `replug daprd` where daprd would stand: flags, log, exit codes, resource files, metrics.
 
+mod ending;
+
 use std::net::SocketAddr;
 
 use rustix::process::Signal;

@@ -43,12 +43,35 @@ const LONGEST_ABSENCE: Duration = Duration::from_millis(100);
 /// How long all of it may take for each thousand messages, and at the least.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How often the application has been given a message, by its text.
-type Seen = Mutex<HashMap<String, u64>>;
+/// What the application has been given, by the message's text.
+type Seen = Mutex<HashMap<String, Vec<Given>>>;
+
+/// One delivery of a message.
+struct Given {
+    /// Which message of its topic the broker calls it.
+    number: String,
+    /// The CloudEvent's id.
+    id: String,
+    /// Which life of the application got it.
+    life: u64,
+}
+
+/// Why messages came more than once: each delivery after the first has one cause.
+#[derive(Debug, Default)]
+struct Repeated {
+    /// The broker has the event twice: its publish was sent again, as the plugin was killed before it
+    /// had answered.
+    published: usize,
+    /// The application was killed in between: its answer may have been lost.
+    application: usize,
+    /// It lived on: its answer has not reached the broker, which was killed.
+    plugin: usize,
+}
 
 /// An application that can be killed: what it is about to answer is lost with it.
 struct Killable {
     address: SocketAddr,
+    life: u64,
     seen: Arc<Seen>,
     serving: JoinSet<()>,
 }
@@ -59,20 +82,21 @@ impl Killable {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut application = Self { address, seen: Arc::default(), serving: JoinSet::new() };
+        let mut application =
+            Self { address, life: 0, seen: Arc::default(), serving: JoinSet::new() };
         application.serve(listener);
         application
     }
 
     fn serve(&mut self, listener: TcpListener) {
-        let seen = self.seen.clone();
+        let (seen, life) = (self.seen.clone(), self.life);
         self.serving.spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let seen = seen.clone();
                 connections.spawn(async move {
-                    let service = service_fn(move |request| answer(request, seen.clone()));
+                    let service = service_fn(move |request| answer(request, life, seen.clone()));
                     let server = Builder::new(TokioExecutor::new());
                     // Whoever calls may hang up.
                     let _ = server.serve_connection(TokioIo::new(stream), service).await;
@@ -84,6 +108,7 @@ impl Killable {
     /// Ends it with all its connections, and begins again where it was.
     async fn restart(&mut self, after: Duration) {
         self.serving.shutdown().await;
+        self.life += 1;
         // The randomness of the storm, no waiting for something.
         sleep(after).await;
         let listener = TcpListener::bind(self.address).await.unwrap();
@@ -93,6 +118,7 @@ impl Killable {
 
 async fn answer(
     request: Request<Incoming>,
+    life: u64,
     seen: Arc<Seen>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
@@ -106,9 +132,32 @@ async fn answer(
         && let Ok(event) = serde_json::from_slice::<serde_json::Value>(&body.to_bytes())
     {
         let message = event["data"].as_str().unwrap().to_owned();
-        *seen.lock().unwrap().entry(message).or_default() += 1;
+        let number = head.headers["number"].to_str().unwrap().to_owned();
+        let id = event["id"].as_str().unwrap().to_owned();
+        seen.lock().unwrap().entry(message).or_default().push(Given { number, id, life });
     }
     Ok(Response::new(Full::default()))
+}
+
+// === impl Repeated ===
+
+impl Repeated {
+    /// Counts what came after the first of these deliveries, all of one message.
+    fn count(&mut self, deliveries: &[Given]) {
+        let mut lives = HashMap::new();
+        for (before, given) in deliveries.iter().enumerate() {
+            assert_eq!(
+                given.id, deliveries[0].id,
+                "a message is one event, however often it comes"
+            );
+            match lives.insert(&given.number, given.life) {
+                None if before == 0 => {}
+                None => self.published += 1,
+                Some(life) if life != given.life => self.application += 1,
+                Some(_) => self.plugin += 1,
+            }
+        }
+    }
 }
 
 /// Publishes until enough are acknowledged, and gives what was.
@@ -218,14 +267,19 @@ async fn every_acknowledged_message_is_delivered_while_plugin_and_application_ar
     }
     let took = begun.elapsed();
     assert_eq!(acknowledged.len() as u64, messages);
-    let times = application.seen.lock().unwrap().clone();
-    let delivered: u64 = times.values().sum();
-    let twice = acknowledged.iter().filter(|message| times[*message] > 1).count();
-    let unacknowledged = times.len() - acknowledged.len();
+    let mut repeated = Repeated::default();
+    let (delivered, twice, unacknowledged) = {
+        let given = application.seen.lock().unwrap();
+        given.values().for_each(|deliveries| repeated.count(deliveries));
+        let delivered: usize = given.values().map(Vec::len).sum();
+        let twice = given.values().filter(|deliveries| deliveries.len() > 1).count();
+        (delivered, twice, given.len() - acknowledged.len())
+    };
     eprintln!(
         "{messages} messages in {took:.1?}: {plugin_kills} kills of the plugin, \
          {application_kills} of the application; {delivered} deliveries, {twice} messages came more \
-         than once, {refused} publishes were not acknowledged, {unacknowledged} of which came"
+         than once, {refused} publishes were not acknowledged, {unacknowledged} of which came; \
+         repeated: {repeated:?}"
     );
     assert!(plugin_kills > 0 && application_kills > 0, "there was no storm");
     replug.stop(&home).await;

@@ -12,9 +12,11 @@ mod servers;
 
 mod activation;
 mod app;
+mod bad_input;
 mod bindings;
 mod bounds;
 mod builtins;
+mod bulk;
 mod clock;
 mod control;
 mod control_clients;

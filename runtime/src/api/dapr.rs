@@ -21,7 +21,7 @@ use replug_component::Error;
 use tokio::sync::{mpsc, watch};
 
 use self::metadata::Extended;
-use super::health::Health;
+use super::health::{Health, Phase};
 use super::server::{Ending, ShutdownRequest};
 use super::settings::ApiSettings;
 use crate::registry::Registry;
@@ -51,6 +51,16 @@ impl Dapr {
         ending: watch::Receiver<Option<Ending>>,
     ) -> Self {
         Self { registry, settings, health, extended: Extended::default(), shutdown, ending }
+    }
+
+    /// Resolves when streams of messages are to end: the APIs end, or everything is about to.
+    async fn no_more_deliveries(&self) {
+        let (mut ending, mut phases) = (self.ending.clone(), self.health.watch());
+        // Whoever could say it is there for as long as this is.
+        tokio::select! {
+            _ = ending.wait_for(Option::is_some) => {}
+            _ = phases.wait_for(|phase| *phase == Phase::Stopping) => {}
+        }
     }
 
     /// A component's call, measured where that is asked for.

@@ -1,6 +1,7 @@
 //! From one event to the application, and from its answer back.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -14,6 +15,7 @@ use tonic::metadata::{AsciiMetadataKey, MetadataMap};
 use crate::api::dapr::binding::invoke;
 use crate::app::{Application, Callbacks, Channel, HttpChannel, path};
 use crate::registry::Registry;
+use crate::telemetry::Telemetry;
 
 /// What other bindings are asked to do that the application's answer goes to.
 const CREATE: &str = "create";
@@ -34,6 +36,7 @@ static KEPT_BACK: [HeaderName; 8] = [
 pub(super) struct Delivery {
     registry: Arc<Registry>,
     application: Application,
+    telemetry: Option<Arc<Telemetry>>,
     binding: String,
     path: String,
 }
@@ -44,12 +47,13 @@ impl Delivery {
     pub(super) fn new(
         registry: Arc<Registry>,
         application: Application,
+        telemetry: Option<Arc<Telemetry>>,
         binding: &str,
         route: Option<&str>,
     ) -> Self {
         let route = route.unwrap_or(binding);
         let (binding, path) = (binding.to_owned(), path::of_route(route));
-        Self { registry, application, binding, path }
+        Self { registry, application, telemetry, binding, path }
     }
 
     /// Where they go over HTTP.
@@ -60,10 +64,15 @@ impl Delivery {
     /// Has the application handle an event, and gives what it says. An error is the text that the
     /// binding is told.
     pub(super) async fn deliver(&self, event: Event) -> Result<Bytes, String> {
-        match self.application.channel() {
+        let begun = Instant::now();
+        let answer = match self.application.channel() {
             Channel::Http(channel) => self.over_http(channel, event).await,
             Channel::Grpc(callbacks) => self.over_grpc(callbacks, event).await,
+        };
+        if let Some(telemetry) = &self.telemetry {
+            telemetry.input_binding(&self.binding, begun.elapsed(), answer.is_ok());
         }
+        answer
     }
 
     async fn over_http(&self, channel: &HttpChannel, event: Event) -> Result<Bytes, String> {

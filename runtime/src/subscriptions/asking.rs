@@ -11,6 +11,7 @@ use serde::Deserialize;
 use tonic::Code;
 
 use super::topic::{Origin, TopicSubscription, gathering, routes};
+use crate::any_case;
 use crate::app::{Application, Callbacks, Channel, HttpChannel};
 use crate::resources::BulkSubscribe;
 
@@ -28,17 +29,19 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 #[error("the application's subscriptions cannot be understood, and none are made: {0}")]
 pub(super) struct Misunderstood(String);
 
-/// One subscription as an application over HTTP names it.
+/// One subscription as an application over HTTP names it. Names match in any case, see [`any_case`].
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default)]
 struct Named {
     #[serde(rename = "pubsubname")]
     pubsub: Option<String>,
     topic: Option<String>,
+    #[serde(rename = "deadlettertopic")]
     dead_letter_topic: Option<String>,
     metadata: Option<Metadata>,
     route: Option<String>,
     routes: Option<NamedRoutes>,
+    #[serde(rename = "bulksubscribe")]
     bulk_subscribe: Option<NamedBulk>,
 }
 
@@ -57,10 +60,12 @@ struct NamedRule {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default)]
 struct NamedBulk {
     enabled: Option<bool>,
+    #[serde(rename = "maxmessagescount")]
     max_messages_count: Option<i32>,
+    #[serde(rename = "maxawaitdurationms")]
     max_await_duration_ms: Option<i32>,
 }
 
@@ -115,7 +120,7 @@ fn read(body: &[u8]) -> Result<Vec<TopicSubscription>, Misunderstood> {
         return Ok(Vec::new());
     }
     let named: Option<Vec<Named>> =
-        serde_json::from_slice(body).map_err(|error| Misunderstood(error.to_string()))?;
+        any_case::from_slice(body).map_err(|error| Misunderstood(error.to_string()))?;
     let mut subscriptions = Vec::new();
     for named in named.unwrap_or_default() {
         let subscription = named.subscription().map_err(Misunderstood)?;
@@ -219,6 +224,18 @@ mod tests {
         assert_eq!(b.routes.0[1].path, "/b");
         let gathering = b.gathering.unwrap();
         assert_eq!((gathering.most, gathering.longest), (7, Duration::from_millis(50)));
+    }
+
+    #[test]
+    fn names_are_read_in_any_case() {
+        // As Dapr's extension for Spring Boot writes them.
+        let read = read(
+            br#"[{"pubsubName":"bus","topic":"a","routes":{"Rules":[],"default":"/a"},
+                 "metadata":{"rawPayload":"true"},"bulkSubscribe":{"Enabled":true}}]"#,
+        )
+        .unwrap();
+        assert_eq!((&*read[0].pubsub, &*read[0].routes.0[0].path), ("bus", "/a"));
+        assert!(read[0].is_raw() && read[0].gathering.is_some());
     }
 
     #[test]

@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use tonic::Code;
 
 use super::headers;
+use crate::any_case;
 use crate::api::json::to_bytes;
 use crate::app::{Callbacks, HttpChannel, path};
 use crate::messaging::cloud_event::new_id;
@@ -68,8 +69,9 @@ struct Answers {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default)]
 struct EntryAnswer {
+    #[serde(rename = "entryid")]
     entry_id: String,
     status: String,
 }
@@ -115,7 +117,7 @@ pub(super) async fn over_http(channel: &HttpChannel, batch: &Batch<'_>) -> Vec<O
             status.as_u16()
         )));
     }
-    match serde_json::from_slice::<Answers>(answer.body()) {
+    match any_case::from_slice::<Answers>(answer.body()) {
         Ok(answers) => {
             let statuses = answers.statuses.into_iter().map(|it| (it.entry_id, it.status));
             each(batch, statuses.collect(), |status| match status.as_str() {

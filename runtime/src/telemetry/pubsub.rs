@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use prometheus::{HistogramVec, IntCounterVec};
+use prometheus::IntCounterVec;
 
-use super::{Maker, Telemetry};
+use super::{Counted, Maker, Telemetry};
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +48,6 @@ pub(super) struct PubSub {
     bulk_egress: Counted,
 }
 
-#[derive(Debug)]
-struct Counted {
-    latencies: HistogramVec,
-    count: IntCounterVec,
-}
-
 // === impl Processed ===
 
 impl Processed {
@@ -81,24 +75,6 @@ impl PubSub {
             bulk_events: make.counter("dapr_component_pubsub_ingress_bulk_event_count", &ingress),
             egress: make.counted("dapr_component_pubsub_egress", &egress),
             bulk_egress: make.counted("dapr_component_pubsub_egress_bulk", &egress),
-        }
-    }
-}
-
-impl Maker<'_> {
-    fn counted(&self, name: &str, labels: &[&str]) -> Counted {
-        Counted {
-            latencies: self.latencies(&format!("{name}_latencies"), labels),
-            count: self.counter(&format!("{name}_count"), labels),
-        }
-    }
-}
-
-impl Counted {
-    fn add(&self, labels: &[&str], took: Duration) {
-        self.count.with_label_values(labels).inc();
-        if !took.is_zero() {
-            self.latencies.with_label_values(labels).observe(took.as_secs_f64() * 1e3);
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Received {
 }
 
 /// An application over HTTP: POSTs are handed to the test, everything else is answered by 404 but
-/// OPTIONS. Ended when dropped.
+/// OPTIONS and GET of some paths. Ended when dropped.
 pub(crate) struct Called {
     pub(crate) port: u16,
     posts: mpsc::UnboundedReceiver<Received>,
@@ -32,7 +32,7 @@ pub(crate) struct Called {
 }
 
 impl Called {
-    /// Answers OPTIONS with 200 on these paths, and the n-th POST as `answer` says.
+    /// Answers OPTIONS and GET with 200 on these paths, and the n-th POST as `answer` says.
     pub(crate) async fn start<A>(wanted: &'static [&'static str], answer: A) -> Self
     where
         A: Fn(&Received) -> (u16, String) + Clone + Send + Sync + 'static,
@@ -61,7 +61,7 @@ impl Called {
                                     sender.send(received).ok();
                                     answer
                                 }
-                                "OPTIONS" if wanted.contains(&path.as_str()) => {
+                                "OPTIONS" | "GET" if wanted.contains(&path.as_str()) => {
                                     (200, String::new())
                                 }
                                 _ => (404, String::new()),
@@ -78,6 +78,11 @@ impl Called {
             }
         });
         Self { port, posts, _serving: serving }
+    }
+
+    /// Whether there is no POST that the test has not taken.
+    pub(crate) fn has_nothing(&self) -> bool {
+        self.posts.is_empty()
     }
 
     /// The next POST.

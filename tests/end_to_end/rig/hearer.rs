@@ -52,6 +52,12 @@ impl Hearer {
         }
     }
 
+    /// Waits until the stream is ended, without another message.
+    pub(crate) async fn ended(mut self) {
+        let end = tokio::time::timeout(PATIENCE, self.told.message()).await;
+        assert_eq!(end.expect("the stream ends").unwrap(), None);
+    }
+
     /// Listens until all of these have come, once or more.
     pub(crate) async fn all(&mut self, wanted: &BTreeSet<String>) {
         let mut seen = BTreeSet::new();

@@ -100,10 +100,20 @@ impl Replug {
 
     /// Starts `replug daprd` with these flags and waits for nothing. Its log is on standard output.
     pub(crate) fn spawn_daprd(home: &Home, flags: &[String]) -> Self {
+        Self::spawn_daprd_with(home, flags, &[])
+    }
+
+    /// As [`Self::spawn_daprd`], with these variables beside.
+    pub(crate) fn spawn_daprd_with(
+        home: &Home,
+        flags: &[String],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let mark = mark();
         let mut command = replug_command();
         command.arg("daprd").args(flags).current_dir(home.path(""));
         command.env("DAPR_COMPONENTS_SOCKETS_FOLDER", home.sockets());
+        command.envs(variables.iter().copied());
         command.env(MARK, &mark).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Log { lines: Mutex::default(), count: watch::Sender::new(0) });

@@ -1,5 +1,7 @@
 //! The building block bindings, as Dapr's API does it over either front.
 
+use std::time::Instant;
+
 use http::StatusCode;
 use replug_component::binding::{InvokeRequest, InvokeResponse};
 use replug_component::{Context, Error};
@@ -20,7 +22,15 @@ impl Dapr {
         name: &str,
         request: InvokeRequest,
     ) -> Result<Option<InvokeResponse>, ApiError> {
-        invoke(&self.registry, cx, name, request).await.map_err(|error| {
+        let (begun, operation) = (Instant::now(), request.operation.clone());
+        let invoked = invoke(&self.registry, cx, name, request).await;
+        // What is no operation of a binding would be a series for whatever callers make up.
+        if let Some(telemetry) = &self.settings.telemetry
+            && !matches!(invoked, Err(Error::Invalid(_) | Error::Unsupported(_)))
+        {
+            telemetry.output_binding(name, &operation, begun.elapsed(), invoked.is_ok());
+        }
+        invoked.map_err(|error| {
             let message = format!("error invoking output binding {name}: {error}");
             match &error {
                 Error::Unavailable(why) => unavailable(why, INVOKE.code, message),

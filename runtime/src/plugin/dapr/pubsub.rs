@@ -127,9 +127,13 @@ impl PubSub for DaprPubSub {
         Ok(self.followers.follow(&self.link, request, self.paused.subscribe()).await)
     }
 
-    /// Plugins may be without this call, which changes nothing: they are not read from.
+    /// Plugins may be without this call, which changes nothing: they are not read from. Those that
+    /// nobody subscribes to are not asked.
     async fn pause(&self) -> Result<(), Error> {
         self.paused.send_replace(true);
+        if !self.followers.any() {
+            return Ok(());
+        }
         let told = self
             .everywhere()
             .map(|mut client| async move { client.pause(pb::PauseRequest {}).await.map(drop) });

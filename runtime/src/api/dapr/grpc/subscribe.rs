@@ -68,10 +68,10 @@ impl Dapr {
             gathering: None,
             telemetry: self.settings.telemetry.clone(),
         });
-        let mut ending = self.ending.clone();
+        let this = self.clone();
         let opened = tokio::select! {
             opened = subscriber.subscribe() => opened,
-            _ = ending.wait_for(Option::is_some) => {
+            () = this.no_more_deliveries() => {
                 return Err(Status::unavailable("replug is stopping"));
             }
         };
@@ -108,7 +108,7 @@ impl Dapr {
                 let stop = async {
                     tokio::select! {
                         _ = end => {}
-                        _ = ending.wait_for(Option::is_some) => {}
+                        () = this.no_more_deliveries() => {}
                     }
                 };
                 subscriber.run(opened, stream.clone(), stop).await;

@@ -64,6 +64,11 @@ impl Followers {
         Subscription::new(ReceiverStream::new(messages))
     }
 
+    /// Whether anybody subscribes at this moment.
+    pub(super) fn any(&self) -> bool {
+        self.0.load().iter().any(|follower| follower.has_changed().is_ok())
+    }
+
     /// Waits until every subscription has followed its link up to this change.
     pub(super) async fn at(&self, change: u64) {
         let followers = self.0.load_full();

@@ -72,11 +72,12 @@ impl Group {
         let draft = path.with_extension("draft");
         std::fs::write(&draft, begin.to_le_bytes())?;
         std::fs::rename(&draft, path)?;
-        Self::open(path, &[])
+        Self::open(path, begin, &[])
     }
 
-    /// A group that has been there before, of a topic with these messages.
-    pub(crate) fn open(path: &Path, messages: &[Arc<Message>]) -> io::Result<Arc<Self>> {
+    /// A group that has been there before, of a topic with these messages, the first of which has
+    /// the number `base`.
+    pub(crate) fn open(path: &Path, base: u64, messages: &[Arc<Message>]) -> io::Result<Arc<Self>> {
         let mut file = OpenOptions::new().read(true).append(true).open(path)?;
         let mut content = Vec::new();
         file.read_to_end(&mut content)?;
@@ -88,7 +89,7 @@ impl Group {
         let mut numbers = content[..whole].chunks_exact(NUMBER).map(number);
         let begin = numbers.next().unwrap_or(0);
         let acknowledged: HashSet<u64> = numbers.collect();
-        let letters = messages.iter().zip(0..).map(|(message, number)| {
+        let letters = messages.iter().zip(base..).map(|(message, number)| {
             let message = message.clone();
             Letter { number, message }
         });
@@ -99,6 +100,11 @@ impl Group {
             waiting: Mutex::new(waiting.collect()),
             bell: Notify::new(),
         }))
+    }
+
+    /// The first message that it has not acknowledged.
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.waiting().front().map(|letter| letter.number)
     }
 
     /// Another message of the topic.

@@ -42,20 +42,38 @@ impl Journal {
         Ok((Self(file), records))
     }
 
+    /// A file of these records. It is there as a whole or not at all.
+    pub(crate) fn create(path: &Path, records: &[Record]) -> io::Result<Self> {
+        let mut content = Vec::new();
+        for record in records {
+            content.extend(framed(record)?);
+        }
+        let draft = path.with_extension("draft");
+        std::fs::write(&draft, content)?;
+        std::fs::rename(&draft, path)?;
+        Ok(Self(OpenOptions::new().append(true).open(path)?))
+    }
+
     /// Adds a record. The system has it when this has returned, whatever becomes of the process.
     pub(crate) fn add(&mut self, record: &Record) -> io::Result<()> {
-        let body = record.encode_to_vec();
-        let length = u32::try_from(body.len()).map_err(io::Error::other)?;
-        let mut whole = Vec::with_capacity(HEAD + body.len());
-        whole.extend(length.to_le_bytes());
-        whole.extend(crc32fast::hash(&body).to_le_bytes());
-        whole.extend(body);
+        let whole = framed(record)?;
         let before = self.0.metadata()?.len();
         self.0.write_all(&whole).inspect_err(|_| {
             // Nothing half is left before the next one; where that fails too, the next process cuts.
             let _ = self.0.set_len(before);
         })
     }
+}
+
+/// A record as it is in the file.
+fn framed(record: &Record) -> io::Result<Vec<u8>> {
+    let body = record.encode_to_vec();
+    let length = u32::try_from(body.len()).map_err(io::Error::other)?;
+    let mut whole = Vec::with_capacity(HEAD + body.len());
+    whole.extend(length.to_le_bytes());
+    whole.extend(crc32fast::hash(&body).to_le_bytes());
+    whole.extend(body);
+    Ok(whole)
 }
 
 /// The record at the beginning, and how long it is there; none where there is no whole one.

@@ -17,7 +17,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::stream;
 use nix::fcntl::{Flock, FlockArg};
 use replug_sdk::component::pubsub::{
-    PubSub, PubSubType, PublishRequest, SubscribeRequest, Subscription,
+    BulkPublishRequest, FailedEntry, PubSub, PubSubType, PublishRequest, SubscribeRequest,
+    Subscription,
 };
 use replug_sdk::component::{Context, Error, Features, Metadata};
 use replug_sdk::{Plugin, async_trait};
@@ -102,7 +103,7 @@ struct Counter {
 #[async_trait]
 impl PubSub for Counter {
     fn features(&self) -> Features {
-        Features::default()
+        Features::new([Features::BULK_PUBSUB])
     }
 
     async fn publish(&self, _cx: &Context, request: PublishRequest) -> Result<(), Error> {
@@ -115,6 +116,27 @@ impl PubSub for Counter {
         topic
             .put(record)
             .map_err(|error| Error::Failed(format!("the message cannot be kept: {error}")))
+    }
+
+    async fn bulk_publish(
+        &self,
+        _cx: &Context,
+        request: BulkPublishRequest,
+    ) -> Result<Vec<FailedEntry>, Error> {
+        let topic = self.office.topic(&request.topic)?;
+        let kept = request.entries.into_iter().filter_map(|entry| {
+            // What an entry says counts more than what is said of all.
+            let mut metadata = request.metadata.clone();
+            metadata.extend(entry.metadata);
+            let record = Record {
+                data: entry.event.into(),
+                metadata,
+                content_type: Some(entry.content_type),
+            };
+            let error = topic.put(record).err()?.to_string();
+            Some(FailedEntry { entry_id: entry.entry_id, error })
+        });
+        Ok(kept.collect())
     }
 
     async fn subscribe(

@@ -1,4 +1,7 @@
 //! A topic: its messages, and the groups that they are for.
+//!
+//! Messages are numbered. The name of their file has the number of the first that is in it: what
+//! every group has acknowledged is left out at some time, by a new file in the old one's place.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,6 +18,13 @@ const MESSAGES: &str = ".messages";
 
 /// How the files of groups end.
 const GROUP: &str = ".group";
+
+/// What of a message's metadata says which one of its topic it is, from zero on. An event that was
+/// published twice is there under two numbers; one that is handed out twice has the same.
+const NUMBER: &str = "number";
+
+/// So many messages that nobody needs any more are left out at a time.
+const NEEDLESS: usize = 500;
 
 /// One topic.
 pub(crate) struct Topic {
@@ -34,17 +44,38 @@ impl Topic {
     /// The topic with what is kept of it.
     pub(crate) fn open(folder: &Path, name: &str) -> io::Result<Self> {
         let prefix = encoded(name);
-        let (journal, records) = Journal::open(&folder.join(format!("{prefix}{MESSAGES}")))?;
-        let count = records.len() as u64;
-        let messages: Vec<_> = records.into_iter().map(|it| Arc::new(message(name, it))).collect();
-        let mut groups = HashMap::new();
+        let (mut files, mut consumers) = (Vec::new(), Vec::new());
         for entry in std::fs::read_dir(folder)? {
             let path = entry?.path();
             let file = path.file_name().and_then(|file| file.to_str()).unwrap_or_default();
-            let rest = file.strip_prefix(&format!("{prefix}."));
-            if let Some(consumer) = rest.and_then(|rest| rest.strip_suffix(GROUP)) {
-                groups.insert(consumer.to_owned(), Group::open(&path, &messages)?);
+            let Some(rest) = file.strip_prefix(&format!("{prefix}.")) else { continue };
+            if let Some(base) = rest.strip_suffix(MESSAGES).and_then(|base| base.parse().ok()) {
+                files.push((base, path.clone()));
+            } else if let Some(consumer) = rest.strip_suffix(GROUP) {
+                consumers.push((consumer.to_owned(), path.clone()));
             }
+        }
+        files.sort();
+        let file = |base: u64| folder.join(format!("{prefix}.{base}{MESSAGES}"));
+        let (base, path) = files.pop().unwrap_or_else(|| (0, file(0)));
+        // What the newest has taken the place of, when that was cut short.
+        for (_, path) in files {
+            std::fs::remove_file(path)?;
+        }
+        let (mut journal, records) = Journal::open(&path)?;
+        let count = base + records.len() as u64;
+        let numbered = records.iter().zip(base..);
+        let messages: Vec<_> =
+            numbered.map(|(record, at)| Arc::new(message(name, at, record.clone()))).collect();
+        let mut groups = HashMap::new();
+        for (consumer, path) in consumers {
+            groups.insert(consumer, Group::open(&path, base, &messages)?);
+        }
+        let needed = groups.values().filter_map(|group| group.first()).min().unwrap_or(count);
+        let needless = usize::try_from(needed - base).unwrap_or(0);
+        if needless >= NEEDLESS {
+            journal = Journal::create(&file(needed), &records[needless..])?;
+            std::fs::remove_file(path)?;
         }
         let inner = Mutex::new(Inner { journal, count, groups });
         Ok(Self { name: name.to_owned(), folder: folder.to_owned(), inner })
@@ -56,7 +87,7 @@ impl Topic {
         inner.journal.add(&record)?;
         let number = inner.count;
         inner.count += 1;
-        let message = Arc::new(message(&self.name, record));
+        let message = Arc::new(message(&self.name, number, record));
         for group in inner.groups.values() {
             group.put(number, message.clone());
         }
@@ -78,8 +109,9 @@ impl Topic {
     }
 }
 
-fn message(topic: &str, record: Record) -> Message {
-    let Record { data, metadata, content_type } = record;
+fn message(topic: &str, number: u64, record: Record) -> Message {
+    let Record { data, mut metadata, content_type } = record;
+    metadata.insert(NUMBER.into(), number.to_string());
     Message { data: data.into(), topic: topic.to_owned(), metadata, content_type }
 }
 

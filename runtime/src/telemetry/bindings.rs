@@ -1,0 +1,49 @@
+//! What is measured of bindings, either side.
+
+use std::time::Duration;
+
+use super::{Counted, Maker, Telemetry};
+
+#[derive(Debug)]
+pub(super) struct Bindings {
+    input: Counted,
+    output: Counted,
+}
+
+// === impl Bindings ===
+
+impl Bindings {
+    pub(super) fn new(make: &Maker<'_>) -> Self {
+        let output = ["component", "namespace", "operation", "success"];
+        Self {
+            input: make
+                .counted("dapr_component_input_binding", &["component", "namespace", "success"]),
+            output: make.counted("dapr_component_output_binding", &output),
+        }
+    }
+}
+
+// === impl Telemetry ===
+
+impl Telemetry {
+    /// The application has been given an event.
+    pub(crate) fn input_binding(&self, component: &str, took: Duration, success: bool) {
+        self.bindings.input.add(&[component, &*self.namespace, word(success)], took);
+    }
+
+    /// A binding has been invoked.
+    pub(crate) fn output_binding(
+        &self,
+        component: &str,
+        operation: &str,
+        took: Duration,
+        success: bool,
+    ) {
+        let labels = [component, &*self.namespace, operation, word(success)];
+        self.bindings.output.add(&labels, took);
+    }
+}
+
+fn word(success: bool) -> &'static str {
+    if success { "true" } else { "false" }
+}
