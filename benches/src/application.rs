@@ -1,14 +1,16 @@
-//! An application that uses one state store over Dapr's gRPC API, on a connection of its own.
+//! An application that uses a state store, a pubsub and a binding over Dapr's gRPC API, on a connection of its own.
 
 use bytes::Bytes;
 use replug_proto::dapr::common::v1::StateItem;
 use replug_proto::dapr::runtime::v1::dapr_client::DaprClient;
-use replug_proto::dapr::runtime::v1::{GetStateRequest, SaveStateRequest};
+use replug_proto::dapr::runtime::v1::{
+    GetStateRequest, InvokeBindingRequest, PublishEventRequest, SaveStateRequest,
+};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 use tonic_types::StatusExt as _;
 
-use crate::plugin::COMPONENT;
+use crate::plugin::{BINDING, BUS, COMPONENT, TOPIC};
 use crate::{Failure, PATIENCE};
 
 /// An application. Clones share its connection.
@@ -34,6 +36,25 @@ impl Application {
         let item = StateItem { key, value, ..Default::default() };
         let request = SaveStateRequest { store_name: COMPONENT.to_owned(), states: vec![item] };
         self.0.save_state(patiently(request)).await.map(drop)
+    }
+
+    /// Publishes a text.
+    pub(crate) async fn publish(&mut self, message: String) -> Result<(), Status> {
+        let request = PublishEventRequest {
+            pubsub_name: BUS.to_owned(),
+            topic: TOPIC.to_owned(),
+            data: message.into_bytes().into(),
+            data_content_type: "text/plain".to_owned(),
+            ..Default::default()
+        };
+        self.0.publish_event(patiently(request)).await.map(drop)
+    }
+
+    /// Invokes the binding, with an operation that changes nothing.
+    pub(crate) async fn invoke(&mut self) -> Result<(), Status> {
+        let (name, operation) = (BINDING.to_owned(), "last".to_owned());
+        let request = InvokeBindingRequest { name, operation, ..Default::default() };
+        self.0.invoke_binding(patiently(request)).await.map(drop)
     }
 }
 

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::Failure;
+use crate::delivery::DeliveryArgs;
 use crate::idle::IdleArgs;
 use crate::kill::KillArgs;
 use crate::load::LoadArgs;
 use crate::respawn::RespawnArgs;
 use crate::scale::ScaleArgs;
 use crate::storm::StormArgs;
+use crate::unnoticed::UnnoticedArgs;
 
 /// What `--help` says after the list of commands.
 const AFTER_HELP: &str = "\
@@ -47,6 +49,10 @@ pub(crate) enum Command {
     Respawn(RespawnArgs),
     /// What replug costs on a call's way: rate, latency, CPU and memory, beside the plugin called directly
     Load(LoadArgs),
+    /// From a publish over gRPC to the delivery at an application over HTTP, beside daprd
+    Delivery(DeliveryArgs),
+    /// What applications notice of plugins that are killed and replaced under load
+    Unnoticed(UnnoticedArgs),
 }
 
 /// What all benchmarks take.

@@ -4,7 +4,6 @@
 //! All ways are loaded in turns, round after round in one run, so that whatever else the machine
 //! does meets all of them. Each has a plugin process of its own, which rests while the others work.
 
-mod daprd;
 mod http1;
 mod http2;
 mod operation;
@@ -21,7 +20,7 @@ use clap::Args;
 
 use self::operation::Operation;
 use self::stage::Stage;
-use self::tally::{Tally, median};
+pub(crate) use self::tally::{Tally, median};
 use self::way::{Round, Shape, Way};
 use crate::Failure;
 use crate::plugin::Name;

@@ -8,6 +8,9 @@
 mod application;
 mod by_hand;
 mod cli;
+mod daprd;
+mod delivery;
+mod hearer;
 mod home;
 mod idle;
 mod kill;
@@ -21,6 +24,7 @@ mod samples;
 mod scale;
 mod storm;
 mod tiny;
+mod unnoticed;
 mod vitals;
 
 use std::process::ExitCode;
@@ -43,7 +47,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = match cli.command {
         // What loads a replug shares the cores with it: one thread is the cheapest.
-        Command::Load(_) => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+        Command::Load(_) | Command::Delivery(_) => {
+            tokio::runtime::Builder::new_current_thread().enable_all().build()
+        }
         _ => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
     };
     let report = match runtime {
@@ -67,6 +73,8 @@ async fn measure(cli: &Cli) -> Result<Report, Failure> {
         Command::Idle(args) => idle::measure(&replug, args).await,
         Command::Scale(args) => scale::measure(&replug, args).await,
         Command::Respawn(args) => respawn::measure(&replug, args).await,
+        Command::Delivery(args) => delivery::measure(&replug, args).await,
+        Command::Unnoticed(args) => unnoticed::measure(&replug, args).await,
         Command::Load(args) => load::measure(&replug, args).await,
     }
 }

@@ -20,6 +20,17 @@ fn root() -> &'static Path {
 pub(crate) const PLUGIN: &str = "store";
 pub(crate) const COMPONENT: &str = "kv";
 
+/// The application that replug and daprd stand beside, which begins every stored key.
+pub(crate) const APP_ID: &str = "bench";
+
+/// The component that messages are published to, its plugin, and the topic.
+pub(crate) const BUS: &str = "bus";
+pub(crate) const TOPIC: &str = "news";
+
+/// The component that is invoked, and its plugin.
+pub(crate) const BINDING: &str = "outside";
+pub(crate) const ECHO: &str = "echo";
+
 /// A plugin by its name on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Name {
@@ -31,6 +42,8 @@ pub(crate) enum Name {
     Python,
     /// tests/plugins/go-state, on Dapr's SDK for Go
     Go,
+    /// tests/plugins/go-bus, a pubsub on the same
+    GoBus,
     /// The built-in file of secrets in a process of its own
     Secrets,
 }
@@ -39,6 +52,8 @@ pub(crate) enum Name {
 #[derive(Debug)]
 pub(crate) struct Plugin {
     pub(crate) name: &'static str,
+    /// How its component is called.
+    pub(crate) component: &'static str,
     command: Vec<OsString>,
     /// Whether it is one of replug's own built-ins, which plugins.toml has a short form for.
     builtin: bool,
@@ -58,6 +73,7 @@ impl Plugin {
         match name {
             Name::Sqlite => Ok(Self {
                 name: "sqlite",
+                component: COMPONENT,
                 command: vec![replug.into(), "plugin".into(), "state.sqlite".into()],
                 builtin: true,
                 block: "state",
@@ -71,6 +87,7 @@ impl Plugin {
                 )?;
                 Ok(Self {
                     name: "rust-sample",
+                    component: COMPONENT,
                     command: vec![program.into()],
                     builtin: false,
                     block: "state",
@@ -87,6 +104,7 @@ impl Plugin {
                 let script = root.join("samples/python/plugin.py");
                 Ok(Self {
                     name: "python",
+                    component: COMPONENT,
                     command: vec![python.into(), script.into()],
                     builtin: false,
                     block: "state",
@@ -96,14 +114,25 @@ impl Plugin {
             }
             Name::Go => Ok(Self {
                 name: "go",
-                command: vec![build_go().await?.into()],
+                component: COMPONENT,
+                command: vec![build_go("go-memory", "tests/plugins/go-state").await?.into()],
                 builtin: false,
                 block: "state",
                 served: "go-memory",
                 file: None,
             }),
+            Name::GoBus => Ok(Self {
+                name: "go-bus",
+                component: BUS,
+                command: vec![build_go("go-bus", "tests/plugins/go-bus").await?.into()],
+                builtin: false,
+                block: "pubsub",
+                served: "go-bus",
+                file: None,
+            }),
             Name::Secrets => Ok(Self {
                 name: "secrets",
+                component: COMPONENT,
                 command: vec![replug.into(), "plugin".into(), "secretstores.local.file".into()],
                 builtin: true,
                 block: "secretstores",
@@ -163,8 +192,9 @@ impl Plugin {
             "[plugins.{PLUGIN}]\n\
              {process}\n\
              backoff = {backoff}\n\
-             [components.{COMPONENT}]\n\
+             [components.{}]\n\
              type = {:?}\n",
+            self.component,
             self.component_type()
         );
         for (name, value) in self.metadata(&home.path("")) {
@@ -184,11 +214,12 @@ fn there(path: PathBuf, remedy: &str) -> Result<PathBuf, Failure> {
     }
 }
 
-async fn build_go() -> Result<PathBuf, Failure> {
+/// A Go program of the repository, built from these sources.
+pub(crate) async fn build_go(name: &str, sources: &str) -> Result<PathBuf, Failure> {
     let root = root();
-    let program = root.join("target/go/go-memory");
+    let program = root.join("target/go").join(name);
     let built = Command::new("go")
-        .current_dir(root.join("tests/plugins/go-state"))
+        .current_dir(root.join(sources))
         .args(["build", "-buildvcs=false", "-mod=readonly", "-o"])
         .arg(&program)
         .arg(".")

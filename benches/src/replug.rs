@@ -108,8 +108,13 @@ impl Replug {
 
     /// Has the plan read again, as a user would, and waits until everything is as it says.
     pub(crate) async fn reload(&self) -> Result<(), Failure> {
+        self.told(&["reload"]).await
+    }
+
+    /// Runs a command against it, which has to succeed.
+    async fn told(&self, arguments: &[&str]) -> Result<(), Failure> {
         let mut command = clean(&self.program);
-        let done = command.args(["reload", "--config"]).arg(&self.plan).output().await?;
+        let done = command.args(arguments).arg("--config").arg(&self.plan).output().await?;
         if done.status.success() {
             return Ok(());
         }
@@ -119,6 +124,20 @@ impl Replug {
     /// Waits for a generation that `wanted` is true of.
     pub(crate) async fn until(&mut self, wanted: impl Fn(&Life) -> bool) -> Result<Life, Failure> {
         self.log.until(PLUGIN, PATIENCE, |lives| wanted(&lives.of(PLUGIN))).await
+    }
+
+    /// Waits for a generation of that plugin that `wanted` is true of.
+    pub(crate) async fn until_of(
+        &mut self,
+        plugin: &str,
+        wanted: impl Fn(&Life) -> bool,
+    ) -> Result<Life, Failure> {
+        self.log.until(plugin, PATIENCE, |lives| wanted(&lives.of(plugin))).await
+    }
+
+    /// Has a plugin replaced by its next generation, as a user would, and waits until it is.
+    pub(crate) async fn replace(&self, plugin: &str) -> Result<(), Failure> {
+        self.told(&["restart", plugin, "--rolling"]).await
     }
 
     /// Waits until `wanted` is true of the plugins.

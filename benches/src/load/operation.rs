@@ -13,10 +13,7 @@ use replug_proto::dapr::common::v1::StateItem;
 use replug_proto::dapr::components::v1 as plugin;
 use replug_proto::dapr::runtime::v1 as runtime;
 
-use crate::plugin::COMPONENT;
-
-/// The application that replug and daprd stand beside, which begins every stored key.
-pub(super) const APP_ID: &str = "bench";
+use crate::plugin::{APP_ID, COMPONENT};
 
 /// Over how many keys the calls go, at the most.
 const KEYS: usize = 128;

@@ -11,12 +11,12 @@ use tonic::Request;
 use tonic::metadata::MetadataValue;
 
 use super::LoadArgs;
-use super::daprd::Daprd;
 use super::operation::secrets;
 use super::relay::Relay;
 use super::way::{Address, Speaks, Way};
 use crate::Failure;
 use crate::by_hand::ByHand;
+use crate::daprd::Daprd;
 use crate::home::{Home, text};
 use crate::plugin::{COMPONENT, Name, Plugin};
 use crate::replug::Replug;
@@ -102,7 +102,7 @@ impl Stage {
         let mut daprd = None;
         if let Some(program) = &args.daprd {
             let home = furnished(&plugin, size)?;
-            let running = Daprd::start(program, &plugin, &home.path("")).await?;
+            let running = Daprd::start(program, &plugin, &home.path(""), None).await?;
             let pid = running.pid()?;
             let plugin = running.plugin.child.id().ok_or("daprd's plugin has ended")?;
             idle.push((DAPRD, pid, Memory::of(pid)?.rss));

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 /// Calls that were answered.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// How long each good answer took, in tenths of a microsecond.
     took: Vec<u32>,
-    pub(super) failed: usize,
+    pub(crate) failed: usize,
 }
 
 impl Tally {
-    pub(super) fn answered(&mut self, took: Duration, good: bool) {
+    pub(crate) fn answered(&mut self, took: Duration, good: bool) {
         if good {
             self.took.push(u32::try_from(took.as_nanos() / 100).unwrap_or(u32::MAX));
         } else {
@@ -19,22 +19,22 @@ impl Tally {
         }
     }
 
-    pub(super) fn good(&self) -> usize {
+    pub(crate) fn good(&self) -> usize {
         self.took.len()
     }
 
-    pub(super) fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.took.extend(other.took);
         self.failed += other.failed;
     }
 
     /// Puts the calls in order, for [`Self::micros`].
-    pub(super) fn sort(&mut self) {
+    pub(crate) fn sort(&mut self) {
         self.took.sort_unstable();
     }
 
     /// How many microseconds so many of a thousand calls did not exceed.
-    pub(super) fn micros(&self, of_thousand: usize) -> f64 {
+    pub(crate) fn micros(&self, of_thousand: usize) -> f64 {
         let rank = (self.took.len() * of_thousand).div_ceil(1000);
         let sample = self.took.get(rank.saturating_sub(1)).copied().unwrap_or_default();
         f64::from(sample) / 10.0
@@ -42,7 +42,7 @@ impl Tally {
 }
 
 /// The middle one of figures that were had one after the other; none where there is none.
-pub(super) fn median(figures: impl IntoIterator<Item = f64>) -> Option<f64> {
+pub(crate) fn median(figures: impl IntoIterator<Item = f64>) -> Option<f64> {
     let mut figures: Vec<_> = figures.into_iter().collect();
     figures.sort_unstable_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied()

@@ -10,32 +10,34 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::operation::APP_ID;
 use crate::by_hand::ByHand;
-use crate::plugin::{COMPONENT, Plugin};
+use crate::plugin::{APP_ID, Plugin};
 use crate::{Failure, PATIENCE};
 
 /// A running daprd, over a plugin that was started by hand. Killed when dropped.
-pub(super) struct Daprd {
+pub(crate) struct Daprd {
     child: Child,
-    pub(super) plugin: ByHand,
-    pub(super) grpc: String,
-    pub(super) http: String,
+    pub(crate) plugin: ByHand,
+    pub(crate) grpc: String,
+    pub(crate) http: String,
     _resources: TempDir,
 }
 
 impl Daprd {
-    /// Starts it with one component on the plugin, whose data is in `data`.
-    pub(super) async fn start(
+    /// Starts it with one component on the plugin, whose data is in `data`, for an application on that
+    /// port, if there is one.
+    pub(crate) async fn start(
         program: &Path,
         plugin: &Plugin,
         data: &Path,
+        application: Option<u16>,
     ) -> Result<Self, Failure> {
         let by_hand = ByHand::start(plugin).await?;
         let resources = tempfile::Builder::new().prefix("rpb").tempdir()?;
         let mut component = format!(
-            "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata:\n  name: {COMPONENT}\n\
+            "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata:\n  name: {}\n\
              spec:\n  type: {}\n  version: v1\n  metadata:\n  - name: bench\n    value: \"true\"\n",
+            plugin.component,
             plugin.component_type()
         );
         for (name, value) in plugin.metadata(data) {
@@ -55,6 +57,9 @@ impl Daprd {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .kill_on_drop(true);
+        if let Some(port) = application {
+            command.args(["--app-port", &port.to_string(), "--app-protocol", "http"]);
+        }
         let mut child =
             command.spawn().map_err(|error| format!("{}: {error}", program.display()))?;
         let stdout = child.stdout.take().ok_or("daprd has no standard output")?;
@@ -83,7 +88,7 @@ impl Daprd {
         })
     }
 
-    pub(super) fn pid(&self) -> Result<u32, Failure> {
+    pub(crate) fn pid(&self) -> Result<u32, Failure> {
         Ok(self.child.id().ok_or("daprd has ended")?)
     }
 }
