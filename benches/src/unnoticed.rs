@@ -104,7 +104,7 @@ async fn under(
     replay: &str,
 ) -> Result<Outcome, Failure> {
     let home = Home::new()?;
-    let hearer = Hearer::start().await?;
+    let hearer = Arc::new(Hearer::start().await?);
     home.write_plan(&plan(&home, replay, hearer.port()).await?)?;
     let mut replug = Replug::start(program, &home).await?;
     replug.until_all(|lives| lives.ready() == harm::PLUGINS.len()).await?;
@@ -112,10 +112,11 @@ async fn under(
     for _ in 0..args.connections.max(1) {
         applications.push(Application::connect(replug.grpc()).await?);
     }
-    let work = Work::start(&applications, args.tasks, &Arc::new(hearer));
+    let work = Work::start(&applications, args.tasks, &hearer);
     harm.be_done(&mut replug).await?;
     let outcome = work.stop(&applications).await?;
     replug.stop().await?;
+    drop(hearer);
     Ok(outcome)
 }
 

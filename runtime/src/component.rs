@@ -19,6 +19,9 @@ pub const DEFAULT_HOLD_LIMIT: usize = 10_000;
 /// for it, and as many again.
 pub const DEFAULT_MAX_CALLS: usize = 20_000;
 
+/// How many bytes of calls of one component may be in memory, unless it says otherwise.
+pub const DEFAULT_MAX_BYTES: u64 = 256 << 20;
+
 /// A component as it is declared: a name, a type, and what it is made with. `Debug` tells the names
 /// of its metadata and not their values, which may be secrets.
 #[derive(Clone, PartialEq, Eq)]
@@ -59,6 +62,9 @@ pub struct HoldPolicy {
     /// How many calls may be under way at the most, those that wait included; more are turned away
     /// at once, so that a plugin which is slow or stuck cannot fill the runtime's memory.
     pub max_calls: usize,
+    /// How many bytes the requests of these calls and the answers that come in may have at the most;
+    /// calls that would be more are turned away. One that is alone goes, however large.
+    pub max_bytes: u64,
     /// Which requests that were on their way when the plugin went away are sent again.
     pub replay: Replay,
 }
@@ -69,6 +75,7 @@ impl Default for HoldPolicy {
             hold: DEFAULT_HOLD,
             limit: DEFAULT_HOLD_LIMIT,
             max_calls: DEFAULT_MAX_CALLS,
+            max_bytes: DEFAULT_MAX_BYTES,
             replay: Replay::Reads,
         }
     }

@@ -4,6 +4,7 @@
 //! Whoever runs or finds plugins brings the sockets; this module knows nothing of processes.
 
 mod answer;
+mod call;
 mod connection;
 mod contract;
 pub mod dapr;

@@ -6,7 +6,7 @@
 
 mod support;
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use allocation_counter::measure;
@@ -14,10 +14,13 @@ use bytes::Bytes;
 use h2::client::{SendRequest, handshake};
 use http::Request;
 use replug_proto::dapr::common::v1::StateItem;
-use replug_proto::dapr::runtime::v1::{GetStateRequest, SaveStateRequest};
-use support::life::registry;
+use replug_proto::dapr::runtime::v1::{
+    GetSecretRequest, GetStateRequest, InvokeBindingRequest, PublishEventRequest, SaveStateRequest,
+};
+use replug_runtime::plugin::Contract;
+use replug_runtime::registry::Registry;
 use support::raw::{Raw, framed};
-use support::{Api, settings};
+use support::{Api, settings, spec};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
@@ -29,6 +32,9 @@ const CALLS: usize = 1000;
 /// What a call may ask for, in the mean.
 const MOST_FOR_GET: u64 = 24;
 const MOST_FOR_SAVE: u64 = 23;
+const MOST_FOR_PUBLISH: u64 = 55;
+const MOST_FOR_SECRET: u64 = 25;
+const MOST_FOR_INVOKE: u64 = 30;
 
 /// A usual value, in bytes.
 const VALUE: usize = 1 << 10;
@@ -37,13 +43,21 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// How often one call of the method asks for memory.
-fn asked(method: &'static str, message: Bytes) -> u64 {
+/// How often one call of the method asks for memory, which a plugin of that contract answers.
+fn asked(contract: Contract, method: &'static str, message: Bytes) -> u64 {
     let here = runtime();
     let (api, life) = here.block_on(async {
-        let registry = registry().await;
+        let registry = Arc::new(Registry::new("shop", ""));
+        let component_type = match contract {
+            Contract::DaprState => "state.plug",
+            Contract::DaprPubSub => "pubsub.plug",
+            Contract::DaprSecrets => "secretstores.plug",
+            Contract::DaprOutputBinding => "bindings.plug",
+            other => panic!("{other:?}"),
+        };
+        registry.declare(spec("plug", component_type, &[])).await.unwrap();
         let mut life = Raw::begin(1 << 20).await;
-        life.attach(&registry).await;
+        life.attach_as(&registry, contract).await;
         (Api::serve(registry, settings()).await, life)
     });
     let connection = life.connection.clone();
@@ -99,7 +113,7 @@ async fn call(sender: &mut SendRequest<Bytes>, method: &str, message: &Bytes, ti
 #[test]
 fn a_read_asks_for_memory_as_seldom_as_it_did() {
     let request = GetStateRequest { store_name: "plug".into(), key: "k".into(), ..<_>::default() };
-    let asked = asked("GetState", framed(&request));
+    let asked = asked(Contract::DaprState, "GetState", framed(&request));
     assert!(asked <= MOST_FOR_GET, "{asked} times a call");
 }
 
@@ -107,6 +121,38 @@ fn a_read_asks_for_memory_as_seldom_as_it_did() {
 fn a_write_asks_for_memory_as_seldom_as_it_did() {
     let item = StateItem { key: "k".into(), value: vec![7; VALUE].into(), ..<_>::default() };
     let request = SaveStateRequest { store_name: "plug".into(), states: vec![item] };
-    let asked = asked("SaveState", framed(&request));
+    let asked = asked(Contract::DaprState, "SaveState", framed(&request));
     assert!(asked <= MOST_FOR_SAVE, "{asked} times a call");
+}
+
+#[test]
+fn a_publish_asks_for_memory_as_seldom_as_it_did() {
+    let request = PublishEventRequest {
+        pubsub_name: "plug".into(),
+        topic: "news".into(),
+        data: vec![b'm'; 512].into(),
+        data_content_type: "text/plain".into(),
+        ..<_>::default()
+    };
+    let asked = asked(Contract::DaprPubSub, "PublishEvent", framed(&request));
+    assert!(asked <= MOST_FOR_PUBLISH, "{asked} times a call");
+}
+
+#[test]
+fn a_secret_asks_for_memory_as_seldom_as_it_did() {
+    let request = GetSecretRequest { store_name: "plug".into(), key: "k".into(), ..<_>::default() };
+    let asked = asked(Contract::DaprSecrets, "GetSecret", framed(&request));
+    assert!(asked <= MOST_FOR_SECRET, "{asked} times a call");
+}
+
+#[test]
+fn an_invocation_asks_for_memory_as_seldom_as_it_did() {
+    let request = InvokeBindingRequest {
+        name: "plug".into(),
+        operation: "create".into(),
+        data: vec![7; VALUE].into(),
+        ..<_>::default()
+    };
+    let asked = asked(Contract::DaprOutputBinding, "InvokeBinding", framed(&request));
+    assert!(asked <= MOST_FOR_INVOKE, "{asked} times a call");
 }

@@ -162,3 +162,29 @@ async fn a_stuck_plugin_takes_no_more_calls_than_it_may_and_its_neighbour_takes_
     // Nothing that was turned away has reached it.
     assert_eq!(life.calls().iter().filter(|call| *call == "get k").count(), 1);
 }
+
+#[tokio::test]
+async fn a_plugin_that_comes_back_without_what_a_caller_waits_for_has_it_told_and_later_ones_wait()
+{
+    let (registry, _first) = served(HoldPolicy::default()).await;
+    away(&registry);
+    // As every call of an application, each looks the component up for itself.
+    let caller = || {
+        let registry = registry.clone();
+        tokio::spawn(async move { store(&registry).await.get(&CX, get("k")).await })
+    };
+    let early = caller();
+    held(&registry, 1).await;
+    let second = Life::begin_serving(2, &["SecretStore"]).await;
+    second.attach(&registry).await;
+    // Nothing says that it will ever serve this again.
+    let told = early.await.unwrap().unwrap_err();
+    let Error::Unavailable(why) = told else { panic!("{told:?}") };
+    assert!(why.reason.contains("does not serve state.plug any more"), "{why:?}");
+    assert!(!why.outcome_unknown, "{why:?}");
+    let late = caller();
+    let third = Life::begin(3).await;
+    third.attach(&registry).await;
+    assert_eq!(late.await.unwrap().unwrap().data, "of generation 3");
+    assert_eq!(second.calls(), Vec::<String>::new());
+}

@@ -4,7 +4,7 @@
 mod support;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use h2::Reason;
 use replug_component::Error;
@@ -322,4 +322,53 @@ async fn a_slow_reader_of_a_large_answer_gets_all_of_it() {
     assert!(read > SIZE);
     assert_eq!(trailers.unwrap()["grpc-status"], "0");
     connection.abort();
+}
+
+#[tokio::test]
+async fn a_plugin_that_dies_while_it_is_initialised_is_waited_for() {
+    let (registry, store, life) = begin().await;
+    drop(life);
+    let reader = reading(&store);
+    for last in ["Init", "Features"] {
+        Raw::begin(WIDE).await.die_of(&registry, last).await;
+        assert!(!reader.is_finished(), "{last}");
+    }
+    let _next = next(&registry).await;
+    read_by_the_next(reader).await;
+}
+
+#[tokio::test]
+async fn the_plugin_is_told_what_is_left_of_the_callers_deadline() {
+    const DEADLINE: Duration = Duration::from_secs(30);
+    let (registry, _store, life) = begin().await;
+    registry.suspend("raw", Seat::default(), "killed");
+    drop(life);
+    let api = Api::serve(registry.clone(), settings()).await;
+    let begun = Instant::now();
+    let caller = tokio::spawn({
+        let channel = api.channel();
+        async move {
+            let (store_name, key) = ("plug".into(), "k".into());
+            let request = GetStateRequest { store_name, key, ..<_>::default() };
+            let mut request = tonic::Request::new(request);
+            request.set_timeout(DEADLINE);
+            DaprClient::new(channel).get_state(request).await
+        }
+    });
+    while registry.components()[0].calls.held == 0 {
+        tokio::task::yield_now().await;
+    }
+    let held = Instant::now();
+    // Time itself has to pass.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let used = held.elapsed();
+    let mut life = Raw::begin(WIDE).await;
+    life.attach(&registry).await;
+    let call = life.call().await;
+    let told = call.request.headers()["grpc-timeout"].to_str().unwrap();
+    let left = Duration::from_micros(told.strip_suffix('u').unwrap().parse().unwrap());
+    assert!(left <= DEADLINE.saturating_sub(used), "{left:?} after {used:?}");
+    assert!(left + begun.elapsed() + Duration::from_secs(1) >= DEADLINE, "{left:?}");
+    call.answer(&pb::GetResponse::default());
+    life.until(caller).await.unwrap().unwrap();
 }

@@ -99,6 +99,18 @@ fn of_components(registry: &Registry, components: &[ComponentStatus]) -> prometh
         "Calls that were sent once more, since the plugin went away with them",
         &by,
     )?;
+    let turned_away = counter(
+        registry,
+        "replug_component_calls_turned_away_total",
+        "Calls that were turned away, since too many were under way or had too much in memory",
+        &by,
+    )?;
+    let bytes = gauge(
+        registry,
+        "replug_component_calls_bytes",
+        "Bytes that calls which have not ended have in memory",
+        &by,
+    )?;
     for component in components {
         let served_by = component.served_by.as_deref().unwrap_or_default();
         let labels = [component.name.as_str(), component.component_type.as_str(), served_by];
@@ -108,6 +120,8 @@ fn of_components(registry: &Registry, components: &[ComponentStatus]) -> prometh
         under_way.with_label_values(&labels).set(number(component.calls.under_way));
         held.with_label_values(&labels).set(number(component.calls.held));
         again.with_label_values(&labels).inc_by(component.calls.again);
+        turned_away.with_label_values(&labels).inc_by(component.calls.turned_away);
+        bytes.with_label_values(&labels).set(number(component.calls.bytes));
     }
     Ok(())
 }

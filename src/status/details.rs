@@ -79,7 +79,11 @@ pub(crate) fn details(plugin: &pb::Plugin) -> Vec<String> {
     if let Some(calls) = plugin.calls {
         let (ended, under_way) = (calls.ended, calls.under_way);
         let waiting = format!("{} held, {} sent again", calls.held, calls.again);
-        say("calls", &format!("{ended} ended, {under_way} under way, {waiting}"));
+        let turned_away = match calls.turned_away {
+            0 => String::new(),
+            count => format!(", {count} turned away"),
+        };
+        say("calls", &format!("{ended} ended, {under_way} under way, {waiting}{turned_away}"));
     }
     if let Some(usage) = &plugin.usage {
         let cpu = usage.cpu.map(short).unwrap_or_default();

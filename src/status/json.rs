@@ -76,6 +76,8 @@ struct Calls {
     under_way: u64,
     held: u64,
     again: u64,
+    turned_away: u64,
+    bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -254,6 +256,8 @@ fn calls(calls: Option<pb::Calls>) -> Calls {
         under_way: calls.under_way,
         held: calls.held,
         again: calls.again,
+        turned_away: calls.turned_away,
+        bytes: calls.bytes,
     })
 }
 

@@ -6,6 +6,7 @@
 mod components;
 mod difference;
 mod journal;
+mod kept;
 
 use std::time::SystemTime;
 

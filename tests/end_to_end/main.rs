@@ -20,6 +20,7 @@ mod bulk;
 mod clock;
 mod control;
 mod control_clients;
+mod crowd;
 mod dapr_sdk;
 mod daprd;
 mod declared;

@@ -141,6 +141,9 @@ impl Lives {
             Life { generation, pid: pid.unwrap_or_default(), ready: false }
         } else if message.starts_with("plugin ready") && known.generation == generation {
             Life { ready: true, ..known }
+        } else if message.starts_with("plugin ready") && known.generation < generation {
+            // It has taken the place of one that goes; the log does not tell its process.
+            Life { generation, pid: 0, ready: true }
         } else if message.starts_with("ended") && known.generation == generation {
             Life { ready: false, ..known }
         } else {
@@ -184,5 +187,9 @@ mod tests {
         assert!(known.note(ended));
         assert_eq!((known.of("store").ready, known.ready()), (false, 0));
         assert!(!known.note("no JSON"));
+        let next = r#"{"message":"plugin ready, serves x","plugin":"other","generation":2}"#;
+        let gone = r#"{"message":"ended: exit status 0","plugin":"other","generation":1}"#;
+        assert_eq!([next, gone].map(|line| known.note(line)), [true, false]);
+        assert_eq!(known.of("other"), Life { generation: 2, pid: 0, ready: true });
     }
 }

@@ -8,6 +8,7 @@ mod deadline;
 mod exchange;
 mod observed;
 mod statuses;
+mod unread;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -31,6 +32,7 @@ use tower_service::Service as _;
 pub(super) use self::connection::OverHttp2;
 use self::exchange::{Answer, Inbound};
 use self::observed::Observed;
+use self::unread::Unread;
 use super::access::ApiAccess;
 use super::dapr::Dapr;
 use super::dapr::grpc::{DaprGrpc, Unary};
@@ -141,9 +143,10 @@ impl GrpcPort {
         self: Arc<Self>,
         request: Request<RecvStream>,
         mut respond: SendResponse<Bytes>,
+        unread: Arc<Unread>,
     ) {
         let answer = {
-            let mut answer = pin!(self.answer(request));
+            let mut answer = pin!(self.answer(request, &unread));
             poll_fn(|cx| match answer.as_mut().poll(cx) {
                 Poll::Ready(answer) => Poll::Ready(Some(answer)),
                 Poll::Pending => respond.poll_reset(cx).map(|_| None),
@@ -151,11 +154,11 @@ impl GrpcPort {
             .await
         };
         if let Some(answer) = answer {
-            answer.send(respond).await;
+            answer.send(respond, &unread).await;
         }
     }
 
-    async fn answer(&self, mut request: Request<RecvStream>) -> Answer {
+    async fn answer(&self, mut request: Request<RecvStream>, unread: &Unread) -> Answer {
         if let Some(refusal) = self.refused(&request) {
             return Answer::Other(refusal);
         }
@@ -163,7 +166,10 @@ impl GrpcPort {
         let deadline = deadline::of(request.headers());
         let observed = self.observed(&request);
         // In its place: moved, it would take its room twice.
-        let mut answer = pin!(self.answer_by(Context::with_deadline(deadline), request));
+        let mut answer = pin!(async {
+            unread.room().await;
+            self.answer_by(Context::with_deadline(deadline), request).await
+        });
         let answer = match deadline {
             None => answer.as_mut().await,
             Some(deadline) => match tokio::time::timeout_at(deadline.into(), answer.as_mut()).await

@@ -119,6 +119,18 @@ impl Pieces for Only {
     }
 }
 
+/// How much of an answer may come.
+pub(crate) trait Room {
+    /// So many bytes more have come; an error gives the call up.
+    fn take(&mut self, bytes: usize) -> Result<(), ConnectionError>;
+}
+
+/// Room for so many bytes.
+pub(crate) struct UpTo {
+    limit: usize,
+    taken: usize,
+}
+
 /// Why a call over a connection has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectionError {
@@ -134,6 +146,12 @@ pub enum ConnectionError {
     /// The plugin ended this one call.
     #[error("the plugin ended the call: {0}")]
     Reset(#[source] h2::Error),
+    /// This and other answers together are more than may be in memory.
+    #[error("calls under way have {most} bytes in memory already, its `max_bytes`")]
+    Crowded {
+        /// The bound that they crossed, in bytes.
+        most: u64,
+    },
     /// The answer is larger than it may be.
     #[error("the plugin's answer is larger than {limit} bytes")]
     TooLarge {
@@ -150,6 +168,22 @@ pub(super) fn head(uri: Uri, headers: HeaderMap) -> Request<()> {
     *head.uri_mut() = uri;
     *head.headers_mut() = headers;
     head
+}
+
+// === impl UpTo ===
+
+impl UpTo {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, taken: 0 }
+    }
+}
+
+impl Room for UpTo {
+    fn take(&mut self, bytes: usize) -> Result<(), ConnectionError> {
+        self.taken += bytes;
+        let limit = self.limit;
+        if self.taken > limit { Err(ConnectionError::TooLarge { limit }) } else { Ok(()) }
+    }
 }
 
 // === impl Connection ===
@@ -322,13 +356,13 @@ impl UnderWay {
         &self.0
     }
 
-    /// Makes the call, whose request is `body`, and waits for the whole answer, `limit` bytes at the
-    /// most. Dropping the future cancels the call at the plugin.
+    /// Makes the call, whose request is `body`, and waits for the whole answer, as far as there is
+    /// room. Dropping the future cancels the call at the plugin.
     pub(crate) async fn unary<P: Pieces>(
         &mut self,
         head: Request<()>,
         body: Bytes,
-        limit: usize,
+        room: &mut impl Room,
     ) -> Result<Answer<P>, ConnectionError> {
         let Connection { sender, .. } = &mut self.0;
         let ready = poll_fn(|cx| sender.poll_ready(cx)).await;
@@ -340,15 +374,11 @@ impl UnderWay {
         let answered = response.await.map_err(|error| connection.failed(error))?;
         let (head, mut incoming) = answered.into_parts();
         let mut body = P::default();
-        let mut received = 0;
         while let Some(chunk) = incoming.data().await {
             let chunk = chunk.map_err(|error| connection.failed(error))?;
-            received += chunk.len();
-            if received > limit {
-                return Err(ConnectionError::TooLarge { limit });
-            }
+            room.take(chunk.len())?;
             // The chunk stays in memory until its caller has it; the plugin may go on meanwhile,
-            // since `limit` bounds what one call can pile up.
+            // since `room` bounds what one call can pile up.
             let released = incoming.flow_control().release_capacity(chunk.len());
             released.map_err(|error| connection.failed(error))?;
             body.add(chunk);

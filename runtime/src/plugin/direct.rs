@@ -13,7 +13,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower_service::Service;
 
-use super::connection::{Answer, Connection, head};
+use super::connection::{Answer, Connection, UpTo, head};
 use super::link::{CallError, INSTANCE, MAX_ANSWER};
 
 /// Calls over one connection: no waiting, nothing sent again.
@@ -55,7 +55,7 @@ impl Service<Request<Body>> for Direct {
             }
             // One frame for a unary call, so this moves the bytes and copies none.
             let body = body.collect().await?.to_bytes();
-            let answer = connection.enter().unary(head, body, MAX_ANSWER).await?;
+            let answer = connection.enter().unary(head, body, &mut UpTo::new(MAX_ANSWER)).await?;
             Ok(AnswerBody::of(answer))
         })
     }

@@ -8,11 +8,8 @@
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
-use http::header::{self, HeaderValue};
 use http::{HeaderMap, HeaderName, Uri};
 use parking_lot::Mutex;
 use prost::Message;
@@ -21,11 +18,12 @@ use tokio::sync::watch;
 use tonic::Status;
 
 use super::answer;
-use super::connection::{Answer, Connection, ConnectionError, UnderWay, head};
+use super::call::{Call, headers, instance_header};
+use super::connection::{Answer, Connection, ConnectionError};
 use super::direct::Direct;
 use super::ends::{Ends, Roll, Stage, Standing};
 use super::stream::Streams;
-use super::tally::{Calls, Tally};
+use super::tally::{Calls, Others, Tally};
 use super::{Learned, Seat};
 use crate::component::{ComponentSpec, HoldPolicy, Replay};
 use crate::gate::{Gate, GateState, Patience};
@@ -35,9 +33,6 @@ use crate::slot::{RETRY_AFTER, unavailable};
 
 /// Dapr names the component in this header of every call to a plugin.
 pub(super) static INSTANCE: HeaderName = HeaderName::from_static("x-component-instance");
-
-/// How long the caller still waits, in gRPC's own header.
-static TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// The largest answer of a plugin, in bytes: gRPC's usual bound, and Dapr's towards plugins.
 pub(crate) const MAX_ANSWER: usize = 4 << 20;
@@ -241,8 +236,9 @@ impl Link {
         message: &impl Message,
     ) -> Result<A, Status> {
         let failed = |error: CallError| Status::from_error(Box::new(error));
-        let (_counted, others) = self.0.tally.begin();
-        self.0.has_room(others).map_err(|overloaded| failed(overloaded.into()))?;
+        let size = message.encoded_len();
+        let (_counted, others) = self.0.tally.begin(size);
+        self.0.has_room(&others, size).map_err(|overloaded| failed(overloaded.into()))?;
         let call = Call { method, headers: &self.0.headers, body: framed(message) };
         let answer = self.0.call(cx, kind, call).await.map_err(failed)?;
         decoded(answer::message(answer)?)
@@ -250,10 +246,19 @@ impl Link {
 }
 
 impl Shared {
-    /// Whether another call may begin, beside so many.
-    fn has_room(&self, others: u64) -> Result<(), Unavailable> {
-        let most = self.policy.load().max_calls;
-        if others >= most as u64 { Err(self.overloaded(most)) } else { Ok(()) }
+    /// Whether another call of that size may begin, beside others. One that is alone may.
+    fn has_room(&self, others: &Others, size: usize) -> Result<(), Unavailable> {
+        let policy = self.policy.load();
+        let (most, bytes) = (policy.max_calls, policy.max_bytes);
+        if others.calls >= most as u64 {
+            let reason = format!("{most} calls are under way already, its `max_calls`");
+            return Err(self.overloaded(reason));
+        }
+        if others.bytes > 0 && others.bytes.saturating_add(size as u64) > bytes {
+            let reason = ConnectionError::Crowded { most: bytes }.to_string();
+            return Err(self.overloaded(reason));
+        }
+        Ok(())
     }
 
     async fn call(
@@ -277,10 +282,12 @@ impl Shared {
                 let Some(end) = ends.admit(&self.turn) else { continue };
                 (end, Some(turn))
             };
+            let most = self.policy.load().max_bytes;
+            let mut room = self.tally.intake(call.body.len(), most);
             let answered = match turn {
-                None => call.over(&mut end, cx).await,
+                None => call.over(&mut end, cx, &mut room).await,
                 // Apart, so that a call that never waits has no timer and no room for one.
-                Some(turn) => Box::pin(turn.spend_on(call.over(&mut end, cx))).await,
+                Some(turn) => Box::pin(turn.spend_on(call.over(&mut end, cx, &mut room))).await,
             };
             let error = match answered {
                 Ok(answer) => return Ok(answer),
@@ -301,6 +308,7 @@ impl Shared {
                 }
                 ConnectionError::Refused
                 | ConnectionError::Reset(_)
+                | ConnectionError::Crowded { .. }
                 | ConnectionError::TooLarge { .. } => return Err(error.into()),
             }
             self.tally.again();
@@ -325,10 +333,11 @@ impl Shared {
         done
     }
 
-    fn overloaded(&self, most: usize) -> Unavailable {
+    fn overloaded(&self, reason: String) -> Unavailable {
+        self.tally.turned_away();
         Unavailable {
             component: self.component.clone(),
-            reason: format!("{most} calls are under way already, its `max_calls`"),
+            reason,
             retry_after: RETRY_AFTER,
             outcome_unknown: false,
         }
@@ -364,9 +373,9 @@ pub(crate) fn failure_of(status: Status, by_plugin: impl Fn(Status) -> Error) ->
     let from_link = std::error::Error::source(&status).and_then(|source| source.downcast_ref());
     match from_link {
         Some(CallError::Unavailable(unavailable)) => unavailable.clone().into(),
-        Some(CallError::Connection(lost @ ConnectionError::TooLarge { .. })) => {
-            by_plugin(Status::resource_exhausted(lost.to_string()))
-        }
+        Some(CallError::Connection(
+            lost @ (ConnectionError::TooLarge { .. } | ConnectionError::Crowded { .. }),
+        )) => by_plugin(Status::resource_exhausted(lost.to_string())),
         Some(CallError::Connection(lost)) => by_plugin(Status::unavailable(lost.to_string())),
         Some(CallError::Request(status)) => by_plugin(status.clone()),
         None => by_plugin(status),
@@ -376,55 +385,4 @@ pub(crate) fn failure_of(status: Status, by_plugin: impl Fn(Status) -> Error) ->
 /// The same where a plugin's status has no meaning beyond its code and message.
 pub(crate) fn failure(status: Status) -> Error {
     failure_of(status, |status| RemoteError::from(status).into())
-}
-
-/// A call as it is sent, as often as it has to be.
-struct Call<'a> {
-    method: &'a Method,
-    headers: &'a HeaderMap,
-    body: Bytes,
-}
-
-impl Call<'_> {
-    async fn over(
-        &self,
-        connection: &mut UnderWay,
-        cx: &Context,
-    ) -> Result<Answer<Only>, ConnectionError> {
-        let mut head = head(Uri::clone(self.method), self.headers.clone());
-        if let Some(remaining) = cx.remaining() {
-            head.headers_mut().insert(TIMEOUT.clone(), timeout_header(remaining));
-        }
-        connection.unary(head, self.body.clone(), MAX_ANSWER).await
-    }
-}
-
-/// The headers of every call.
-fn headers(instance: HeaderValue) -> HeaderMap {
-    let headers = [
-        (header::TE, HeaderValue::from_static("trailers")),
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/grpc")),
-        (INSTANCE.clone(), instance),
-    ];
-    headers.into_iter().collect()
-}
-
-/// A duration in gRPC's form: at most eight digits and a unit.
-fn timeout_header(remaining: Duration) -> HeaderValue {
-    const MOST: u128 = 99_999_999;
-    let text = match (remaining.as_micros(), remaining.as_millis()) {
-        (micros, _) if micros <= MOST => format!("{micros}u"),
-        (_, millis) => format!("{}m", millis.min(MOST)),
-    };
-    HeaderValue::try_from(text).expect("digits and a letter are a header value")
-}
-
-/// A component's name as a header's value: as it is where it can be, else with what a header cannot
-/// hold left out.
-fn instance_header(component: &str) -> HeaderValue {
-    HeaderValue::from_bytes(component.as_bytes()).unwrap_or_else(|_| {
-        let printable: String = component.chars().filter(|c| !c.is_control()).collect();
-        HeaderValue::from_bytes(printable.as_bytes())
-            .unwrap_or_else(|_| HeaderValue::from_static(""))
-    })
 }

@@ -57,7 +57,12 @@ impl Raw {
     /// Takes the component's initialisation and answers it. Callers that waited for that may come
     /// before it is over.
     pub async fn attach(&mut self, registry: &Arc<Registry>) {
-        let contracts = Contracts::known_among([Contract::DaprState.service()]);
+        self.attach_as(registry, Contract::DaprState).await;
+    }
+
+    /// The same as a plugin of another contract.
+    pub async fn attach_as(&mut self, registry: &Arc<Registry>, contract: Contract) {
+        let contracts = Contracts::known_among([contract.service()]);
         let (plugin, socket) = ("raw".into(), "plug".into());
         let connection = self.connection.clone();
         let seat = Seat::default();
@@ -77,11 +82,34 @@ impl Raw {
                     match call.method() {
                         "Init" => call.answer(&pb::InitResponse::default()),
                         "Features" => call.answer(&pb::FeaturesResponse::default()),
+                        "ListOperations" => {
+                            let operations = vec!["create".to_owned()];
+                            call.answer(&pb::ListOperationsResponse { operations });
+                        }
                         _ => self.early.push_back(call),
                     }
                 }
             }
         }
+    }
+
+    /// Is initialised up to the call of that name, and dies of it.
+    pub async fn die_of(mut self, registry: &Arc<Registry>, method: &str) {
+        let contracts = Contracts::known_among([Contract::DaprState.service()]);
+        let (plugin, socket) = ("raw".into(), "plug".into());
+        let connection = self.connection.clone();
+        let registry = registry.clone();
+        let offer = Offer { plugin, seat: Seat::default(), socket, contracts, connection };
+        let attached = tokio::spawn(async move { registry.attach(offer).await });
+        loop {
+            let call = self.call().await;
+            if call.method() == method {
+                drop((call, self));
+                break;
+            }
+            call.answer(&pb::InitResponse::default());
+        }
+        attached.await.unwrap();
     }
 
     /// The next call.
@@ -128,6 +156,16 @@ impl Raw {
                 },
             };
             match call.method() {
+                "Get" if call.request.uri().path().contains("SecretStore") => {
+                    let text = String::from_utf8(data.to_vec()).unwrap();
+                    let data = [("k".to_owned(), text)].into();
+                    call.answer(&pb::GetSecretResponse { data });
+                }
+                "Publish" => call.answer(&pb::PublishResponse::default()),
+                "Invoke" => {
+                    let data = data.clone();
+                    call.answer(&pb::InvokeResponse { data, ..pb::InvokeResponse::default() });
+                }
                 "Get" => {
                     let data = data.clone();
                     call.answer(&pb::GetResponse { data, ..pb::GetResponse::default() });

@@ -157,6 +157,8 @@ pub(crate) fn component(status: ComponentStatus) -> pb::Component {
         under_way: calls.under_way,
         held: calls.held,
         again: calls.again,
+        turned_away: calls.turned_away,
+        bytes: calls.bytes,
     });
     let (state, reason) = match status.state {
         ComponentState::Ready => (State::Ready, String::new()),

@@ -1,6 +1,5 @@
 //! The journal: the newest events, numbered, for as many readers as there are.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -8,6 +7,8 @@ use prost::Message as _;
 use replug_proto::replug::control::v1 as pb;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+
+use super::kept::Kept;
 
 /// How many events are kept. A reader that is further behind misses some.
 const KEPT: usize = 2048;
@@ -18,18 +19,11 @@ pub struct Journal(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    newest: Mutex<Newest>,
+    newest: Mutex<Kept>,
     /// The number of the newest event, for those who wait for the next.
     written: watch::Sender<u64>,
     /// How many readers there are.
     readers: watch::Sender<usize>,
-}
-
-#[derive(Debug, Default)]
-struct Newest {
-    events: VecDeque<Arc<pb::Event>>,
-    /// The number of the newest event; 0 before there is any.
-    last: u64,
 }
 
 /// Reads the journal from a place on. Holds no event, and keeps none from being forgotten.
@@ -52,7 +46,7 @@ pub struct HandedJournal {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Read {
     /// An event.
-    Event(Arc<pb::Event>),
+    Event(Box<pb::Event>),
     /// So many that have been forgotten before they were read.
     Missed(u64),
 }
@@ -63,9 +57,13 @@ impl Journal {
     /// An empty one.
     #[must_use]
     pub fn new() -> Self {
+        Self::of(Kept::after(0, KEPT))
+    }
+
+    fn of(kept: Kept) -> Self {
         Self(Arc::new(Shared {
-            newest: Mutex::default(),
-            written: watch::Sender::new(0),
+            written: watch::Sender::new(kept.last()),
+            newest: Mutex::new(kept),
             readers: watch::Sender::new(0),
         }))
     }
@@ -74,44 +72,39 @@ impl Journal {
     #[must_use]
     pub fn hand_over(&self) -> HandedJournal {
         let newest = self.0.newest.lock();
-        let events = newest.events.iter().map(|event| event.encode_to_vec()).collect();
-        HandedJournal { events, last: newest.last }
+        HandedJournal { events: newest.all().map(<[u8]>::to_vec).collect(), last: newest.last() }
     }
 
     /// Goes on with what the program before has left. What cannot be read is left out.
     #[must_use]
     pub fn resume(handed: HandedJournal) -> Self {
-        let journal = Self::new();
         let events = handed.events.iter().filter_map(|event| pb::Event::decode(&**event).ok());
-        let mut events: VecDeque<_> = events.map(Arc::new).collect();
+        let events: Vec<_> = events.collect();
         // A reader finds an event by its number: they are without gaps.
         let oldest = (handed.last + 1).saturating_sub(events.len() as u64);
         let numbers = events.iter().map(|event| event.sequence);
         if !numbers.eq(oldest..=handed.last) {
-            events.clear();
+            return Self::of(Kept::after(handed.last, KEPT));
         }
-        *journal.0.newest.lock() = Newest { events, last: handed.last };
-        journal.0.written.send_replace(handed.last);
-        journal
+        let mut kept = Kept::after(oldest - 1, KEPT);
+        for event in events {
+            kept.push(event);
+        }
+        Self::of(kept)
     }
 
     /// Adds an event, and gives it its number.
-    pub fn record(&self, mut event: pb::Event) {
+    pub fn record(&self, event: pb::Event) {
         let mut newest = self.0.newest.lock();
-        newest.last += 1;
-        event.sequence = newest.last;
-        if newest.events.len() == KEPT {
-            newest.events.pop_front();
-        }
-        newest.events.push_back(Arc::new(event));
+        let number = newest.push(event);
         // Under the lock: readers are never told of an older one after a newer.
-        self.0.written.send_replace(newest.last);
+        self.0.written.send_replace(number);
     }
 
     /// The number of the newest event; 0 before there is any.
     #[must_use]
     pub fn last(&self) -> u64 {
-        self.0.newest.lock().last
+        self.0.newest.lock().last()
     }
 
     /// Reads what comes after the event `after`, which may have happened already.
@@ -152,19 +145,18 @@ impl Reader {
 
     fn try_next(&mut self) -> Option<Read> {
         let newest = self.journal.0.newest.lock();
-        if self.next > newest.last {
+        if self.next > newest.last() {
             return None;
         }
-        let oldest = newest.events.front()?.sequence;
+        let oldest = newest.oldest();
         if self.next < oldest {
             let missed = oldest - self.next;
             self.next = oldest;
             return Some(Read::Missed(missed));
         }
-        let place = usize::try_from(self.next - oldest).ok()?;
-        let event = newest.events.get(place)?.clone();
+        let event = newest.get(self.next)?;
         self.next += 1;
-        Some(Read::Event(event))
+        Some(Read::Event(Box::new(event)))
     }
 }
 
@@ -209,7 +201,7 @@ mod tests {
         }
         assert_eq!(slow.next().await, Read::Missed(10));
         assert_eq!(sequence(&slow.next().await), 11);
-        assert_eq!(journal.0.newest.lock().events.len(), KEPT);
+        assert_eq!(journal.0.newest.lock().all().count(), KEPT);
     }
 
     #[tokio::test]
@@ -225,7 +217,7 @@ mod tests {
         let Read::Event(before) = reader.next().await else { panic!() };
         assert_eq!((before.text.as_str(), before.sequence), ("slow", KEPT as u64 + 10));
         assert_eq!(sequence(&reader.next().await), KEPT as u64 + 11);
-        assert_eq!(next.0.newest.lock().events.len(), KEPT);
+        assert_eq!(next.0.newest.lock().all().count(), KEPT);
         let empty = Journal::resume(HandedJournal::default());
         empty.record(about("kv", Kind::Recovered, ""));
         assert_eq!(empty.last(), 1);

@@ -142,6 +142,9 @@ fn hold(section: &mut Section<'_>, findings: &mut Findings<'_>) -> HoldPolicy {
     let max_calls = section
         .get("max_calls")
         .and_then(|entry| entry.count("a number of calls, such as 1000", 1, findings));
+    let max_bytes = section
+        .get("max_bytes")
+        .and_then(|entry| entry.parsed("a size in quotes, such as \"64M\"", findings, bytes));
     let replay = section.get("replay").and_then(|entry| {
         entry.parsed("\"reads\" or \"all\"", findings, |text| one_of(text, &REPLAYS))
     });
@@ -149,7 +152,19 @@ fn hold(section: &mut Section<'_>, findings: &mut Findings<'_>) -> HoldPolicy {
         hold: hold.unwrap_or(default.hold),
         limit: limit.unwrap_or(default.limit),
         max_calls: max_calls.unwrap_or(default.max_calls),
+        max_bytes: max_bytes.unwrap_or(default.max_bytes),
         replay: replay.unwrap_or(default.replay),
+    }
+}
+
+/// A size that something fits into.
+fn bytes(text: &str) -> Result<u64, Fault> {
+    match written::size(text)? {
+        0 => Err(Fault::new(
+            format!("is {text:?}"),
+            "write a size that a call fits into, such as \"64M\"",
+        )),
+        size => Ok(size),
     }
 }
 

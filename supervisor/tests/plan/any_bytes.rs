@@ -29,6 +29,7 @@ type = "state.sqlite"
 hold = "5s"
 hold_limit = 10_000
 max_calls = 20_000
+max_bytes = "256M"
 [components.orders.metadata]
 text = """several
 lines"""

@@ -33,6 +33,13 @@ max_calls = 0
 [components.i]
 type = "state.sqlite"
 max_calls = "many"
+max_bytes = 4096
+[components.j]
+type = "state.sqlite"
+max_bytes = "0"
+[components.k]
+type = "state.sqlite"
+max_bytes = "4 pages"
 "#,
         &[
             r#"2:8: error: `components.a.type` is "stat.redis", and `stat` is no building block; did you mean "state.redis"?"#,
@@ -53,6 +60,9 @@ max_calls = "many"
             r#"21:13: error: `components.""` has an empty name; give it a name without `/` and `%`; applications call it by that"#,
             "25:13: error: `components.h.max_calls` is 0; write a number from 1 on",
             "28:13: error: `components.i.max_calls` is a string; write a number of calls, such as 1000",
+            r#"29:13: error: `components.i.max_bytes` is an integer; write a size in quotes, such as "64M""#,
+            r#"32:13: error: `components.j.max_bytes` is "0"; write a size that a call fits into, such as "64M""#,
+            r#"35:13: error: `components.k.max_bytes` is "4 pages", which is no size; write a whole number and a unit out of K, M, G and T (of 1024), such as "64M""#,
         ],
     );
 }

@@ -289,6 +289,7 @@ fn every_key_of_a_component_counts() {
         hold = "0s"
         hold_limit = 0
         max_calls = 8
+        max_bytes = "64M"
         replay = "all"
 
         [components.orders.metadata]
@@ -310,7 +311,13 @@ fn every_key_of_a_component_counts() {
     let [orders, hello] = plan.components.as_slice() else { panic!("{plan:?}") };
     assert_eq!((orders.name.as_str(), orders.version.as_str()), ("orders", "v1"));
     assert_eq!(orders.component_type.as_str(), "state.sqlite");
-    let hold = HoldPolicy { hold: Duration::ZERO, limit: 0, max_calls: 8, replay: Replay::All };
+    let hold = HoldPolicy {
+        hold: Duration::ZERO,
+        limit: 0,
+        max_calls: 8,
+        max_bytes: 64 << 20,
+        replay: Replay::All,
+    };
     assert_eq!(orders.hold, hold);
     let metadata = [
         ("text", "a"),

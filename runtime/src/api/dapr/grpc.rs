@@ -19,7 +19,7 @@ use tonic::codegen::BoxStream;
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status, Streaming};
 
-pub(in crate::api) use self::unary::Unary;
+pub(in crate::api) use self::unary::{Reply, Unary};
 use super::{Dapr, FORCE_SHUTDOWN};
 
 /// The service `dapr.proto.runtime.v1.Dapr`.
@@ -131,7 +131,12 @@ impl Service for DaprGrpc {
         &self,
         request: Request<pb::InvokeBindingRequest>,
     ) -> Answer<pb::InvokeBindingResponse> {
-        self.0.grpc_invoke_binding(request).await
+        let cx = context(&request);
+        let (headers, _, message) = request.into_parts();
+        let (answer, headers) = self.0.grpc_invoke_binding(&cx, &headers, message).await?;
+        let mut answer = Response::new(answer);
+        *answer.metadata_mut() = headers;
+        Ok(answer)
     }
 
     async fn get_metadata(

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::GrpcPort;
+use super::unread::Unread;
 use crate::api::connections::{
     CONNECTION_WINDOW, FirstBytes, Graceful, KEEP_ALIVE_INTERVAL, KEEP_ALIVE_TIMEOUT, MAX_FRAME,
     MAX_STREAMS, Progress, STREAM_WINDOW, Serve, attend,
@@ -48,6 +49,7 @@ struct Http2 {
     turns: Turns<Stream>,
     state: State,
     silence: Silence,
+    unread: Arc<Unread>,
     /// No further call is to begin.
     parting: bool,
 }
@@ -97,6 +99,7 @@ impl Serve for OverHttp2 {
                 pings: None,
                 asked: false,
             },
+            unread: Arc::default(),
             parting: false,
         };
         attend(connection, &progress, end).await;
@@ -114,7 +117,7 @@ impl Future for Http2 {
             return Poll::Ready(Err("the client does not answer pings".into()));
         }
         let (port, state, silence) = (&this.port, &mut this.state, &mut this.silence);
-        let parting = this.parting;
+        let (unread, parting) = (&this.unread, this.parting);
         let polled = this.turns.poll(cx, |cx| {
             loop {
                 match state {
@@ -131,7 +134,8 @@ impl Future for Http2 {
                     },
                     State::Open(connection) => match connection.poll_accept(cx) {
                         Poll::Ready(Some(Ok((request, respond)))) => {
-                            tokio::spawn(port.clone().attend(request, respond));
+                            let unread = unread.clone();
+                            tokio::spawn(port.clone().attend(request, respond, unread));
                         }
                         Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
                         Poll::Ready(None) => return Poll::Ready(Ok(())),

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -16,6 +16,8 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::statuses;
+use super::unread::Unread;
+use crate::api::dapr::grpc::Reply;
 use crate::http2::message::{Malformed, Only};
 
 /// The head of an answer with a message.
@@ -30,8 +32,8 @@ static OK: LazyLock<HeaderMap> =
 
 /// An answer, before anything of it is sent.
 pub(super) enum Answer {
-    /// One message, with its prefix.
-    Message(Bytes),
+    /// One message.
+    Message(Reply),
     /// Whatever else there is: a status alone, or what a generated service says.
     Other(Response<Body>),
 }
@@ -51,14 +53,17 @@ impl Answer {
     }
 
     /// Sends it. Returns early when the caller is gone.
-    pub(super) async fn send(self, mut respond: SendResponse<Bytes>) {
+    pub(super) async fn send(self, mut respond: SendResponse<Bytes>, unread: &Arc<Unread>) {
         // An error says that the stream is no more, so nobody is to be told.
         match self {
-            Self::Message(message) => {
+            Self::Message(Reply { message, headers }) => {
                 let mut head = Response::new(());
                 *head.headers_mut() = HEAD.clone();
+                if let Some(headers) = headers {
+                    head.headers_mut().extend(*headers);
+                }
                 let Ok(mut stream) = respond.send_response(head, false) else { return };
-                if stream.send_data(message, false).is_ok() {
+                if stream.send_data(unread.counted(message), false).is_ok() {
                     let _ = stream.send_trailers(OK.clone());
                 }
             }

@@ -39,6 +39,8 @@ pub(super) fn status_at(desk: &Desk, sequence: u64) -> pb::StatusResponse {
         sum.under_way += of_one.under_way;
         sum.held += of_one.held;
         sum.again += of_one.again;
+        sum.turned_away += of_one.turned_away;
+        sum.bytes += of_one.bytes;
     }
     for plugin in &mut plugins {
         plugin.calls = calls.get(plugin.name.as_str()).copied();

@@ -61,7 +61,7 @@ impl Watching {
             match read {
                 Read::Missed(missed) => return Some(What::Missed(missed)),
                 Read::Event(event) if self.is_wanted(&event) => {
-                    return Some(What::Event(pb::Event::clone(&event)));
+                    return Some(What::Event(*event));
                 }
                 Read::Event(_) => {}
             }

@@ -56,6 +56,7 @@ impl ComponentChange {
         found.shallow("hold", hold.hold != new.hold.hold);
         found.shallow("hold_limit", hold.limit != new.hold.limit);
         found.shallow("max_calls", hold.max_calls != new.hold.max_calls);
+        found.shallow("max_bytes", hold.max_bytes != new.hold.max_bytes);
         found.shallow("replay", hold.replay != new.hold.replay);
         let deep = found.is_deep();
         let keys = found.keys()?;

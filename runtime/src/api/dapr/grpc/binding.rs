@@ -3,30 +3,29 @@
 use replug_component::binding::{InvokeRequest, InvokeResponse};
 use replug_component::{Context, Metadata};
 use replug_proto::dapr::runtime::v1 as pb;
+use tonic::Status;
 use tonic::metadata::{AsciiMetadataKey, KeyAndValueRef, MetadataMap};
-use tonic::{Request, Response, Status};
 
-use super::context;
 use crate::api::dapr::Dapr;
 use crate::api::dapr::error::ApiError;
 use crate::api::dapr::trace::{NO_TRACE, TRACEPARENT, TRACESTATE};
 
 impl Dapr {
+    /// The answer, and the metadata of the call's own.
     pub(super) async fn grpc_invoke_binding(
         &self,
-        request: Request<pb::InvokeBindingRequest>,
-    ) -> Result<Response<pb::InvokeBindingResponse>, Status> {
-        let cx: Context = context(&request);
-        let (headers, _, message) = request.into_parts();
+        cx: &Context,
+        headers: &MetadataMap,
+        message: pb::InvokeBindingRequest,
+    ) -> Result<(pb::InvokeBindingResponse, MetadataMap), Status> {
         let pb::InvokeBindingRequest { name, data, metadata, operation } = message;
-        let metadata = merged(&headers, metadata);
+        let metadata = merged(headers, metadata);
         let request = InvokeRequest { operation, data, metadata };
-        let answer = self.invoke_binding(&cx, &name, request).await.map_err(told)?;
+        let answer = self.invoke_binding(cx, &name, request).await.map_err(told)?;
         let InvokeResponse { data, metadata, .. } = answer.unwrap_or_default();
-        let mut response =
-            Response::new(pb::InvokeBindingResponse { data, metadata: metadata.clone() });
-        add(response.metadata_mut(), &metadata);
-        Ok(response)
+        let mut headers = MetadataMap::new();
+        add(&mut headers, &metadata);
+        Ok((pb::InvokeBindingResponse { data, metadata }, headers))
     }
 }
 

@@ -20,6 +20,21 @@ pub(in crate::api) enum Unary {
     ExecuteStateTransaction,
     PublishEvent,
     GetSecret,
+    InvokeBinding,
+}
+
+/// What a call is answered with.
+pub(in crate::api) struct Reply {
+    /// The message, with its prefix.
+    pub(in crate::api) message: Bytes,
+    /// What stands in the answer's head besides; mostly nothing.
+    pub(in crate::api) headers: Option<Box<HeaderMap>>,
+}
+
+impl From<Bytes> for Reply {
+    fn from(message: Bytes) -> Self {
+        Self { message, headers: None }
+    }
 }
 
 impl Unary {
@@ -33,47 +48,56 @@ impl Unary {
             "ExecuteStateTransaction" => Self::ExecuteStateTransaction,
             "PublishEvent" => Self::PublishEvent,
             "GetSecret" => Self::GetSecret,
+            "InvokeBinding" => Self::InvokeBinding,
             _ => return None,
         })
     }
 }
 
 impl DaprGrpc {
-    /// Answers `message`; the answer has its prefix.
+    /// Answers `message`.
     pub(in crate::api) async fn unary(
         &self,
         call: Unary,
         cx: &Context,
         headers: HeaderMap,
         message: Bytes,
-    ) -> Result<Bytes, Status> {
+    ) -> Result<Reply, Status> {
         let dapr = &*self.0;
         // Each that is rarer or longer is apart, so that the others are small: a call's future is copied
         // to where it runs.
-        match call {
-            Unary::GetState => Ok(framed(&dapr.get_state(cx, decoded(message)?).await?)),
-            Unary::SaveState => Ok(framed(&dapr.save_state(cx, decoded(message)?).await?)),
+        let message = match call {
+            Unary::GetState => framed(&dapr.get_state(cx, decoded(message)?).await?),
+            Unary::SaveState => framed(&dapr.save_state(cx, decoded(message)?).await?),
             Unary::DeleteState => {
                 let deleted = Box::pin(dapr.delete_state(cx, decoded(message)?));
-                Ok(framed(&deleted.await?))
+                framed(&deleted.await?)
             }
             Unary::GetBulkState => {
                 let got = Box::pin(dapr.get_bulk_state(cx, decoded(message)?));
-                Ok(framed(&got.await?))
+                framed(&got.await?)
             }
             Unary::ExecuteStateTransaction => {
                 let done = Box::pin(dapr.execute_state_transaction(cx, decoded(message)?));
-                Ok(framed(&done.await?))
+                framed(&done.await?)
             }
             Unary::PublishEvent => {
                 let headers = MetadataMap::from_headers(headers);
                 let published = Box::pin(dapr.publish_event(cx, &headers, decoded(message)?));
-                Ok(framed(&published.await?))
+                framed(&published.await?)
             }
             Unary::GetSecret => {
                 let got = Box::pin(dapr.get_secret(cx, decoded(message)?));
-                Ok(framed(&got.await?))
+                framed(&got.await?)
             }
-        }
+            Unary::InvokeBinding => {
+                let headers = MetadataMap::from_headers(headers);
+                let invoked = Box::pin(dapr.grpc_invoke_binding(cx, &headers, decoded(message)?));
+                let (answer, headers) = invoked.await?;
+                let headers = (!headers.is_empty()).then(|| Box::new(headers.into_headers()));
+                return Ok(Reply { message: framed(&answer), headers });
+            }
+        };
+        Ok(message.into())
     }
 }
