@@ -68,11 +68,6 @@ pub(crate) fn surroundings() -> Surroundings {
     Surroundings::of_process(&builtins)
 }
 
-/// Where the plan of the file says that a running replug answers; none where it does not say.
-pub(crate) fn said_control_socket(file: &Path) -> Option<PathBuf> {
-    examine(file).control
-}
-
 /// Where the plan of the file says that a running replug answers. A file that is wrong elsewhere
 /// says it as well: what runs can be asked all the same.
 pub(crate) fn control_socket(file: &Path) -> Result<PathBuf, Failure> {

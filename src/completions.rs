@@ -48,7 +48,7 @@ pub(crate) fn answer_shell() {
 pub(crate) fn plugins() -> Vec<CompletionCandidate> {
     let control = option(&["--control"], "REPLUG_CONTROL").or_else(|| {
         let config = option(&["--config", "-c"], "REPLUG_CONFIG");
-        check::said_control_socket(&config.unwrap_or("plugins.toml".into()))
+        check::examine(&config.unwrap_or("plugins.toml".into())).control
     });
     let Some(control) = control else { return Vec::new() };
     let asked = block_on(async {

@@ -1,4 +1,5 @@
-//! An application that uses a state store, a pubsub and a binding over Dapr's gRPC API, on a connection of its own.
+//! An application that uses a state store, a pubsub and a binding over Dapr's gRPC API, on a
+//! connection of its own.
 
 use bytes::Bytes;
 use replug_proto::dapr::common::v1::StateItem;

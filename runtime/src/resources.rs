@@ -31,6 +31,7 @@ pub use scope::SecretScope;
 pub use spec::{SpecError, Specified};
 pub use subscription::{BulkSubscribe, SubscriptionResource, SubscriptionRule};
 pub use template::{Names, TemplateError};
+
 /// A duration as Go prints it, such as `1m30s`.
 #[must_use]
 pub fn go_duration_text(duration: std::time::Duration) -> String {

@@ -89,8 +89,9 @@ pub(super) trait Graceful:
 }
 
 /// Serves the listener's connections, `most` at a time, until `end` says how that is to end. Then no
-/// more are accepted, clients are asked to go, and what is under way after the ending's time is cut off. Gives the
-/// listener back where somebody else is to go on with it: connections queue up in it meanwhile.
+/// more are accepted, clients are asked to go, and what is under way after the ending's time is cut
+/// off. Gives the listener back where somebody else is to go on with it: connections queue up in it
+/// meanwhile.
 ///
 /// Dropping the future ends everything at once.
 pub(super) async fn serve(

@@ -13,7 +13,11 @@ const EMPTY: &[u8] = &[0; PREFIX];
 
 /// A message in its form, written once.
 pub(crate) fn framed(message: &impl Message) -> Bytes {
-    let length = message.encoded_len();
+    framed_of(message, message.encoded_len())
+}
+
+/// The same, where it is known how long the message is, which takes a look through all of it.
+pub(crate) fn framed_of(message: &impl Message, length: usize) -> Bytes {
     // A message is far smaller than four bytes can tell, or its peer will say so.
     let Some(told) = u32::try_from(length).ok().filter(|length| *length > 0) else {
         return Bytes::from_static(EMPTY);

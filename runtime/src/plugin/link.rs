@@ -27,7 +27,7 @@ use super::tally::{Calls, Others, Tally};
 use super::{Learned, Seat};
 use crate::component::{ComponentSpec, HoldPolicy, Replay};
 use crate::gate::{Gate, GateState, Patience};
-use crate::http2::message::{Only, decoded, framed};
+use crate::http2::message::{Only, decoded, framed_of};
 use crate::registry::Unmade;
 use crate::slot::{RETRY_AFTER, unavailable};
 
@@ -239,7 +239,7 @@ impl Link {
         let size = message.encoded_len();
         let (_counted, others) = self.0.tally.begin(size);
         self.0.has_room(&others, size).map_err(|overloaded| failed(overloaded.into()))?;
-        let call = Call { method, headers: &self.0.headers, body: framed(message) };
+        let call = Call { method, headers: &self.0.headers, body: framed_of(message, size) };
         let answer = self.0.call(cx, kind, call).await.map_err(failed)?;
         decoded(answer::message(answer)?)
     }

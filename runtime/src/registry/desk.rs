@@ -404,8 +404,11 @@ impl Desk {
             if any {
                 withdrawn.push(component_type.clone());
             }
-            if any && claims.list.iter().all(|claim| *claim.plugin != *plugin) {
-                self.claimed.entry(plugin.into()).or_default().retain(|it| it != component_type);
+            if any
+                && claims.list.iter().all(|claim| *claim.plugin != *plugin)
+                && let Some(claimed) = self.claimed.get_mut(plugin)
+            {
+                claimed.retain(|it| it != component_type);
             }
             if !served {
                 continue;

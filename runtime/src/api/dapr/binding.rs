@@ -22,10 +22,11 @@ impl Dapr {
         name: &str,
         request: InvokeRequest,
     ) -> Result<Option<InvokeResponse>, ApiError> {
-        let (begun, operation) = (Instant::now(), request.operation.clone());
+        let measured = self.settings.telemetry.as_ref();
+        let measured = measured.map(|it| (it, Instant::now(), request.operation.clone()));
         let invoked = invoke(&self.registry, cx, name, request).await;
         // What is no operation of a binding would be a series for whatever callers make up.
-        if let Some(telemetry) = &self.settings.telemetry
+        if let Some((telemetry, begun, operation)) = measured
             && !matches!(invoked, Err(Error::Invalid(_) | Error::Unsupported(_)))
         {
             telemetry.output_binding(name, &operation, begun.elapsed(), invoked.is_ok());
