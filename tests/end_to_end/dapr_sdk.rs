@@ -18,6 +18,11 @@ async fn the_python_sdk_sees_no_kill() {
 }
 
 #[tokio::test]
+async fn the_python_sdk_for_fastapi_sees_no_kill() {
+    use_every_block(Sdk::PythonFastApi).await;
+}
+
+#[tokio::test]
 async fn the_node_sdk_sees_no_kill_over_grpc() {
     use_every_block(Sdk::NodeGrpc).await;
 }

@@ -46,10 +46,11 @@ class Events {
 
 // Every method is a step.
 class Application {
-  constructor(client, components, events, messages) {
+  constructor(client, components, { events, messages, gathered }) {
     this.client = client;
     this.events = events;
     this.messages = messages;
+    this.gatheredMessages = gathered;
     this.bus = components.pubsub;
     this.binding = components.binding;
     this.store = components.state;
@@ -125,6 +126,10 @@ class Application {
   message() {
     return this.messages.next();
   }
+
+  gathered() {
+    return this.gatheredMessages.next();
+  }
 }
 
 function failure(error) {
@@ -142,11 +147,12 @@ function say(answer) {
   console.log(`answer ${JSON.stringify(answer)}`);
 }
 
-// What the application's server subscribes to.
+// What the application's server subscribes to: one message at a time, and several.
 const SERVED_TOPIC = "served";
+const GATHERED_TOPIC = "gathered";
 
-// Takes the events of a binding, and the messages of a topic.
-async function serve(communicationProtocol, port, components, events, messages) {
+// Takes the events of a binding, and the messages of two topics.
+async function serve(communicationProtocol, port, components, { events, messages, gathered }) {
   const { DAPR_HTTP_PORT, DAPR_GRPC_PORT } = process.env;
   const http = communicationProtocol === CommunicationProtocolEnum.HTTP;
   const server = new DaprServer({
@@ -165,6 +171,9 @@ async function serve(communicationProtocol, port, components, events, messages) 
   await server.pubsub.subscribe(components.pubsub, SERVED_TOPIC, async (data) => {
     messages.put(text(data));
   });
+  await server.pubsub.subscribeBulk(components.pubsub, GATHERED_TOPIC, async (data) => {
+    gathered.put(text(data));
+  });
   await server.start();
   return server;
 }
@@ -175,14 +184,12 @@ async function main() {
     ? CommunicationProtocolEnum.HTTP
     : CommunicationProtocolEnum.GRPC;
   const components = JSON.parse(process.argv[2]);
-  const events = new Events();
-  const messages = new Events();
+  const arrivals = { events: new Events(), messages: new Events(), gathered: new Events() };
   const port = process.env.APP_PORT;
-  const server =
-    port && (await serve(communicationProtocol, port, components, events, messages));
+  const server = port && (await serve(communicationProtocol, port, components, arrivals));
   const client = new DaprClient({ communicationProtocol, logger });
   await client.start();
-  const application = new Application(client, components, events, messages);
+  const application = new Application(client, components, arrivals);
   say({ ok: "connected" });
   for await (const line of readline.createInterface({ input: process.stdin })) {
     const { step, arguments: given } = JSON.parse(line);

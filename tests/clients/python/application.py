@@ -10,11 +10,14 @@ import threading
 from typing import Any
 
 import grpc
+import uvicorn
 from dapr.clients import DaprClient
 from dapr.clients.exceptions import DaprGrpcError
 from dapr.clients.grpc._request import TransactionalStateOperation, TransactionOperationType
 from dapr.clients.grpc._state import Concurrency, Consistency, StateItem, StateOptions
+from dapr.ext.fastapi import DaprApp
 from dapr.ext.grpc import App, BindingRequest
+from fastapi import Body, FastAPI
 
 PATIENCE_SECONDS = 60
 
@@ -162,13 +165,44 @@ def serve(
     return app
 
 
+class Web:
+    """The same over HTTP, with Dapr's extension for FastAPI."""
+
+    def __init__(
+        self,
+        port: int,
+        components: dict[str, str],
+        events: queue.Queue[str],
+        messages: queue.Queue[str],
+    ) -> None:
+        web = FastAPI()
+        dapr = DaprApp(web)
+
+        @web.post("/" + components["binding"])
+        def take(event: Any = Body()) -> None:
+            events.put(json.dumps(event))
+
+        @dapr.subscribe(pubsub=components["pubsub"], topic=SERVED_TOPIC)
+        def hear(event: Any = Body()) -> dict[str, str]:
+            messages.put(event["data"])
+            return {"status": "SUCCESS"}
+
+        settings = uvicorn.Config(web, host="127.0.0.1", port=port, log_level="warning")
+        self._server = uvicorn.Server(settings)
+        threading.Thread(target=self._server.run, daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+
+
 def main() -> None:
     components = json.loads(sys.argv[1])
     events: queue.Queue[str] = queue.Queue()
     messages: queue.Queue[str] = queue.Queue()
     port = os.environ.get("APP_PORT")
+    server = Web if os.environ.get("APP_SERVER") == "fastapi" else serve
     # Kept, since it ends with its last reference.
-    app = serve(int(port), components, events, messages) if port else None
+    app = server(int(port), components, events, messages) if port else None
     with DaprClient() as client:
         application = Application(client, components, events, messages)
         say({"ok": "connected"})

@@ -33,7 +33,7 @@ pub(super) fn plan(home: &Home, sdk: Sdk, port: Option<u16>) -> String {
 
 /// Whether the SDK has a server that takes events of bindings.
 pub(super) fn receives(sdk: Sdk) -> bool {
-    matches!(sdk, Sdk::Python | Sdk::NodeGrpc | Sdk::NodeHttp | Sdk::Go)
+    !matches!(sdk, Sdk::Rust)
 }
 
 /// Each letter is sent after a kill of the plugin, and all of them come.

@@ -12,8 +12,10 @@ use crate::rig::{Hearer, Sdk};
 use crate::servers::redis::Redis;
 
 const TOPIC: &str = "orders";
-/// What an SDK's server subscribes to.
-const SERVED: &str = "served";
+/// What an SDK's server subscribes to, one message at a time, and the step that says what came.
+const SERVED: (&str, &str) = ("served", "message");
+/// The same, several messages at a time.
+const GATHERED: (&str, &str) = ("gathered", "gathered");
 const MESSAGES: usize = 6;
 
 /// The component `bus`, served by a plugin of that name over this server.
@@ -32,7 +34,12 @@ pub(super) fn plan(redis: &Redis) -> String {
 
 /// Whether it can subscribe by a stream.
 fn hears(sdk: Sdk) -> bool {
-    matches!(sdk, Sdk::Python | Sdk::Java | Sdk::Go)
+    matches!(sdk, Sdk::Python | Sdk::PythonFastApi | Sdk::Java | Sdk::Go)
+}
+
+/// Whether its server has a call to subscribe to several messages at a time.
+fn gathers(sdk: Sdk) -> bool {
+    matches!(sdk, Sdk::NodeGrpc | Sdk::NodeHttp | Sdk::Java)
 }
 
 /// Each message is published after a kill, and all of them come.
@@ -68,23 +75,31 @@ pub(super) async fn publish_after_kills(session: &mut Session, plugin: &str) {
         assert_eq!(seen, wanted);
     }
     let mut kills = MESSAGES;
-    if receives(session.sdk) {
-        serve_after_kills(session, plugin, &wanted).await;
+    let served = receives(session.sdk).then_some(SERVED);
+    let gathered = gathers(session.sdk).then_some(GATHERED);
+    for (topic, step) in served.into_iter().chain(gathered) {
+        serve_after_kills(session, plugin, &wanted, topic, step).await;
         kills += MESSAGES;
     }
     session.assert_killed(plugin, kills.try_into().unwrap()).await;
 }
 
 /// Each message is published after a kill, and all of them come to the SDK's server, which has named
-/// its subscription itself.
-async fn serve_after_kills(session: &mut Session, plugin: &str, wanted: &BTreeSet<String>) {
+/// its subscription to the topic itself.
+async fn serve_after_kills(
+    session: &mut Session,
+    plugin: &str,
+    wanted: &BTreeSet<String>,
+    topic: &str,
+    step: &str,
+) {
     for message in wanted {
-        let message = json!({ "topic": SERVED, "data": message });
+        let message = json!({ "topic": topic, "data": message });
         let () = session.step_after_kill(plugin, "publish", message).await;
     }
     let mut seen = BTreeSet::new();
     while seen.len() < wanted.len() {
-        let message: String = session.step("message", json!({})).await;
+        let message: String = session.step(step, json!({})).await;
         seen.insert(message.trim_matches('"').to_owned());
     }
     assert_eq!(seen, *wanted);

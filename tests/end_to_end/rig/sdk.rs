@@ -14,6 +14,8 @@ use super::{ROOT, require_tool};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sdk {
     Python,
+    /// The same, with the extension for `FastAPI` as its server.
+    PythonFastApi,
     NodeGrpc,
     NodeHttp,
     Java,
@@ -25,7 +27,7 @@ impl Sdk {
     /// Whether the machine has what its application needs. See [`require_tool`].
     pub(crate) fn is_here(self) -> bool {
         match self {
-            Self::Python => require_tool("python3", &["--version"]),
+            Self::Python | Self::PythonFastApi => require_tool("python3", &["--version"]),
             Self::NodeGrpc | Self::NodeHttp => {
                 require_tool("node", &["--version"]) && require_tool("npm", &["--version"])
             }
@@ -40,9 +42,10 @@ impl Sdk {
     /// Its application's command, which is built on its first use.
     pub(super) fn application(self) -> Command {
         match self {
-            Self::Python => {
-                let mut command = Command::new(python_for_applications());
-                command.arg("-B").arg(Path::new(ROOT).join("tests/clients/python/application.py"));
+            Self::Python => python_application(),
+            Self::PythonFastApi => {
+                let mut command = python_application();
+                command.env("APP_SERVER", "fastapi");
                 command
             }
             Self::NodeGrpc => node_application("grpc"),
@@ -56,10 +59,16 @@ impl Sdk {
     /// How it tells that an etag was not the stored one.
     pub(crate) fn conflict(self) -> &'static str {
         match self {
-            Self::Python | Self::Java => "ABORTED",
+            Self::Python | Self::PythonFastApi | Self::Java => "ABORTED",
             Self::Go | Self::Rust => "Aborted",
             Self::NodeGrpc => "10",
             Self::NodeHttp => "409",
         }
     }
+}
+
+fn python_application() -> Command {
+    let mut command = Command::new(python_for_applications());
+    command.arg("-B").arg(Path::new(ROOT).join("tests/clients/python/application.py"));
+    command
 }

@@ -23,6 +23,10 @@ public final class Application {
     try (DaprClient client = new DaprClientBuilder().build();
         DaprPreviewClient preview = new DaprClientBuilder().buildPreviewClient();
         var lines = new BufferedReader(input)) {
+      String port = System.getenv("APP_PORT");
+      if (port != null) {
+        Server.start(port, components);
+      }
       client.waitForSidecar(PATIENCE_MILLISECONDS).block();
       var steps = new Steps(client, preview, components);
       say(answer("ok", "connected"));

@@ -2,16 +2,11 @@ import io.dapr.client.DaprPreviewClient;
 import io.dapr.client.SubscriptionListener;
 import io.dapr.client.domain.CloudEvent;
 import io.dapr.utils.TypeRef;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.TimeUnit;
 import reactor.core.publisher.Mono;
 
 /** What a stream of messages has brought, to be asked for one by one. */
 final class Messages implements SubscriptionListener<String> {
-  private static final int PATIENCE_SECONDS = 60;
-
-  private final BlockingQueue<String> come = new LinkedBlockingQueue<>();
+  private final Arrivals<String> come = new Arrivals<>();
 
   /** Opens the stream, which goes on as long as the client does. */
   static Messages of(DaprPreviewClient client, String pubsub, String topic) {
@@ -22,7 +17,7 @@ final class Messages implements SubscriptionListener<String> {
 
   @Override
   public Mono<Status> onEvent(CloudEvent<String> event) {
-    come.add(event.getData());
+    come.put(event.getData());
     return Mono.just(Status.SUCCESS);
   }
 
@@ -32,14 +27,6 @@ final class Messages implements SubscriptionListener<String> {
   }
 
   String next() {
-    try {
-      String message = come.poll(PATIENCE_SECONDS, TimeUnit.SECONDS);
-      if (message == null) {
-        throw new IllegalStateException("no message has come");
-      }
-      return message;
-    } catch (InterruptedException error) {
-      throw new IllegalStateException(error);
-    }
+    return come.next();
   }
 }

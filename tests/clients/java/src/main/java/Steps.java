@@ -65,6 +65,12 @@ final class Steps {
         return messages.next();
       case "invoke":
         return invoke(given.get("operation").asText(), given.get("data"));
+      case "event":
+        return Server.EVENTS.next();
+      case "message":
+        return Server.MESSAGES.next();
+      case "gathered":
+        return Server.GATHERED.next();
       default:
         throw new IllegalArgumentException("there is no step " + step);
     }
