@@ -11,6 +11,7 @@ mod failed;
 mod house;
 mod life;
 mod signals;
+mod slim;
 mod succession;
 
 use std::io;

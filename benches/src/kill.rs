@@ -23,8 +23,14 @@ use crate::report::{Report, Table};
 use crate::samples::Samples;
 use crate::{Failure, PATIENCE};
 
-/// How many milliseconds longer than the plugin's own start it may take, in the median.
+/// How many milliseconds longer than the plugin's own start to a ping's answer it may take, in the
+/// median.
 const LIMIT_MS: f64 = 20.0;
+
+/// The same, beyond its own start to a value, for which it has to be initialised: after a kill, and
+/// from replug's own start on.
+const BACK_LIMIT_MS: f64 = 5.0;
+const FIRST_LIMIT_MS: f64 = 15.0;
 
 /// Rounds that are not counted: programs come from the disk, and files are made.
 const WARM_UP: usize = 2;
@@ -57,6 +63,8 @@ struct Rounds {
     value: Samples,
     /// From the kill to the first good answer through replug.
     back: Samples,
+    /// From just before replug is started to the first good answer through it.
+    first: Samples,
     failed: usize,
 }
 
@@ -81,18 +89,33 @@ pub(crate) async fn measure(replug: &Path, args: &KillArgs) -> Result<Report, Fa
             ("own start, to a ping's answer", &rounds.answer),
             ("own start, to a value (with Init)", &rounds.value),
             ("kill to answer through replug", &rounds.back),
-            ("difference to the median own start", &more),
+            ("difference to the median own start, to a ping", &more),
+            ("replug's start to the first answer", &rounds.first),
         ] {
             let figures = [samples.median(), samples.percentile(90), samples.max()];
             table.row([plugin.name.into(), what.into()].into_iter().chain(figures.map(Into::into)));
         }
-        let more = more.median();
-        report.require(
-            format!("{}: kill to answer, beyond the own start (medians)", plugin.name),
-            format!("{LIMIT_MS} ms"),
-            format!("{more:.2} ms"),
-            more <= LIMIT_MS,
-        );
+        let value = rounds.value.median();
+        for (what, more, limit) in [
+            ("kill to answer, beyond the own start to a ping", more.median(), LIMIT_MS),
+            (
+                "kill to answer, beyond the own start to a value",
+                rounds.back.median() - value,
+                BACK_LIMIT_MS,
+            ),
+            (
+                "replug's start to the first answer, beyond the own start to a value",
+                rounds.first.median() - value,
+                FIRST_LIMIT_MS,
+            ),
+        ] {
+            report.require(
+                format!("{}: {what} (medians)", plugin.name),
+                format!("{limit} ms"),
+                format!("{more:.2} ms"),
+                more <= limit,
+            );
+        }
         report.require_none(format!("{}: failed reads", plugin.name), rounds.failed);
     }
     report.table(table);
@@ -117,7 +140,10 @@ async fn rounds(plugin: &Plugin, program: &Path, count: usize) -> Result<Rounds,
             timeout(PATIENCE, kill_and_ask(&mut replug, &mut application, expected.as_ref()));
         let (duration, failed) = returned.await.map_err(|_| "no answer after a kill")??;
         rounds.failed += failed;
+        let first = timeout(PATIENCE, first_answer(plugin, program)).await;
+        let first = first.map_err(|_| "no answer after replug's start")??;
         if round >= WARM_UP {
+            rounds.first.push(first);
             rounds.answer.push(own.answer);
             rounds.value.push(own.value);
             rounds.back.push(duration);
@@ -125,6 +151,20 @@ async fn rounds(plugin: &Plugin, program: &Path, count: usize) -> Result<Rounds,
     }
     replug.stop().await?;
     Ok(rounds)
+}
+
+/// From just before a replug of its own is started to its first good answer.
+async fn first_answer(plugin: &Plugin, program: &Path) -> Result<Duration, Failure> {
+    let home = Home::new()?;
+    home.write_plan(&plugin.plan(&home, BACKOFF))?;
+    let began = Instant::now();
+    let mut replug = Replug::launch(program, &home)?;
+    let address = replug.serves().await?;
+    let mut application = Application::connect(&address).await?;
+    application.get(KEY.to_owned()).await?;
+    let first = began.elapsed();
+    replug.stop().await?;
+    Ok(first)
 }
 
 /// Kills the plugin and asks until the next generation has answered. Gives how long that took from

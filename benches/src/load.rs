@@ -135,18 +135,21 @@ pub(crate) async fn measure(program: &Path, args: &LoadArgs) -> Result<Report, F
     let mut table = Table::new("calls", columns);
     let mut memory = Table::new("resident KiB", ["plugin", "way", "idle", "loaded"]);
     let mut bars = Vec::new();
-    let (secrets, values): (Vec<_>, Vec<_>) =
-        args.operation.iter().partition(|&&operation| operation == Operation::Secret);
-    for (plugin, operations) in [(args.plugin, values), (Name::Secrets, secrets)] {
-        if operations.is_empty() {
-            continue;
+    let mut wanted: Vec<(Name, Vec<Operation>)> = Vec::new();
+    for &operation in &args.operation {
+        let plugin = operation.plugin(args.plugin);
+        match wanted.iter_mut().find(|(known, _)| *known == plugin) {
+            Some((_, operations)) => operations.push(operation),
+            None => wanted.push((plugin, vec![operation])),
         }
+    }
+    for (plugin, operations) in wanted {
         let largest = args.value.iter().copied().max().unwrap_or_default();
         let mut stage = Stage::set(program, plugin, args, largest).await?;
         for note in stage.notes.drain(..) {
             report.note(note);
         }
-        for &operation in operations {
+        for operation in operations {
             for case in cases(operation, args) {
                 eprintln!("{case}");
                 let outcomes = run(&stage.ways, case, args).await?;

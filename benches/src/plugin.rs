@@ -44,6 +44,8 @@ pub(crate) enum Name {
     Go,
     /// tests/plugins/go-bus, a pubsub on the same
     GoBus,
+    /// tests/plugins/go-binding, a binding on the same
+    GoEcho,
     /// The built-in file of secrets in a process of its own
     Secrets,
 }
@@ -128,6 +130,15 @@ impl Plugin {
                 builtin: false,
                 block: "pubsub",
                 served: "go-bus",
+                file: None,
+            }),
+            Name::GoEcho => Ok(Self {
+                name: "go-echo",
+                component: COMPONENT,
+                command: vec![build_go("go-echo", "tests/plugins/go-binding").await?.into()],
+                builtin: false,
+                block: "bindings",
+                served: "go-echo",
                 file: None,
             }),
             Name::Secrets => Ok(Self {

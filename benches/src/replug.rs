@@ -69,6 +69,12 @@ impl Replug {
         Ok(Self { child, pid, log, plan, program, grpc: String::new(), http: String::new() })
     }
 
+    /// Where applications call over gRPC, as soon as it says so.
+    pub(crate) async fn serves(&mut self) -> Result<String, Failure> {
+        self.until_all(|lives| lives.grpc().is_some()).await?;
+        self.log.grpc().ok_or_else(|| "replug does not say where it serves gRPC".into())
+    }
+
     /// What `replug status --json` says.
     pub(crate) async fn status(&self) -> Result<Value, Failure> {
         let mut command = clean(&self.program);

@@ -25,7 +25,9 @@ pub mod strangers;
 pub mod subscriptions;
 pub mod telemetry;
 pub mod topics;
+mod unix_stream;
 
 pub use gate::{Because, TurnedAway};
 pub use messaging::{BadCondition, Condition};
 pub use slot::Slot;
+pub use unix_stream::QuietUnixStream;

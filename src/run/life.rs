@@ -26,6 +26,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::failed;
 use super::house::{Furniture, House, Origin};
 use super::signals::{Signals, Stop};
+use super::slim::keep_slim;
 use super::succession::{self, Heir};
 use super::{GRACE, Manner, VERSION, addresses};
 use crate::daprd::Daprd;
@@ -357,6 +358,7 @@ impl Life {
             tokio::select! {
                 never = end_what_nobody_took(house, supervisor) => match never {},
                 never = measure(house, supervisor) => match never {},
+                never = keep_slim(supervisor) => match never {},
                 failure = serving => failure,
             }
         };

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use nix::unistd::Uid;
 use replug_component::ComponentType;
+use replug_runtime::QuietUnixStream;
 use replug_runtime::plugin::{Connection, ConnectionError, Contracts, ProbeError, Seat, probe};
 use replug_runtime::registry::{Attached, Offer, Registry};
 use tokio::net::UnixStream;
@@ -173,6 +174,7 @@ async fn connect(socket: &Socket) -> Result<(Connection, Contracts), Trouble> {
     if !is_trusted(peer) && socket.user != Some(peer) {
         return Err(Trouble::Stranger { path: path.to_owned(), uid: peer });
     }
+    let stream = QuietUnixStream::new(stream).map_err(dial)?;
     let connection = Connection::open(stream).await?;
     let contracts = bounded(PROBE_TIMEOUT, probe(&connection)).await??;
     Ok((connection, contracts))

@@ -63,6 +63,7 @@ pub use self::launch::Launch;
 pub use self::limits::{Bounds, Limits};
 pub use self::open_files::{raise_open_files, restore_open_files};
 pub use self::orphans::adopt_orphans;
+pub use self::pre_exec::give_back_program;
 pub use self::seat::{Seat, Summons};
 pub use self::spawn_error::SpawnError;
 pub use self::spawner::Spawner;

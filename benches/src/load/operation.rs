@@ -13,13 +13,16 @@ use replug_proto::dapr::common::v1::StateItem;
 use replug_proto::dapr::components::v1 as plugin;
 use replug_proto::dapr::runtime::v1 as runtime;
 
-use crate::plugin::{APP_ID, COMPONENT};
+use crate::plugin::{APP_ID, COMPONENT, Name};
 
 /// Over how many keys the calls go, at the most.
 const KEYS: usize = 128;
 
 /// How much memory the written requests of one operation may take, at the most.
 const MEMORY: usize = 32 << 20;
+
+/// The binding's operation that tells what was said last, whatever it is given.
+const LAST: &str = "last";
 
 /// How many writes a transaction has.
 const TRANSACTION: usize = 10;
@@ -35,6 +38,8 @@ pub(crate) enum Operation {
     Transaction,
     /// `GetSecret`
     Secret,
+    /// `InvokeBinding`, with an operation that changes nothing
+    Invoke,
 }
 
 /// Requests of one kind, ready to be sent one after the other, again and again.
@@ -58,6 +63,16 @@ impl Operation {
             Self::Save => "SaveState",
             Self::Transaction => "transaction of 10",
             Self::Secret => "GetSecret",
+            Self::Invoke => "InvokeBinding",
+        }
+    }
+
+    /// The plugin that serves it, where the one that was asked for is a state store.
+    pub(super) fn plugin(self, store: Name) -> Name {
+        match self {
+            Self::Get | Self::Save | Self::Transaction => store,
+            Self::Secret => Name::Secrets,
+            Self::Invoke => Name::GoEcho,
         }
     }
 
@@ -104,6 +119,15 @@ impl Operation {
                 }),
                 size,
             ),
+            Self::Invoke => {
+                let request = plugin::InvokeRequest {
+                    data: value(size),
+                    metadata: HashMap::new(),
+                    operation: LAST.to_owned(),
+                };
+                let path = "/dapr.proto.components.v1.OutputBinding/Invoke";
+                grpc(path, std::iter::once(request), 0)
+            }
         }
     }
 
@@ -154,6 +178,16 @@ impl Operation {
                 }),
                 size,
             ),
+            Self::Invoke => {
+                let request = runtime::InvokeBindingRequest {
+                    name: store_name(),
+                    data: value(size),
+                    metadata: HashMap::new(),
+                    operation: LAST.to_owned(),
+                };
+                let path = "/dapr.proto.runtime.v1.Dapr/InvokeBinding";
+                grpc(path, std::iter::once(request), 0)
+            }
         }
     }
 
@@ -192,6 +226,11 @@ impl Operation {
             Self::Secret => {
                 let path = |index| format!("/v1.0/secrets/{COMPONENT}/{}", key(index));
                 (keys(size).map(|index| get(path(index))).collect(), size)
+            }
+            Self::Invoke => {
+                let head = format!("POST /v1.0/bindings/{COMPONENT}");
+                let body = format!(r#"{{"operation":{LAST:?},"data":"{text}"}}"#);
+                (vec![http(&head, &body)], 0)
             }
         };
         Calls { path: "", requests, least }

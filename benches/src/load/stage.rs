@@ -3,10 +3,14 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
+use replug_proto::dapr::components::v1::output_binding_client::OutputBindingClient;
 use replug_proto::dapr::components::v1::secret_store_client::SecretStoreClient;
 use replug_proto::dapr::components::v1::state_store_client::StateStoreClient;
-use replug_proto::dapr::components::v1::{InitRequest, MetadataRequest, SecretStoreInitRequest};
+use replug_proto::dapr::components::v1::{
+    InitRequest, MetadataRequest, OutputBindingInitRequest, SecretStoreInitRequest,
+};
 use tonic::Request;
 use tonic::metadata::MetadataValue;
 
@@ -31,6 +35,9 @@ pub(super) const REPLUG_HTTP: &str = "replug, HTTP";
 pub(super) const MANY: &str = "replug, many plugins";
 pub(super) const DAPRD: &str = "daprd";
 pub(super) const DAPRD_HTTP: &str = "daprd, HTTP";
+
+/// How long a process has to come to rest after its start.
+const REST: Duration = Duration::from_secs(4);
 
 /// What runs, and the ways through it.
 pub(super) struct Stage {
@@ -88,7 +95,7 @@ impl Stage {
             let mut replug = Replug::start(program, &home).await?;
             replug.until_all(|lives| lives.ready() == others + 1).await?;
             let (pid, plugin) = (replug.pid(), replug.life().pid);
-            idle.push((name, pid, Memory::of(pid)?.rss));
+            idle.push((name, pid, at_rest(pid).await?));
             let grpc = Address::Tcp(replug.grpc().to_owned());
             ways.push(way(name, &grpc, Speaks::Grpc, Some(pid), plugin));
             if args.http && others == 0 {
@@ -105,7 +112,7 @@ impl Stage {
             let running = Daprd::start(program, &plugin, &home.path(""), None).await?;
             let pid = running.pid()?;
             let plugin = running.plugin.child.id().ok_or("daprd's plugin has ended")?;
-            idle.push((DAPRD, pid, Memory::of(pid)?.rss));
+            idle.push((DAPRD, pid, at_rest(pid).await?));
             let (grpc, http) =
                 (Address::Tcp(running.grpc.clone()), Address::Tcp(running.http.clone()));
             ways.push(way(DAPRD, &grpc, Speaks::Grpc, Some(pid), plugin));
@@ -143,6 +150,12 @@ impl Stage {
     }
 }
 
+/// What a process that has just started has resident when it has come to rest, in bytes.
+async fn at_rest(pid: u32) -> Result<u64, Failure> {
+    tokio::time::sleep(REST).await;
+    Ok(Memory::of(pid)?.rss)
+}
+
 /// A home with what the plugin needs in it.
 fn furnished(plugin: &Plugin, size: usize) -> Result<Home, Failure> {
     let home = Home::new()?;
@@ -160,7 +173,11 @@ async fn init(by_hand: &ByHand, plugin: &Plugin, data: &Path) -> Result<(), Fail
     let metadata = Some(MetadataRequest { properties });
     let channel = by_hand.channel.clone();
     let instance = MetadataValue::from_static(COMPONENT);
-    if plugin.component_type().starts_with("secretstores.") {
+    if plugin.component_type().starts_with("bindings.") {
+        let mut request = Request::new(OutputBindingInitRequest { metadata });
+        request.metadata_mut().insert("x-component-instance", instance);
+        OutputBindingClient::new(channel).init(request).await?;
+    } else if plugin.component_type().starts_with("secretstores.") {
         let mut request = Request::new(SecretStoreInitRequest { metadata });
         request.metadata_mut().insert("x-component-instance", instance);
         SecretStoreClient::new(channel).init(request).await?;

@@ -31,6 +31,8 @@ pub(crate) struct Life {
 pub(crate) struct Lives {
     by_name: HashMap<String, Life>,
     ready: usize,
+    /// Where applications call over gRPC, once replug has said so.
+    grpc: Option<String>,
 }
 
 /// A log that is being read.
@@ -57,6 +59,11 @@ impl Log {
 
     pub(super) fn life(&self, plugin: &str) -> Life {
         self.lives.borrow().of(plugin)
+    }
+
+    /// Where applications call over gRPC, once that was said.
+    pub(super) fn grpc(&self) -> Option<String> {
+        self.lives.borrow().grpc().map(str::to_owned)
     }
 
     /// The process of every plugin's latest generation.
@@ -108,6 +115,12 @@ impl Drop for Log {
     }
 }
 
+/// The gRPC address in the line that says what is served where.
+fn grpc_place(message: &str) -> Option<&str> {
+    let (_, places) = message.split_once(" serves app ")?.1.split_once(" on ")?;
+    places.split(", ").find_map(|place| place.strip_prefix("grpc "))
+}
+
 // === impl Lives ===
 
 impl Lives {
@@ -126,9 +139,18 @@ impl Lives {
         self.by_name.values().all(|life| life.generation >= generation)
     }
 
-    /// Takes in one line. True: it told of a plugin's life.
+    /// Where applications call over gRPC, once replug has said so.
+    pub(crate) fn grpc(&self) -> Option<&str> {
+        self.grpc.as_deref()
+    }
+
+    /// Takes in one line. True: it told of a plugin's life, or where applications call.
     fn note(&mut self, line: &str) -> bool {
         let Ok(event) = serde_json::from_str::<Value>(line) else { return false };
+        if let Some(place) = grpc_place(event["message"].as_str().unwrap_or_default()) {
+            self.grpc = Some(place.to_owned());
+            return true;
+        }
         let (Some(generation), Some(plugin)) =
             (event["generation"].as_u64(), event["plugin"].as_str())
         else {
@@ -181,6 +203,11 @@ mod tests {
             r#"{"message":"started","plugin":"other","generation":1,"pid":71}"#,
         ];
         assert_eq!(lines.map(|line| known.note(line)), [true, false, true, true]);
+        assert_eq!(known.grpc(), None);
+        let serves =
+            r#"{"message":"replug 0.1.0 serves app bench on http 127.0.0.1:1, grpc 127.0.0.1:2"}"#;
+        assert!(known.note(serves));
+        assert_eq!(known.grpc(), Some("127.0.0.1:2"));
         assert_eq!(known.of("store"), Life { generation: 2, pid: 70, ready: true });
         assert_eq!((known.ready(), known.reached(1), known.reached(2)), (1, true, false));
         let ended = r#"{"message":"ended: killed by SIGKILL","plugin":"store","generation":2}"#;

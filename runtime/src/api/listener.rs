@@ -18,6 +18,7 @@ use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 pub(super) use self::given::Pool;
 pub use self::given::{Given, GivenBy};
+use crate::QuietUnixStream;
 
 /// What an address of a Unix socket begins with.
 const UNIX: &str = "unix:";
@@ -165,7 +166,10 @@ impl Listener {
                 stream.set_nodelay(true)?;
                 Ok(Box::new(stream))
             }
-            Socket::Unix { listener, .. } => Ok(Box::new(listener.accept().await?.0)),
+            Socket::Unix { listener, .. } => {
+                let (stream, _) = listener.accept().await?;
+                Ok(Box::new(QuietUnixStream::new(stream)?))
+            }
         }
     }
 }

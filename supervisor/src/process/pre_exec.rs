@@ -14,6 +14,8 @@
 //! which it touches none; signals are held until its dispositions are reset, and changes of user or rights are made by the system call itself, in a
 //! child with memory of its own: the C library's functions would tell the other threads of it, which
 //! are replug's. What can be had without unsafe code is in `birth.rs`, `act.rs`.
+//!
+//! One thing here is about replug itself: [`give_back_program`].
 
 #![allow(unsafe_code)]
 
@@ -28,6 +30,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::libc;
+use procfs::process::{MMPermissions, MMapPath, MemoryMap, Process};
 use rustix::process::{Resource, Rlimit};
 
 use super::act::{self, Act, Entrance};
@@ -547,6 +550,61 @@ fn close_on_exec() {
             FIRST_INHERITED,
             libc::c_uint::MAX,
             libc::CLOSE_RANGE_CLOEXEC,
+        );
+    }
+}
+
+/// Gives the memory back that holds the program and its libraries as they are in their files, and
+/// says how many bytes were looked at. Whatever is needed of it again comes from the kernel's cache
+/// of the files, or from the disk.
+///
+/// Fails where the kernel does not tell what is mapped; then nothing was given back.
+pub fn give_back_program() -> io::Result<u64> {
+    let maps = Process::myself().and_then(|myself| myself.smaps()).map_err(io::Error::other)?;
+    let mut given = 0;
+    for map in maps.iter().filter(|map| is_as_its_file(map)) {
+        let (start, end) = map.address;
+        let (Ok(at), Ok(length)) = (usize::try_from(start), usize::try_from(end - start)) else {
+            continue;
+        };
+        // SAFETY: a private mapping of a file that nobody may write to, and that differs from the
+        // file in no page, so that the kernel makes the same of it again when it is touched. What
+        // is mapped so is the program and its libraries, which nothing unmaps or changes while
+        // replug runs; the linker, which does, is done before `main`.
+        let done = unsafe { libc::madvise(at as *mut c_void, length, libc::MADV_DONTNEED) };
+        if done == 0 {
+            given += end - start;
+        }
+    }
+    Ok(given)
+}
+
+/// Whether this is a part of a file that was never written to, and cannot be.
+fn is_as_its_file(map: &MemoryMap) -> bool {
+    let is_closed = map.perms.contains(MMPermissions::READ | MMPermissions::PRIVATE)
+        && !map.perms.contains(MMPermissions::WRITE);
+    let changed = map.extension.map.get("Anonymous");
+    is_closed && matches!(map.pathname, MMapPath::Path(_)) && changed == Some(&0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_was_given_back_goes_on() {
+        let resident = || Process::myself().unwrap().statm().unwrap().shared;
+        let before = resident();
+        let given = give_back_program().unwrap();
+        let after = resident();
+        assert!(after < before, "{before} pages, then {after}");
+        assert!(given > 0);
+        // What follows is in memory again, and as it was.
+        assert_eq!(format!("{:?}", Some("text")), r#"Some("text")"#);
+        assert!(
+            std::thread::spawn(|| "thread".to_uppercase())
+                .join()
+                .is_ok_and(|said| said == "THREAD")
         );
     }
 }
