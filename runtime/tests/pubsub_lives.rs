@@ -15,6 +15,8 @@ use replug_runtime::plugin::Seat;
 use replug_runtime::registry::Registry;
 use replug_runtime::subscriptions::pause;
 
+use tokio::time::{Instant, timeout};
+
 use support::broker::{Broker, BrokerLife};
 use support::spec;
 
@@ -232,6 +234,102 @@ async fn a_plugin_that_nobody_subscribes_to_is_not_paused() {
     life.attach(&registry).await;
     pause(&registry).await;
     assert_eq!(*broker.calls.lock(), ["init shop"]);
+}
+
+/// On a clock that goes on only when nothing else does.
+#[tokio::test(start_paused = true)]
+async fn a_plugin_that_pauses_when_all_is_answered_has_the_answers_to_what_it_has_sent() {
+    let (broker, registry) = (Broker::that_pauses(3), registry().await);
+    let life = BrokerLife::begin(&broker).await;
+    life.attach(&registry).await;
+    let mut subscription = subscribed(&component(&registry).await).await;
+    for data in ["1", "2", "3"] {
+        broker.put(data);
+    }
+    let late = next(&mut subscription, "1").await;
+    // Sent, and not read yet.
+    broker.until_out(3).await;
+    broker.put("4");
+    let begun = Instant::now();
+    let answering = async {
+        broker.until_paused().await;
+        late.acker.ack();
+        for data in ["2", "3"] {
+            next(&mut subscription, data).await.acker.ack();
+        }
+    };
+    let both = async { tokio::join!(pause(&registry), answering) };
+    timeout(Duration::from_secs(60), both).await.expect("what it has sent is read");
+    assert!(begun.elapsed() < Duration::from_secs(1), "it has paused: {:?}", begun.elapsed());
+    let answers = ["1", "2", "3"].map(|data| (data.to_owned(), None));
+    assert_eq!(broker.until_answered(3).await, answers);
+    drop(subscription);
+    broker.until_streams(0).await;
+    assert_eq!(broker.waiting(), ["4"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plugin_that_pauses_without_end_is_given_up_and_gets_back_what_it_has_sent() {
+    let (broker, registry) = (Broker::that_pauses(2), registry().await);
+    let life = BrokerLife::begin(&broker).await;
+    life.attach(&registry).await;
+    let mut subscription = subscribed(&component(&registry).await).await;
+    for data in ["1", "2", "3"] {
+        broker.put(data);
+    }
+    let unanswered = next(&mut subscription, "1").await;
+    broker.until_out(2).await;
+    let begun = Instant::now();
+    pause(&registry).await;
+    assert_eq!(begun.elapsed().as_secs(), 5);
+    // Nothing more is read, although there is room again.
+    unanswered.acker.ack();
+    broker.until_answered(1).await;
+    let more = timeout(Duration::from_secs(1), subscription.next()).await;
+    assert!(more.is_err(), "{more:?}");
+    drop(subscription);
+    broker.until_streams(0).await;
+    assert_eq!(broker.waiting(), ["2", "3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plugin_without_a_pause_is_not_read_from_and_has_the_answers() {
+    let (broker, registry) = (Broker::new(), registry().await);
+    let life = BrokerLife::begin(&broker).await;
+    life.attach(&registry).await;
+    let mut subscription = subscribed(&component(&registry).await).await;
+    broker.put("1");
+    let late = next(&mut subscription, "1").await;
+    pause(&registry).await;
+    late.acker.ack();
+    broker.until_answered(1).await;
+    broker.put("2");
+    broker.until_out(1).await;
+    let more = timeout(Duration::from_secs(1), subscription.next()).await;
+    assert!(more.is_err(), "{more:?}");
+    drop(subscription);
+    broker.until_streams(0).await;
+    assert_eq!(broker.waiting(), ["2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_is_heard_while_a_message_is_waited_for() {
+    let (broker, registry) = (Broker::new(), registry().await);
+    let life = BrokerLife::begin(&broker).await;
+    life.attach(&registry).await;
+    let mut subscription = subscribed(&component(&registry).await).await;
+    // The stream is read when this has come.
+    broker.put("1");
+    next(&mut subscription, "1").await.acker.ack();
+    broker.until_answered(1).await;
+    pause(&registry).await;
+    broker.put("2");
+    broker.until_out(1).await;
+    let more = timeout(Duration::from_secs(1), subscription.next()).await;
+    assert!(more.is_err(), "{more:?}");
+    drop(subscription);
+    broker.until_streams(0).await;
+    assert_eq!(broker.waiting(), ["2"]);
 }
 
 #[tokio::test]

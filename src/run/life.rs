@@ -411,9 +411,11 @@ impl Life {
     }
 
     /// As [`end_deliveries`](Self::end_deliveries), for good: brokers are asked to send nothing more.
+    /// One that answers late takes that off the grace: the application has been answering meanwhile.
     async fn leave(&mut self, registry: &Registry, grace: Duration) {
+        let begun = Instant::now();
         subscriptions::pause(registry).await;
-        self.end_deliveries(grace).await;
+        self.end_deliveries(grace.saturating_sub(begun.elapsed())).await;
         if self.application.is_some() {
             tracing::info!("nothing more is delivered to the application");
         }

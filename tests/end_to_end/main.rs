@@ -34,6 +34,7 @@ mod go_plugin;
 mod health;
 mod inotify;
 mod instances;
+mod late_answers;
 mod logs;
 mod messages;
 mod notify;

@@ -1,8 +1,8 @@
 //! Calls in which both sides send messages for as long as they like, over one connection.
 //!
 //! Such a call belongs to its connection and ends with it: nothing is sent again, and nobody waits
-//! at a gate for it. What is sent goes out while the answer is awaited or read, so the caller has to
-//! do either.
+//! at a gate for it. What is sent goes out by a task of the call's own, whether the caller reads or
+//! not: a caller that wants no more messages for now has answers to give all the same.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -14,6 +14,7 @@ use h2::{RecvStream, SendStream};
 use http::header::HeaderValue;
 use http::{Request, Response};
 use http_body::{Body as _, Frame};
+use tokio::task::JoinSet;
 use tonic::Status;
 use tonic::body::Body;
 use tower_service::Service;
@@ -53,7 +54,8 @@ impl Service<Request<Body>> for Streams {
 /// The answer's messages, and what is still being sent. Dropped before its end, the call is
 /// cancelled at the plugin.
 pub(crate) struct Incoming {
-    outgoing: Outgoing,
+    /// What the caller sends is sent while this is held.
+    _sending: JoinSet<()>,
     incoming: RecvStream,
     lasting: Lasting,
     ended: bool,
@@ -78,15 +80,13 @@ async fn open(
     let mut head = head(localhost(parts.uri)?, parts.headers);
     head.headers_mut().insert(INSTANCE.clone(), instance);
 
-    let (mut answer, stream): (ResponseFuture, _) = lasting.open(head).await?;
+    let (answer, stream): (ResponseFuture, _) = lasting.open(head).await?;
     let mut outgoing = Outgoing { body, stream, rest: Bytes::new(), done: false };
-    let answered = poll_fn(|cx| {
-        let _ = outgoing.poll_send(cx);
-        Pin::new(&mut answer).poll(cx)
-    });
-    let answered = answered.await.map_err(|error| lasting.failed(error))?;
+    let mut sending = JoinSet::new();
+    sending.spawn(poll_fn(move |cx| outgoing.poll_send(cx)));
+    let answered = answer.await.map_err(|error| lasting.failed(error))?;
     lasting.answered();
-    Ok(answered.map(|incoming| Incoming { outgoing, incoming, lasting, ended: false }))
+    Ok(answered.map(|incoming| Incoming { _sending: sending, incoming, lasting, ended: false }))
 }
 
 impl http_body::Body for Incoming {
@@ -98,7 +98,6 @@ impl http_body::Body for Incoming {
         cx: &mut TaskContext<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
-        let _ = this.outgoing.poll_send(cx);
         if this.ended {
             return Poll::Ready(None);
         }

@@ -32,19 +32,27 @@ pub struct Broker {
     pub streams: watch::Sender<usize>,
     /// A publish of `hang` is noted here and never answered.
     pub hanging: watch::Sender<usize>,
+    /// How many messages a stream may have out.
+    ahead: usize,
+    /// Whether it has the call `Pause`, which is answered when nothing is out.
+    pauses: bool,
+    paused: watch::Sender<bool>,
+    /// How many messages are out.
+    out: watch::Sender<usize>,
 }
 
 /// One stream of a life. Dropped, it has ended, and so it gives back what is not acknowledged.
 struct Stream {
     broker: Arc<Broker>,
-    unanswered: Option<String>,
+    unanswered: VecDeque<String>,
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        if let Some(message) = self.unanswered.take() {
+        while let Some(message) = self.unanswered.pop_back() {
             self.broker.queue.lock().push_front(message);
             self.broker.arrived.notify_one();
+            self.broker.out.send_modify(|out| *out -= 1);
         }
         self.broker.streams.send_modify(|streams| *streams -= 1);
     }
@@ -52,6 +60,16 @@ impl Drop for Stream {
 
 impl Broker {
     pub fn new() -> Arc<Self> {
+        Self::made(1, false)
+    }
+
+    /// One whose streams have up to `ahead` messages out, and that can pause: it then answers when
+    /// nothing is out any more.
+    pub fn that_pauses(ahead: usize) -> Arc<Self> {
+        Self::made(ahead, true)
+    }
+
+    fn made(ahead: usize, pauses: bool) -> Arc<Self> {
         Arc::new(Self {
             queue: Mutex::default(),
             arrived: Notify::new(),
@@ -59,6 +77,10 @@ impl Broker {
             calls: Mutex::default(),
             streams: watch::Sender::default(),
             hanging: watch::Sender::default(),
+            ahead,
+            pauses,
+            paused: watch::Sender::default(),
+            out: watch::Sender::default(),
         })
     }
 
@@ -67,13 +89,33 @@ impl Broker {
         self.arrived.notify_one();
     }
 
+    /// What nobody has.
+    pub fn waiting(&self) -> Vec<String> {
+        self.queue.lock().iter().cloned().collect()
+    }
+
     async fn take(&self) -> String {
+        let mut paused = self.paused.subscribe();
         loop {
+            paused.wait_for(|paused| !paused).await.unwrap();
             if let Some(message) = self.queue.lock().pop_front() {
                 return message;
             }
-            self.arrived.notified().await;
+            tokio::select! {
+                () = self.arrived.notified() => {}
+                _ = paused.wait_for(|paused| *paused) => {}
+            }
         }
+    }
+
+    /// Waits until it has been told to pause.
+    pub async fn until_paused(&self) {
+        self.paused.subscribe().wait_for(|paused| *paused).await.unwrap();
+    }
+
+    /// Waits until this many messages are out.
+    pub async fn until_out(&self, count: usize) {
+        self.out.subscribe().wait_for(|out| *out == count).await.unwrap();
     }
 
     /// Waits until this many streams are open.
@@ -93,25 +135,30 @@ impl Broker {
         out: mpsc::UnboundedSender<Result<pb::PullMessagesResponse, Status>>,
     ) {
         self.streams.send_modify(|streams| *streams += 1);
-        let mut stream = Stream { broker: self.clone(), unanswered: None };
+        let mut stream = Stream { broker: self.clone(), unanswered: VecDeque::new() };
         loop {
-            let message = tokio::select! {
-                message = self.take() => message,
-                _ = acks.message() => return,
+            let ack = tokio::select! {
+                message = self.take(), if stream.unanswered.len() < self.ahead => {
+                    let response = pb::PullMessagesResponse {
+                        data: message.clone().into(),
+                        topic_name: "orders".into(),
+                        id: id_of(&message),
+                        ..Default::default()
+                    };
+                    stream.unanswered.push_back(message);
+                    self.out.send_modify(|out| *out += 1);
+                    if out.send(Ok(response)).is_err() {
+                        return;
+                    }
+                    continue;
+                }
+                ack = acks.message() => ack,
             };
-            stream.unanswered = Some(message.clone());
-            let response = pb::PullMessagesResponse {
-                data: message.clone().into(),
-                topic_name: "orders".into(),
-                id: format!("id of {message}"),
-                ..Default::default()
-            };
-            if out.send(Ok(response)).is_err() {
-                return;
-            }
-            let Ok(Some(ack)) = acks.message().await else { return };
-            assert_eq!(ack.ack_message_id, format!("id of {message}"));
-            stream.unanswered = None;
+            let Ok(Some(ack)) = ack else { return };
+            let id = ack.ack_message_id;
+            let at = stream.unanswered.iter().position(|message| id_of(message) == id);
+            let message = stream.unanswered.remove(at.expect("it is out")).unwrap();
+            self.out.send_modify(|out| *out -= 1);
             let error = ack.ack_error.map(|error| error.message);
             if error.is_some() {
                 self.put(&message);
@@ -119,6 +166,10 @@ impl Broker {
             self.answered.send_modify(|answered| answered.push((message, error)));
         }
     }
+}
+
+fn id_of(message: &str) -> String {
+    format!("id of {message}")
 }
 
 struct Served(Arc<Broker>);
@@ -189,7 +240,12 @@ impl PubSub for Served {
         _: Request<pb::PauseRequest>,
     ) -> Result<Response<pb::PauseResponse>, Status> {
         self.0.calls.lock().push("pause".into());
-        Err(Status::unimplemented("no pause here"))
+        if !self.0.pauses {
+            return Err(Status::unimplemented("no pause here"));
+        }
+        self.0.paused.send_replace(true);
+        self.0.until_out(0).await;
+        Ok(Response::new(pb::PauseResponse {}))
     }
 }
 

@@ -128,9 +128,11 @@ impl PubSub for DaprPubSub {
     }
 
     /// Plugins may be without this call, which changes nothing: they are not read from. Those that
-    /// nobody subscribes to are not asked.
+    /// nobody subscribes to are not asked. What a plugin sends before its word is delivered, since
+    /// it may give that only when all that it has sent is answered; nothing is read afterwards,
+    /// whatever the word is, nor when this is dropped before.
     async fn pause(&self) -> Result<(), Error> {
-        self.paused.send_replace(true);
+        let _then = Pausing(&self.paused);
         if !self.followers.any() {
             return Ok(());
         }
@@ -152,6 +154,15 @@ impl PubSub for DaprPubSub {
     async fn ping(&self, cx: &Context) -> Result<(), Error> {
         let answer = self.link.unary(cx, CallKind::Read, &PING, &pb::PingRequest {}).await;
         answer.map(|_: pb::PingResponse| ()).map_err(failure)
+    }
+}
+
+/// Pauses when it is dropped.
+struct Pausing<'p>(&'p watch::Sender<bool>);
+
+impl Drop for Pausing<'_> {
+    fn drop(&mut self) {
+        self.0.send_replace(true);
     }
 }
 

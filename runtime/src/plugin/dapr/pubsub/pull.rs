@@ -63,8 +63,7 @@ impl Pull {
         tokio::select! {
             _ = leaving.changed() => return Left::AsTold,
             () = self.deliveries.closed() => return Left::AsTold,
-            // A wrapper that is gone pauses nothing any more.
-            _ = paused.wait_for(|paused| !paused) => {}
+            () = until(&mut paused, false) => {}
         }
         let (acks, requests) = mpsc::unbounded_channel();
         let topic = Some(pb::Topic::from(SubscribeRequest::clone(&self.request)));
@@ -97,8 +96,14 @@ impl Pull {
         loop {
             let full = answers.len() >= self.request.at_once.max(1);
             let next = async {
-                paused.wait_for(|paused| !paused).await.ok();
-                messages.message().await
+                loop {
+                    until(&mut paused, false).await;
+                    tokio::select! {
+                        biased;
+                        () = until(&mut paused, true) => {}
+                        message = messages.message() => return message,
+                    }
+                }
             };
             let message = tokio::select! {
                 _ = leaving.changed() => break,
@@ -134,6 +139,14 @@ impl Pull {
         // So that the last answer is read before the stream is reset.
         timeout(FAREWELL, drained(&mut messages)).await.ok();
         Left::AsTold
+    }
+}
+
+/// Waits until deliveries are paused, or are not. A wrapper that is gone pauses nothing any more.
+async fn until(paused: &mut watch::Receiver<bool>, wanted: bool) {
+    let gone = paused.wait_for(|paused| *paused == wanted).await.is_err();
+    if gone && wanted {
+        std::future::pending::<()>().await;
     }
 }
 

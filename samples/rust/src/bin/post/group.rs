@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use replug_sdk::component::pubsub::{Acker, Delivery, Message};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 
 /// How long a message stays in that was refused, before it is handed out again.
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
@@ -40,6 +40,7 @@ struct Letter {
 pub(crate) struct Reader {
     group: Arc<Group>,
     room: Arc<Semaphore>,
+    paused: watch::Receiver<bool>,
 }
 
 /// A message that is handed out. Dropped without an answer, it is to be handed out again.
@@ -50,15 +51,23 @@ struct Out {
 }
 
 impl Reader {
-    pub(crate) fn new(group: Arc<Group>) -> Self {
-        Self { group, room: Arc::new(Semaphore::new(OUT)) }
+    /// Hands out nothing while `paused` is true.
+    pub(crate) fn new(group: Arc<Group>, paused: watch::Receiver<bool>) -> Self {
+        Self { group, room: Arc::new(Semaphore::new(OUT)), paused }
     }
 
     /// The next message, once there is room for it; none when everything ends. Dropping the future
     /// loses none.
-    pub(crate) async fn next(&self) -> Option<Delivery> {
+    pub(crate) async fn next(&mut self) -> Option<Delivery> {
         let room = self.room.clone().acquire_owned().await.ok()?;
-        let letter = self.group.next().await;
+        let letter = loop {
+            self.paused.wait_for(|paused| !paused).await.ok()?;
+            tokio::select! {
+                biased;
+                _ = self.paused.wait_for(|paused| *paused) => {}
+                letter = self.group.next() => break letter,
+            }
+        };
         let message = Message::clone(&letter.message);
         let out = Out { group: self.group.clone(), letter: Some(letter), _room: room };
         Some(Delivery { message, acker: Acker::new(move |answer| out.answered(answer)) })

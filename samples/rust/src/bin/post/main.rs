@@ -22,6 +22,7 @@ use replug_sdk::component::pubsub::{
 };
 use replug_sdk::component::{Context, Error, Features, Metadata};
 use replug_sdk::{Plugin, async_trait};
+use tokio::sync::watch;
 
 use crate::group::Reader;
 use crate::journal::Record;
@@ -58,7 +59,7 @@ impl PubSubType for Offices {
             offices.insert(folder, office.clone());
             office
         };
-        Ok(Arc::new(Counter { office, consumer }))
+        Ok(Arc::new(Counter { office, consumer, paused: watch::Sender::new(false) }))
     }
 }
 
@@ -98,6 +99,8 @@ impl Office {
 struct Counter {
     office: Arc<Office>,
     consumer: String,
+    /// Nothing is handed out over its subscriptions.
+    paused: watch::Sender<bool>,
 }
 
 #[async_trait]
@@ -147,9 +150,22 @@ impl PubSub for Counter {
         let topic = self.office.topic(&request.topic)?;
         let failed = |error| Error::Failed(format!("cannot subscribe: {error}"));
         let group = topic.group(&self.consumer).map_err(failed)?;
-        Ok(Subscription::new(stream::unfold(Reader::new(group), |reader| async move {
+        let reader = Reader::new(group, self.paused.subscribe());
+        Ok(Subscription::new(stream::unfold(reader, |mut reader| async move {
             let delivery = reader.next().await?;
             Some((delivery, reader))
         })))
+    }
+
+    async fn pause(&self) -> Result<(), Error> {
+        self.paused.send_replace(true);
+        println!("{} is paused", self.consumer);
+        Ok(())
+    }
+
+    async fn resume(&self) -> Result<(), Error> {
+        self.paused.send_replace(false);
+        println!("{} goes on", self.consumer);
+        Ok(())
     }
 }
