@@ -63,6 +63,10 @@ fn component_table(component: &ComponentResource, names: &Names) -> Result<Strin
         let scopes: Vec<_> = component.scopes.iter().map(|scope| toml_text(scope)).collect();
         let _ = writeln!(text, "scopes = [{}]", scopes.join(", "));
     }
+    let names_namespace = component.values(names).is_ok_and(|values| values.namespaced);
+    if names_namespace && component.component_type.starts_with("pubsub.") {
+        text.push_str("namespaced = true\n");
+    }
     if component.ignore_errors {
         text.push_str(
             "# ignoreErrors: a component that fails ends nothing here, and is tried again\n",

@@ -34,6 +34,9 @@ pub struct ComponentSpec {
     pub version: String,
     /// What it is made with. Secrets that a store keeps are asked for before each initialisation.
     pub metadata: DeclaredMetadata,
+    /// Whether the topics of a pubsub component have the application's namespace before their names
+    /// at the broker, as those of a resource file with `{namespace}` in a value.
+    pub namespaced: bool,
     /// What happens to its callers while its plugin is away.
     pub hold: HoldPolicy,
 }
@@ -47,6 +50,7 @@ impl fmt::Debug for ComponentSpec {
             .field("component_type", &self.component_type)
             .field("version", &self.version)
             .field("metadata", &metadata)
+            .field("namespaced", &self.namespaced)
             .field("hold", &self.hold)
             .finish()
     }

@@ -9,9 +9,6 @@ use std::collections::HashSet;
 
 use crate::component::DeclaredMetadata;
 
-/// What a value has to hold for the topics of its component to be kept apart by namespace.
-const NAMESPACE: &str = "{namespace}";
-
 /// The namespace of topics where the environment names none.
 const DEFAULT_NAMESPACE: &str = "default";
 
@@ -47,12 +44,12 @@ const RULES: [&str; 4] =
     ["allowedTopics", "protectedTopics", "publishingScopes", "subscriptionScopes"];
 
 impl Topics {
-    /// The rules in a component's metadata for the application `app_id`. `namespace` is the
-    /// environment's, empty where there is none.
+    /// The rules in a component's metadata for the application `app_id`. The namespace is put
+    /// before its topics at the broker where one is given; an empty one stands for the default.
     pub fn new(
         metadata: &DeclaredMetadata,
         app_id: &str,
-        namespace: &str,
+        namespace: Option<&str>,
     ) -> Result<Self, SecretRule> {
         let is_rule = |name: &str| RULES.iter().any(|rule| rule.eq_ignore_ascii_case(name));
         let mut kept = metadata.iter().filter(|(_, value)| value.reference().is_some());
@@ -61,16 +58,17 @@ impl Topics {
         }
         let list = |name| setting(metadata, name).map(|value| topics(&value));
         let scope = |name| setting(metadata, name).and_then(|value| scope(&value, app_id));
-        let apart = metadata
-            .values()
-            .any(|value| value.text().is_some_and(|text| text.contains(NAMESPACE)));
-        let namespace = if namespace.is_empty() { DEFAULT_NAMESPACE } else { namespace };
+        let prefix = match namespace {
+            Some("") => DEFAULT_NAMESPACE,
+            Some(namespace) => namespace,
+            None => "",
+        };
         Ok(Self {
             allowed: list("allowedTopics"),
             protected: list("protectedTopics").unwrap_or_default(),
             publishing: scope("publishingScopes"),
             subscribing: scope("subscriptionScopes"),
-            prefix: if apart { namespace.to_owned() } else { String::new() },
+            prefix: prefix.to_owned(),
         })
     }
 
@@ -134,7 +132,7 @@ mod tests {
 
     fn rules(metadata: &[(&str, &str)]) -> Topics {
         let metadata = metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).into())).collect();
-        Topics::new(&metadata, "shop", "prod").unwrap()
+        Topics::new(&metadata, "shop", None).unwrap()
     }
 
     fn allowed(rules: &Topics, what: Use) -> Vec<&'static str> {
@@ -175,9 +173,12 @@ mod tests {
     }
 
     #[test]
-    fn a_value_with_the_namespace_keeps_topics_apart_at_the_broker() {
-        let rules = rules(&[("consumerID", "{namespace}.x"), ("allowedTopics", "a")]);
-        assert!(rules.allow(Use::Publish, "a"));
-        assert_eq!((&*rules.at_broker("a"), rules.for_app("proda")), ("proda", "a"));
+    fn a_namespace_keeps_topics_apart_at_the_broker_and_rules_name_them_without_it() {
+        let metadata = [("allowedTopics".to_owned(), "a".into())].into();
+        let rules = |namespace| Topics::new(&metadata, "shop", Some(namespace)).unwrap();
+        let prod = rules("prod");
+        assert!(prod.allow(Use::Publish, "a"));
+        assert_eq!((&*prod.at_broker("a"), prod.for_app("proda")), ("proda", "a"));
+        assert_eq!(rules("").at_broker("a"), "defaulta");
     }
 }

@@ -113,6 +113,7 @@ spec:
     let read = || loaded(&[("a.yaml", text)], "shop", "").resources.components.remove(0);
     let names = Names { app_id: "shop".into(), ..Names::default() };
     let values = read().values(&names).unwrap();
+    assert!(values.namespaced && read().specified(&names).unwrap().spec.namespaced);
     let (one, two) = values.items[0].1.split_once('/').unwrap();
     assert_ne!(one, two);
     assert_ne!(one, values.items[2].1);
@@ -120,6 +121,9 @@ spec:
     assert_eq!(values.items[1].1, "shop-default.shop");
     assert!(read().values(&names).unwrap() == values, "the same text has the same values");
 
+    let pod = text.replace("-{namespace}", "");
+    let component = loaded(&[("a.yaml", &pod)], "shop", "").resources.components.remove(0);
+    assert!(!component.specified(&names).unwrap().spec.namespaced);
     let pod = text.replace("{appID}", "{podName}");
     let component = loaded(&[("a.yaml", &pod)], "shop", "").resources.components.remove(0);
     let error = component.values(&names).err().unwrap();

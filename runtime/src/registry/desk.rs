@@ -159,7 +159,8 @@ impl Desk {
     }
 
     fn topics(&self, spec: &ComponentSpec) -> Result<Topics, DeclareError> {
-        let topics = Topics::new(&spec.metadata, &self.app_id, &self.namespace);
+        let namespace = spec.namespaced.then_some(self.namespace.as_str());
+        let topics = Topics::new(&spec.metadata, &self.app_id, namespace);
         topics.map_err(|error| DeclareError::Metadata {
             name: spec.name.clone(),
             cause: error.to_string(),

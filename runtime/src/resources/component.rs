@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::fields::{FieldError, Fields};
 use super::manifest::{Manifest, spec_of};
-use super::template::{Names, TemplateError};
+use super::template::{NAMESPACE, Names, TemplateError};
 use crate::go_duration;
 
 /// How long an initialisation may take, unless the component says otherwise.
@@ -112,19 +112,13 @@ impl ComponentResource {
                     )),
                 }
             }
+            values.namespaced |= text.contains(NAMESPACE);
             let text = names.replaced(&text, &[&self.name, &item.name, &at.to_string()])?;
             let secret = item.secret.clone().filter(|secret| !secret.name.is_empty());
             values.items.retain(|(name, ..)| *name != item.name);
             values.items.push((item.name.clone(), text, secret));
         }
         Ok(values)
-    }
-
-    /// Whether one of its values holds this template.
-    #[must_use]
-    pub fn mentions(&self, template: &str) -> bool {
-        let values = self.metadata.iter().filter_map(|item| item.value.as_deref());
-        values.into_iter().any(|value| value.contains(template))
     }
 }
 
@@ -133,6 +127,8 @@ impl ComponentResource {
 pub struct Values {
     /// Name, value, and the secret that is to replace the value.
     pub items: Vec<(String, String, Option<SecretKeyRef>)>,
+    /// Whether one of them, a repeated name's earlier ones included, names the namespace.
+    pub namespaced: bool,
     /// What could not be had, for the log.
     pub warnings: Vec<String>,
 }

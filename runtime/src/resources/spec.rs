@@ -72,6 +72,7 @@ impl ComponentResource {
             component_type,
             version: self.version.clone(),
             metadata,
+            namespaced: values.namespaced,
             hold: HoldPolicy::default(),
         };
         Ok(Specified { spec, warnings: values.warnings })

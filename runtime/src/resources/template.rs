@@ -8,6 +8,9 @@ use std::sync::LazyLock;
 /// The variable with the name of the pod that the application runs in.
 const POD_NAME: &str = "POD_NAME";
 
+/// What stands for the namespace and the application.
+pub(super) const NAMESPACE: &str = "{namespace}";
+
 /// The variable that lists those variables that components may refer to, where it is set.
 const ENV_KEYS: &str = "DAPR_ENV_KEYS";
 
@@ -68,7 +71,7 @@ impl Names {
         };
         let mut text = text
             .replace("{appID}", &self.app_id)
-            .replace("{namespace}", &format!("{namespace}.{}", self.app_id));
+            .replace(NAMESPACE, &format!("{namespace}.{}", self.app_id));
         if text.contains("{podName}") {
             match self.environment.get(POD_NAME).filter(|name| !name.is_empty()) {
                 Some(name) => text = text.replace("{podName}", name),

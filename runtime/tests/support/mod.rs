@@ -68,6 +68,7 @@ pub fn spec(name: &str, component_type: &str, metadata: &[(&str, &str)]) -> Comp
         component_type: component_type.parse().unwrap(),
         version: "v1".to_owned(),
         metadata: metadata.collect(),
+        namespaced: false,
         hold: HoldPolicy::default(),
     }
 }

@@ -73,12 +73,15 @@ pub(super) fn read(
     if let Some(table) = table.filter(|_| is_state) {
         key_prefix(&table, &metadata, findings);
     }
+    let namespaced =
+        section.get("namespaced").and_then(|entry| entry.boolean(findings)).unwrap_or_default();
     let hold = hold(&mut section, findings);
     let spec = component_type.map(|component_type| ComponentSpec {
         name: section.name.to_owned(),
         component_type,
         version: version.to_owned(),
         metadata,
+        namespaced,
         hold,
     });
     let component_type = section.place_of("type");

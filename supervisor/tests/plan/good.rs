@@ -291,6 +291,7 @@ fn every_key_of_a_component_counts() {
         max_calls = 8
         max_bytes = "64M"
         replay = "all"
+        namespaced = true
 
         [components.orders.metadata]
         text = "a"
@@ -319,6 +320,7 @@ fn every_key_of_a_component_counts() {
         replay: Replay::All,
     };
     assert_eq!(orders.hold, hold);
+    assert_eq!((orders.namespaced, hello.namespaced), (true, false));
     let metadata = [
         ("text", "a"),
         ("integer", "1000"),

@@ -139,7 +139,7 @@ async fn a_routing_rule_that_cannot_be_read_ends_it_and_changes_nothing_later() 
 }
 
 #[tokio::test]
-async fn names_in_braces_are_replaced_in_metadata() {
+async fn names_in_braces_are_replaced_in_metadata_and_the_namespace_keeps_topics_apart() {
     let named = ", {name: consumerID, value: \"{namespace}-{podName}\"}";
     let home = with_broker(named, SUBSCRIPTION);
     let mut called = Called::start(&[], |_| (200, String::new())).await;
@@ -147,7 +147,7 @@ async fn names_in_braces_are_replaced_in_metadata() {
     let flags = flags(&home, &ports, &[&format!("--app-port={}", called.port)]);
     let variables = [("NAMESPACE", "shops"), ("POD_NAME", "pod-1")];
     let replug = Replug::spawn_daprd_with(&home, &flags, &variables);
-    replug.line("shops.shop-pod-1 is a new consumer of ").await;
+    replug.line("shops.shop-pod-1 is a new consumer of shopsorders").await;
     publish(ports.http, "1").await;
     let post = tokio::time::timeout(Duration::from_secs(60), called.post()).await.unwrap();
     let event: Value = serde_json::from_str(&post.body).unwrap();

@@ -42,11 +42,12 @@ impl ComponentChange {
 
     pub(super) fn between(old: &ComponentSpec, new: &ComponentSpec) -> Option<Self> {
         // Taken apart, so that whoever adds a setting says here what its change means.
-        let ComponentSpec { name: _, component_type, version, metadata, hold } = old;
+        let ComponentSpec { name: _, component_type, version, metadata, namespaced, hold } = old;
         let mut found = Differences::default();
         found.deep("type", *component_type != new.component_type);
         let remade = found.is_deep();
         found.deep("version", *version != new.version);
+        found.deep("namespaced", *namespaced != new.namespaced);
         let sorted = |metadata: &DeclaredMetadata| {
             metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
         };
