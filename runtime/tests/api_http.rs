@@ -166,7 +166,7 @@ async fn a_bulk_get_answers_for_every_key() {
     assert_eq!(items[1], serde_json::json!({ "key": "none" }));
     assert_eq!(items[2]["data"], "x");
 
-    assert_eq!(api.http("POST", bulk, "{}").await.body, "[]");
+    assert_eq!(api.http("POST", bulk, "{}").await.body, "[]\n");
     let told = api.http("POST", bulk, "").await;
     let expected = plain("ERR_MALFORMED_REQUEST", "failed deserializing HTTP body: EOF");
     assert_eq!((told.status, told.body), (400, expected));

@@ -1,5 +1,7 @@
 //! What nobody should send: each is told Dapr's error, and everything goes on.
 
+mod oversized;
+
 use std::net::SocketAddr;
 
 use replug_proto::dapr::common::v1::StateItem;
@@ -91,7 +93,16 @@ const CASES: &[Case<'_>] = &[
     ("POST", "/v1.0/bindings/files", r#"{"operation":5}"#, 400, Some("ERR_MALFORMED_REQUEST")),
     ("POST", "/v1.0/publish/bulk/bus/topic", r#"{"entryId":"1"}"#, 400, Some("ERR_PUBSUB_EVENTS_SER")),
     ("POST", "/v1.0/publish/bus/topic?metadata.rawPayload=perhaps", "1", 400, Some("ERR_PUBSUB_REQUEST_METADATA")),
+    ("POST", "/v1.0/state/store/transaction", r#"{"operations":[{"operation":"upsert","request":{"key":1}}]}"#, 400, Some("ERR_MALFORMED_REQUEST")),
+    ("POST", "/v1.0/state/store/transaction", r#"{"operations":[{"operation":"upsert","request":1}]}"#, 400, Some("ERR_MALFORMED_REQUEST")),
+    ("POST", "/v1.0/bindings/files", r#"{"operation":"get","metadata":"a"}"#, 400, Some("ERR_MALFORMED_REQUEST")),
+    // Half a character reads as the replacement character.
+    ("POST", "/v1.0/state/store", r#"[{"key":"half","value":"\ud800"}]"#, 204, None),
     // Duplicate keys: the last counts, as in Go.
+    ("POST", "/v1.0/state/store/bulk", r#"{"keys":["twice"],"keys":[]}"#, 200, None),
+    ("POST", "/v1.0/state/store/transaction", r#"{"operations":[{"operation":"copy","operation":"upsert","request":{"key":"b","key":"a","value":1}}]}"#, 204, None),
+    ("POST", "/v1.0/bindings/files", r#"{"operation":"burn","operation":"list"}"#, 200, None),
+    ("POST", "/v1.0/publish/bulk/bus/topic", r#"[{"entryId":"1","entryId":"2","event":1,"contentType":"application/json"}]"#, 204, None),
     ("POST", "/v1.0/state/store", r#"[{"key":"a","key":"twice","value":1,"value":2}]"#, 204, None),
     ("GET", "/v1.0/state/store/twice", "", 200, None),
     ("POST", "/v1.0/publish/bulk/bus/topic", r#"[{"entryId":"1","event":1,"contentType":"application/json"},{"entryId":"1","event":2,"contentType":"application/json"}]"#, 400, Some("ERR_PUBSUB_EVENTS_SER")),
@@ -161,7 +172,14 @@ async fn bytes_that_are_no_text_are_told_so_or_kept_as_they_are() {
         ("/v1.0/publish/bus/topic", b"\xff\xfe\x00", &[204]),
         ("/v1.0/publish/bus/%ff%fe", b"1", &[204, 400]),
         ("/v1.0/state/%ff%fe", b"[]", &[400]),
-        ("/v1.0/bindings/files", b"{\"operation\":\"\xff\"}", &[400, 500]),
+        ("/v1.0/bindings/files", b"{\"operation\":\"\xff\"}", &[500]),
+        ("/v1.0/bindings/files", b"\xff", &[400]),
+        ("/v1.0/state/store/bulk", b"{\"keys\":[\"\xff\"]}", &[200]),
+        ("/v1.0/state/store/bulk", b"\xff", &[400]),
+        ("/v1.0/state/store/transaction", b"\xff", &[400]),
+        ("/v1.0-alpha1/state/store/query", b"\xff", &[500]),
+        ("/v1.0/publish/bulk/bus/topic", b"\xff", &[400]),
+        ("/v1.0/state/store/bulk?metadata.a=%ff", b"{}", &[200]),
     ] {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let head = format!(

@@ -2,9 +2,10 @@
 
 mod decode;
 mod encode;
+mod syntax;
 
 pub(crate) use self::decode::{JsonError, Object, first_value, items};
-pub(crate) use self::encode::{Fields, compacted, list, to_bytes};
+pub(crate) use self::encode::{Fields, compacted, line, list, to_bytes};
 
 use bytes::Bytes;
 

@@ -7,10 +7,13 @@ use serde::Deserialize as _;
 use serde_json::value::RawValue;
 
 use super::object;
-use crate::api::json::to_bytes;
+use crate::api::json::{JsonError, Object, first_value, to_bytes};
 
 /// How deep values may lie in each other.
 const DEPTH: usize = 128;
+
+/// What Go calls an object of anything.
+const OBJECT: &str = "map[string]interface {}";
 
 /// Why some text is not what it should be.
 #[derive(Debug, thiserror::Error)]
@@ -18,9 +21,12 @@ pub(crate) enum NoJson {
     /// It is no JSON, or of another kind.
     #[error("{0}")]
     Syntax(#[from] serde_json::Error),
-    /// It is no object.
-    #[error("it is no object")]
-    NoObject,
+    /// The same, in Go's words.
+    #[error(transparent)]
+    Told(#[from] JsonError),
+    /// It is `null`, which is no object.
+    #[error("it is null")]
+    Null,
     /// Its values lie in each other too deep.
     #[error("it is nested too deep")]
     TooDeep,
@@ -35,12 +41,21 @@ pub(super) fn rewritten(text: &[u8]) -> Result<String, NoJson> {
 
 /// The fields of the object that is the first value of `text`, each value written anew.
 pub(super) fn fields(text: &[u8]) -> Result<BTreeMap<String, String>, NoJson> {
-    let text = String::from_utf8_lossy(text);
-    let value = <&RawValue>::deserialize(&mut serde_json::Deserializer::from_str(&text))?;
-    if !value.get().starts_with('{') {
-        return Err(NoJson::NoObject);
+    let readable = String::from_utf8_lossy(text);
+    let value = <&RawValue>::deserialize(&mut serde_json::Deserializer::from_str(&readable));
+    match value {
+        Ok(value) if value.get().starts_with('{') => members(value, DEPTH),
+        other => Err(no_object(text, other.err())),
     }
-    members(value, DEPTH)
+}
+
+/// Why a text that is no object is none.
+fn no_object(text: &[u8], error: Option<serde_json::Error>) -> NoJson {
+    match first_value(text).and_then(|value| Object::from(value, OBJECT)) {
+        Err(told) => told.into(),
+        // Dapr breaks off at it.
+        Ok(_) => error.map_or(NoJson::Null, NoJson::from),
+    }
 }
 
 fn members(value: &RawValue, depth: usize) -> Result<BTreeMap<String, String>, NoJson> {

@@ -4,9 +4,10 @@ use http::HeaderMap;
 use replug_component::binding::{InvokeRequest, InvokeResponse};
 
 use super::answer::{Answer, add_metadata, no_content, ok};
-use super::body::{Unread, malformed};
+use super::body::{DESERIALIZING, Unread};
 use super::{CX, Failure};
 use crate::api::dapr::Dapr;
+use crate::api::dapr::error::MALFORMED;
 use crate::api::dapr::json::{JsonError, Object, first_value, to_bytes};
 use crate::api::dapr::trace::{BAGGAGE, NO_TRACE, TRACEPARENT, TRACESTATE};
 
@@ -17,8 +18,7 @@ impl Dapr {
         headers: &HeaderMap,
         body: Unread,
     ) -> Result<Answer, Failure> {
-        let body = body.read_to_decode().await?;
-        let mut request = decoded(&body).map_err(|error| malformed(&error))?;
+        let mut request = body.decoded(MALFORMED, DESERIALIZING, decoded).await?;
         let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let trace = [
             (TRACEPARENT, Some(header(TRACEPARENT).unwrap_or(NO_TRACE))),
@@ -42,7 +42,7 @@ impl Dapr {
 
 /// The data are JSON for the binding, whatever they are; where there are none, `null`.
 fn decoded(body: &[u8]) -> Result<InvokeRequest, JsonError> {
-    let mut request = Object::from(first_value(body)?, "OutputBindingRequest")?;
+    let mut request = Object::from(first_value(body)?, "http.OutputBindingRequest")?;
     Ok(InvokeRequest {
         operation: request.text("operation")?.unwrap_or_default(),
         data: to_bytes(&request.take("data").unwrap_or_default()),

@@ -125,9 +125,11 @@ impl From<ShownSubscription> for Subscription {
 }
 
 impl Dapr {
-    pub(super) fn http_get_metadata(&self) -> Answer {
+    pub(super) async fn http_get_metadata(&self, body: Unread) -> Result<Answer, Failure> {
+        // A body is read, and its size counts, whatever it is for.
+        body.read(BODY_READ, "failed to read request body: ").await?;
         let app = &self.settings.app;
-        ok(json::to_bytes(&Metadata {
+        Ok(ok(json::to_bytes(&Metadata {
             id: &self.settings.app_id,
             runtime_version: &self.settings.runtime_version,
             enabled_features: &self.settings.features,
@@ -151,7 +153,7 @@ impl Dapr {
                 host_ready: false,
                 placement: NO_PLACEMENT,
             },
-        }))
+        })))
     }
 
     pub(super) async fn http_put_metadata(

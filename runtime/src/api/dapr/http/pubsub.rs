@@ -1,7 +1,7 @@
 //! The publish routes over HTTP.
 
-use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use base64::{DecodeError, Engine as _};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use replug_component::Metadata;
@@ -12,16 +12,17 @@ use super::answer::{Answer, add_metadata, no_content, with_status};
 use super::body::Unread;
 use super::params::Params;
 use super::{CX, Failure};
+use crate::api::dapr::Dapr;
 use crate::api::dapr::error::{ApiError, Front};
+use crate::api::dapr::json::{self, JsonError};
 use crate::api::dapr::pubsub::{
     BulkPublished, EVENTS, PUBLISH, Topic, bulk_malformed, entry_malformed,
 };
-use crate::api::dapr::{Dapr, json};
 use crate::messaging::cloud_event::Trace;
 use crate::messaging::content_type::{is_binary, is_cloud_event, is_json, is_text};
 
 /// What Dapr calls an entry, in errors.
-const ENTRY: &str = "bulkPublishMessageEntry";
+const ENTRY: &str = "http.bulkPublishMessageEntry";
 
 /// An event is not what its content type says.
 const MISMATCH: &str = "error: mismatch between contentType and event";
@@ -56,11 +57,12 @@ impl Dapr {
         body: Unread,
     ) -> Result<Answer, Failure> {
         let topic = self.topic(pubsub, topic_name, params.metadata(), Front::Http)?;
-        let body = body.read(EVENTS, "").await.map_err(|failure| {
+        let decoded = body.decoded(EVENTS, "", |body| decoded(body, &topic)).await;
+        let decoded = decoded.map_err(|failure| {
             let error = bulk_malformed(topic.failing(), topic_name, failure.error.message());
             Failure { error, ..failure }
         })?;
-        let entries = entries(&body, &topic, topic_name)?;
+        let entries = entries(decoded, &topic, topic_name)?;
         match topic.publish_all(&CX, entries, &trace(headers)).await? {
             BulkPublished::But(_) => Ok(no_content()),
             BulkPublished::Failed(error, failed) => Ok(told(&error, &failed)),
@@ -74,11 +76,8 @@ fn trace(headers: &HeaderMap) -> Trace {
     Trace::of_headers(header("traceparent"), header("tracestate"))
 }
 
-fn entries(body: &[u8], topic: &Topic<'_>, topic_name: &str) -> Result<Vec<BulkEntry>, ApiError> {
-    let malformed =
-        |error: json::JsonError| bulk_malformed(topic.failing(), topic_name, &error.to_string());
-    let items = json::first_value(body)
-        .and_then(|value| json::items(value, "[]http.bulkPublishMessageEntry"));
+/// Entries with events that are to be encoded by their content types.
+fn decoded(body: &[u8], topic: &Topic<'_>) -> Result<Vec<(BulkEntry, Value)>, JsonError> {
     let entry = |item: Value| {
         let own = item.as_object().is_some_and(|fields| {
             let is_it = |(name, value): (&String, &Value)| {
@@ -86,19 +85,25 @@ fn entries(body: &[u8], topic: &Topic<'_>, topic_name: &str) -> Result<Vec<BulkE
             };
             fields.iter().any(is_it)
         });
-        let mut object = json::Object::from(item, ENTRY).map_err(malformed)?;
-        let entry_id = object.text("entryid").map_err(malformed)?.unwrap_or_default();
-        let content_type = object.text("contenttype").map_err(malformed)?.unwrap_or_default();
-        let mut metadata: Metadata = object.metadata("metadata").map_err(malformed)?;
+        let mut object = json::Object::from(item, ENTRY)?;
+        let entry_id = object.text("entryid")?.unwrap_or_default();
+        let content_type = object.text("contenttype")?.unwrap_or_default();
+        let mut metadata: Metadata = object.metadata("metadata")?;
         if own {
             topic.complete(&mut metadata);
         }
         let event = object.take("event").unwrap_or(Value::Null);
         Ok((BulkEntry { entry_id, content_type, metadata, event: Bytes::new() }, event))
     };
-    // All of it is decoded before anything of it is looked at.
-    let decoded: Vec<_> =
-        items.map_err(malformed)?.into_iter().map(entry).collect::<Result<_, ApiError>>()?;
+    let items = json::items(json::first_value(body)?, "[]http.bulkPublishMessageEntry")?;
+    items.into_iter().map(entry).collect()
+}
+
+fn entries(
+    decoded: Vec<(BulkEntry, Value)>,
+    topic: &Topic<'_>,
+    topic_name: &str,
+) -> Result<Vec<BulkEntry>, ApiError> {
     let encoded = decoded.into_iter().map(|(entry, event)| {
         let event = event_bytes(event, &entry.content_type);
         let event = event.map_err(|cause| entry_malformed(topic.failing(), topic_name, &cause))?;
@@ -111,8 +116,12 @@ fn entries(body: &[u8], topic: &Topic<'_>, topic_name: &str) -> Result<Vec<BulkE
 fn event_bytes(event: Value, content_type: &str) -> Result<Bytes, String> {
     match event {
         Value::String(text) if is_binary(content_type) => {
-            BASE64_STANDARD.decode(text).map(Bytes::from).map_err(|error| {
-                format!("error: unable to decode base64 application/octect-stream data: {error}")
+            BASE64_STANDARD.decode(&text).map(Bytes::from).map_err(|error| {
+                let at = illegal_at(&text, &error);
+                format!(
+                    "error: unable to decode base64 application/octect-stream data: illegal \
+                     base64 data at input byte {at}"
+                )
             })
         }
         Value::String(text) if is_text(content_type) => Ok(text.into()),
@@ -120,6 +129,19 @@ fn event_bytes(event: Value, content_type: &str) -> Result<Bytes, String> {
             Ok(json::to_bytes(&event))
         }
         _ => Err(MISMATCH.to_owned()),
+    }
+}
+
+/// Where Go finds the first byte that is wrong: in a text that ends too soon, where its last group
+/// of four begins.
+fn illegal_at(text: &str, error: &DecodeError) -> usize {
+    let padding = text.len() - text.trim_end_matches('=').len();
+    match error {
+        DecodeError::InvalidByte(at, _) | DecodeError::InvalidLastSymbol(at, _) => *at,
+        DecodeError::InvalidLength(_) | DecodeError::InvalidPadding if padding == 0 => {
+            text.len() / 4 * 4
+        }
+        DecodeError::InvalidLength(_) | DecodeError::InvalidPadding => text.len(),
     }
 }
 

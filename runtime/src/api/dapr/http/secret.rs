@@ -17,7 +17,7 @@ impl Dapr {
         params: &Params,
     ) -> Result<Answer, Failure> {
         let secret = self.secret(&CX, store, key, params.metadata()).await?;
-        Ok(ok(json::to_bytes(&sorted(secret))))
+        Ok(ok(json::line(&sorted(secret))))
     }
 
     pub(super) async fn http_get_secrets(
@@ -28,7 +28,7 @@ impl Dapr {
         let all = self.secrets(&CX, store, params.metadata()).await?;
         let all: BTreeMap<_, _> =
             all.into_iter().map(|(name, secret)| (name, sorted(secret))).collect();
-        Ok(ok(json::to_bytes(&all)))
+        Ok(ok(json::line(&all)))
     }
 }
 

@@ -7,7 +7,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use replug_component::state::{DeleteRequest, Options};
 
 use super::answer::{Answer, add_metadata, no_content, ok};
-use super::body::{Unread, malformed};
+use super::body::{DESERIALIZING, Unread, malformed};
 use super::params::Params;
 use super::{CX, Failure};
 use crate::api::dapr::Dapr;
@@ -42,9 +42,7 @@ impl Dapr {
         body: Unread,
     ) -> Result<Answer, Failure> {
         let store = self.store(store, Front::Http)?;
-        let body = body.read(MALFORMED, "").await?;
-        let items = decode::saves(&body);
-        let mut items = items.map_err(|error| ApiError::plain(MALFORMED, error.to_string()))?;
+        let mut items = body.decoded(MALFORMED, "", decode::saves).await?;
         let metadata = params.metadata();
         for item in &mut items {
             if item.key.is_empty() {
@@ -86,11 +84,13 @@ impl Dapr {
         body: Unread,
     ) -> Result<Answer, Failure> {
         let store = self.store(store, Front::Http)?;
-        let body = body.read_to_decode().await?;
-        let mut bulk = decode::bulk_get(&body).map_err(|error| malformed(&error))?;
+        let mut bulk = body.decoded(MALFORMED, DESERIALIZING, decode::bulk_get).await?;
         bulk.metadata.extend(params.metadata());
         let got = store.bulk_get(&CX, &bulk.keys, bulk.metadata, bulk.parallelism).await?;
-        Ok(ok(encode::bulk(got)))
+        let mut text = encode::bulk(got);
+        // Dapr's encoder ends its text so.
+        text.push(b'\n');
+        Ok(ok(text))
     }
 
     pub(super) async fn http_transaction(
@@ -101,8 +101,7 @@ impl Dapr {
     ) -> Result<Answer, Failure> {
         let store = self.store(store, Front::Http)?;
         let transaction = store.transaction(&CX).await?;
-        let body = body.read_to_decode().await?;
-        let decoded = decode::transaction(&body).map_err(|error| malformed(&error))?;
+        let decoded = body.decoded(MALFORMED, DESERIALIZING, decode::transaction).await?;
         let metadata = params.metadata();
         let operations = decoded.operations.into_iter().map(|operation| {
             let mut operation = operation.typed()?;

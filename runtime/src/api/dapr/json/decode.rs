@@ -1,11 +1,14 @@
 //! JSON bodies, read with Go's leniency: names in any case, unknown fields ignored, `null` for
 //! nothing, and whatever follows the first value left unread.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use replug_component::Metadata;
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
+
+use super::syntax::{end_of_value, without_half_characters};
 
 /// Why a body cannot be decoded, in the words that clients of Dapr see.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,7 +26,7 @@ pub(crate) enum JsonError {
     #[error("json: cannot unmarshal {found} into Go {place} of type {wanted}")]
     Type {
         /// The type that is there.
-        found: &'static str,
+        found: Cow<'static, str>,
         /// Where it stands.
         place: String,
         /// The type that should be there.
@@ -31,10 +34,16 @@ pub(crate) enum JsonError {
     },
 }
 
-/// The first value of `text`. Bytes that are not UTF-8 read as replacement characters.
+/// The first value of `text`. Bytes that are not UTF-8 read as replacement characters, and so do
+/// escapes that are half of a character.
 pub(crate) fn first_value(text: &[u8]) -> Result<Value, JsonError> {
-    let text = String::from_utf8_lossy(text);
-    Value::deserialize(&mut serde_json::Deserializer::from_str(&text)).map_err(|e| told(&e, &text))
+    let readable = String::from_utf8_lossy(text);
+    let read = |text: &str| Value::deserialize(&mut serde_json::Deserializer::from_str(text));
+    read(&readable).or_else(|error| {
+        end_of_value(text)?;
+        // Go reads it. What it finds wrong after that is a number that fits nothing.
+        read(&without_half_characters(&readable)).map_err(|_| JsonError::Syntax(error.to_string()))
+    })
 }
 
 /// The one value of `text`.
@@ -57,8 +66,10 @@ fn told(error: &serde_json::Error, text: &str) -> JsonError {
 #[derive(Debug, Default)]
 pub(crate) struct Object {
     fields: HashMap<String, Value>,
-    /// What Dapr calls such an object, in errors.
+    /// What Dapr calls such an object, in errors, with its package.
     name: &'static str,
+    /// The fields it stands in, each with a dot, in errors.
+    within: &'static str,
 }
 
 impl Object {
@@ -68,10 +79,15 @@ impl Object {
             Value::Null => Ok(Self { name, ..Self::default() }),
             Value::Object(fields) => {
                 let fields = fields.into_iter().map(|(n, v)| (n.to_ascii_lowercase(), v)).collect();
-                Ok(Self { fields, name })
+                Ok(Self { fields, name, within: "" })
             }
             other => Err(mismatch(&other, "value".to_owned(), name)),
         }
+    }
+
+    /// The object as one that stands in fields of another, each of them with a dot after it.
+    pub(crate) fn within(self, fields: &'static str) -> Self {
+        Self { within: fields, ..self }
     }
 
     /// The value of a field as it is; none where it is absent or `null`. Names are asked for in
@@ -94,16 +110,23 @@ impl Object {
         match self.take(field) {
             None => Ok(0),
             Some(Value::Number(number)) if number.is_i64() => Ok(number.as_i64().unwrap_or(0)),
+            Some(Value::Number(number)) => {
+                Err(self.mistyped(format!("number {number}").into(), field, "int"))
+            }
             Some(other) => Err(self.mismatch(&other, field, "int")),
         }
     }
 
-    /// A list; empty where it is absent.
-    pub(crate) fn list(&mut self, field: &'static str) -> Result<Vec<Value>, JsonError> {
+    /// A list, called `wanted` in errors; empty where it is absent.
+    pub(crate) fn list(
+        &mut self,
+        field: &'static str,
+        wanted: &'static str,
+    ) -> Result<Vec<Value>, JsonError> {
         match self.take(field) {
             None => Ok(Vec::new()),
             Some(Value::Array(items)) => Ok(items),
-            Some(other) => Err(self.mismatch(&other, field, "slice")),
+            Some(other) => Err(self.mismatch(&other, field, wanted)),
         }
     }
 
@@ -112,7 +135,7 @@ impl Object {
         match self.take(field) {
             None => Ok(Map::new()),
             Some(Value::Object(fields)) => Ok(fields),
-            Some(other) => Err(self.mismatch(&other, field, "map")),
+            Some(other) => Err(self.mismatch(&other, field, "map[string]string")),
         }
     }
 
@@ -128,7 +151,7 @@ impl Object {
 
     /// A list of texts.
     pub(crate) fn texts(&mut self, field: &'static str) -> Result<Vec<String>, JsonError> {
-        let items = self.list(field)?.into_iter().map(|item| match item {
+        let items = self.list(field, "[]string")?.into_iter().map(|item| match item {
             Value::String(text) => Ok(text),
             Value::Null => Ok(String::new()),
             other => Err(self.mismatch(&other, field, "string")),
@@ -136,10 +159,26 @@ impl Object {
         items.collect()
     }
 
-    fn mismatch(&self, found: &Value, field: &str, wanted: &'static str) -> JsonError {
-        mismatch(found, format!("struct field {}.{field}", self.name), wanted)
+    /// That a field's value is not of the type that it should be of.
+    pub(crate) fn mismatch(&self, found: &Value, field: &str, wanted: &'static str) -> JsonError {
+        self.mistyped(kind(found).into(), field, wanted)
+    }
+
+    fn mistyped(&self, found: Cow<'static, str>, field: &str, wanted: &'static str) -> JsonError {
+        let struct_name = self.name.rsplit('.').next().unwrap_or(self.name);
+        let field = NAMES.iter().find(|(asked, _)| *asked == field).map_or(field, |(_, name)| name);
+        let place = format!("struct field {struct_name}.{}{field}", self.within);
+        JsonError::Type { found, place, wanted }
     }
 }
+
+/// Fields by the names that they are asked for by, and those that Dapr tells.
+const NAMES: [(&str, &str); 4] = [
+    ("entryid", "entryId"),
+    ("contenttype", "contentType"),
+    ("concurrency", "Concurrency"),
+    ("consistency", "Consistency"),
+];
 
 /// The items of a list that is the whole body; `null` is an empty one.
 pub(crate) fn items(value: Value, wanted: &'static str) -> Result<Vec<Value>, JsonError> {
@@ -151,15 +190,18 @@ pub(crate) fn items(value: Value, wanted: &'static str) -> Result<Vec<Value>, Js
 }
 
 fn mismatch(found: &Value, place: String, wanted: &'static str) -> JsonError {
-    let found = match found {
+    JsonError::Type { found: kind(found).into(), place, wanted }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",
         Value::Number(_) => "number",
         Value::String(_) => "string",
         Value::Array(_) => "array",
         Value::Object(_) => "object",
-    };
-    JsonError::Type { found, place, wanted }
+    }
 }
 
 #[cfg(test)]
@@ -173,12 +215,13 @@ mod tests {
         assert_eq!(first_value(b"[1,").unwrap_err().to_string(), "unexpected EOF");
         assert!(matches!(first_value(b"{a}"), Err(JsonError::Syntax(_))));
         assert_eq!(first_value(b"\"\xff\"").unwrap(), "\u{fffd}");
+        assert_eq!(first_value(br#"["\ud800"] x"#).unwrap(), serde_json::json!(["\u{fffd}"]));
     }
 
     #[test]
     fn names_match_in_any_case_and_types_are_strict() {
         let value = serde_json::json!({"KEY": "k", "Etag": 1, "metadata": {"A": "b"}, "x": 0});
-        let mut object = Object::from(value, "SetRequest").unwrap();
+        let mut object = Object::from(value, "state.SetRequest").unwrap();
         assert_eq!(object.text("key").unwrap().as_deref(), Some("k"));
         assert_eq!(object.text("value").unwrap(), None);
         assert_eq!(object.metadata("metadata").unwrap()["A"], "b");
@@ -187,8 +230,8 @@ mod tests {
             "json: cannot unmarshal number into Go struct field SetRequest.etag of type string"
         );
         assert_eq!(
-            Object::from(serde_json::json!([]), "SetRequest").unwrap_err().to_string(),
-            "json: cannot unmarshal array into Go value of type SetRequest"
+            Object::from(serde_json::json!([]), "state.SetRequest").unwrap_err().to_string(),
+            "json: cannot unmarshal array into Go value of type state.SetRequest"
         );
     }
 }

@@ -7,15 +7,26 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 use serde_json::ser::{Formatter, Serializer};
 
+/// [`to_bytes`] with the end of a line, as Dapr's encoder writes some answers.
+pub(crate) fn line<T: Serialize>(value: &T) -> Bytes {
+    let mut text = written(value);
+    text.push(b'\n');
+    text.into()
+}
+
 /// `value` as JSON. Keys of maps come in their map's order, which is sorted for
 /// [`serde_json::Value`]; numbers go through double precision; `<`, `>`, `&` and the two line
 /// separators of Unicode are escaped inside strings.
 pub(crate) fn to_bytes<T: Serialize>(value: &T) -> Bytes {
+    written(value).into()
+}
+
+fn written<T: Serialize>(value: &T) -> Vec<u8> {
     let mut text = Vec::with_capacity(128);
     let written = value.serialize(&mut Serializer::with_formatter(&mut text, GoFormatter));
     // A vector takes every write, and what is encoded here has text for keys.
     debug_assert!(written.is_ok(), "{written:?}");
-    text.into()
+    text
 }
 
 /// The JSON text `text` without blanks and with the escapes of [`to_bytes`], numbers and order as

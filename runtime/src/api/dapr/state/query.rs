@@ -10,7 +10,11 @@ use crate::api::dapr::json::{JsonError, Object, first_value};
 pub(super) fn parsed(text: &[u8]) -> Result<Query, JsonError> {
     let mut query = Object::from(first_value(text)?, "Query")?;
     let filter = query.map("filter")?;
-    let sort = query.list("sort")?.into_iter().map(sorting).collect::<Result<_, _>>()?;
+    let sort = query
+        .list("sort", "[]query.Sorting")?
+        .into_iter()
+        .map(sorting)
+        .collect::<Result<_, _>>()?;
     let page = match query.take("page") {
         Some(page) => self::page(page)?,
         None => Page::default(),

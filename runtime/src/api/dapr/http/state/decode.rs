@@ -1,5 +1,7 @@
 //! Bodies of the state routes.
 
+mod request;
+
 use replug_component::Metadata;
 use replug_component::state::{
     Concurrency, Consistency, DeleteRequest, Operation, Options, SetRequest,
@@ -10,6 +12,9 @@ use super::malformed;
 use crate::api::dapr::error::ApiError;
 use crate::api::dapr::json::{JsonError, Object, first_value, items, to_bytes};
 use crate::api::dapr::state::operation_not_supported;
+
+/// What Dapr calls an operation of a transaction, in errors.
+const OPERATION: &str = "http.stateTransactionRequestBodyOperation";
 
 /// What a bulk get asks for.
 pub(super) struct BulkGet {
@@ -36,7 +41,7 @@ pub(super) fn saves(body: &[u8]) -> Result<Vec<SetRequest>, JsonError> {
 }
 
 pub(super) fn bulk_get(body: &[u8]) -> Result<BulkGet, JsonError> {
-    let mut bulk = Object::from(first_value(body)?, "BulkGetRequest")?;
+    let mut bulk = Object::from(first_value(body)?, "http.BulkGetRequest")?;
     Ok(BulkGet {
         keys: bulk.texts("keys")?,
         metadata: bulk.metadata("metadata")?,
@@ -45,27 +50,33 @@ pub(super) fn bulk_get(body: &[u8]) -> Result<BulkGet, JsonError> {
 }
 
 pub(super) fn transaction(body: &[u8]) -> Result<Transaction, JsonError> {
-    let mut transaction = Object::from(first_value(body)?, "TransactionalStateRequest")?;
-    let operations = transaction.list("operations")?.into_iter().map(|operation| {
-        let mut operation = Object::from(operation, "TransactionalStateOperation")?;
+    let mut transaction = Object::from(first_value(body)?, "http.stateTransactionRequestBody")?;
+    let wanted = "[]http.stateTransactionRequestBodyOperation";
+    let operations = transaction.list("operations", wanted)?;
+    let operations = operations.into_iter().map(|operation| {
+        if !operation.is_object() && !operation.is_null() {
+            return Err(transaction.mismatch(&operation, "operations", OPERATION));
+        }
+        let mut operation = Object::from(operation, OPERATION)?.within("operations.");
         Ok(Untyped {
             operation: operation.text("operation")?.unwrap_or_default(),
             request: operation.take("request").unwrap_or_default(),
         })
     });
-    Ok(Transaction {
-        operations: operations.collect::<Result<_, _>>()?,
-        metadata: transaction.metadata("metadata")?,
-    })
+    let operations = operations.collect::<Result<_, JsonError>>()?;
+    Ok(Transaction { operations, metadata: transaction.metadata("metadata")? })
 }
 
 impl Untyped {
     /// What it does.
     pub(super) fn typed(self) -> Result<Operation, ApiError> {
+        if !matches!(self.operation.as_str(), "upsert" | "delete") {
+            return Err(operation_not_supported(&self.operation));
+        }
+        request::check(&self.request).map_err(|error| malformed(&error))?;
         let decoded = match self.operation.as_str() {
             "upsert" => set(self.request).map(Operation::Set),
-            "delete" => delete(self.request).map(Operation::Delete),
-            other => return Err(operation_not_supported(other)),
+            _ => delete(self.request).map(Operation::Delete),
         };
         decoded.map_err(|error| malformed(&error))
     }
@@ -80,7 +91,7 @@ pub(super) fn key_and_metadata(operation: &mut Operation) -> (&mut String, &mut 
 }
 
 fn set(value: Value) -> Result<SetRequest, JsonError> {
-    let mut set = Object::from(value, "SetRequest")?;
+    let mut set = Object::from(value, "state.SetRequest")?;
     Ok(SetRequest {
         key: set.text("key")?.unwrap_or_default(),
         value: to_bytes(&set.take("value").unwrap_or_default()),
@@ -92,7 +103,7 @@ fn set(value: Value) -> Result<SetRequest, JsonError> {
 }
 
 fn delete(value: Value) -> Result<DeleteRequest, JsonError> {
-    let mut delete = Object::from(value, "DeleteRequest")?;
+    let mut delete = Object::from(value, "state.DeleteRequest")?;
     Ok(DeleteRequest {
         key: delete.text("key")?.unwrap_or_default(),
         etag: delete.text("etag")?,
@@ -103,7 +114,10 @@ fn delete(value: Value) -> Result<DeleteRequest, JsonError> {
 
 fn options(of: &mut Object) -> Result<Options, JsonError> {
     let Some(options) = of.take("options") else { return Ok(Options::default()) };
-    let mut options = Object::from(options, "SetStateOption")?;
+    if !options.is_object() {
+        return Err(of.mismatch(&options, "options", "state.SetStateOption"));
+    }
+    let mut options = Object::from(options, "state.SetStateOption")?.within("options.");
     Ok(Options {
         concurrency: concurrency(options.text("concurrency")?.as_deref()),
         consistency: consistency(options.text("consistency")?.as_deref()),
