@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::events::{Kind, about};
 use crate::files::{FileEvent, FileWatch, Watching};
 use crate::notify::Notify;
-use crate::plan::{Change, Checked, Plan};
+use crate::plan::{Change, Checked, Diagnostic, Plan};
 use crate::sockets::SocketWatch;
 use crate::supervisor::Supervisor;
 
@@ -52,6 +52,8 @@ pub struct Reloader {
     watch: SocketWatch,
     /// Initialisations that nobody waits for any more.
     late: JoinSet<()>,
+    /// What was wrong with resources when they were read last.
+    told: Vec<Diagnostic>,
 }
 
 /// Where plans come from. Asking may block on the file system.
@@ -168,7 +170,9 @@ impl Reloader {
         let (sender, asked) = mpsc::channel(WAITING);
         let reload = Reload { asked: sender, source: source.clone() };
         let (late, present) = (JoinSet::new(), watch::Sender::new(present));
-        let reloader = Self { asked, present, source, supervisor, registry, notify, watch, late };
+        let told = Vec::new();
+        let reloader =
+            Self { asked, present, source, supervisor, registry, notify, watch, late, told };
         (reloader, reload)
     }
 
@@ -233,8 +237,15 @@ impl Reloader {
         let begun = Instant::now();
         let present = self.present.borrow().clone();
         let (source, before) = (self.source.clone(), present.clone());
-        let checked = read(move || (source.0)(Wanted::Resources(&before))).await?;
+        let mut checked = read(move || (source.0)(Wanted::Resources(&before))).await?;
+        // The folders are read for every change in them: what has been told of is told once.
+        let all = checked.diagnostics.clone();
+        checked.diagnostics.retain(|diagnostic| !self.told.contains(diagnostic));
+        self.told = all;
         let Some(plan) = &checked.plan else {
+            if checked.diagnostics.is_empty() {
+                return Err(ReloadError::Wrong(Box::new(checked)));
+            }
             return Err(self.refuse("a resource", checked));
         };
         let change = Change::between(&present, plan);

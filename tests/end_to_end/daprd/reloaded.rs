@@ -1,0 +1,85 @@
+//! Files that break while it runs: they change nothing, and are told of once, with their place.
+
+use crate::rig::Ports;
+
+use super::{IN_MEMORY, get, home, start, write};
+
+/// A store that needs a secret of another.
+fn store(name: &str, needs: &str) -> String {
+    format!(
+        "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {{name: {name}}}\n\
+         auth: {{secretStore: {needs}}}\nspec:\n  type: secretstores.local.file\n  version: v1\n  \
+         metadata:\n  - {{name: secretsFile, secretKeyRef: {{name: path, key: k}}}}\n"
+    )
+}
+
+#[tokio::test]
+async fn a_file_that_breaks_while_it_runs_changes_nothing_and_is_told_once() {
+    let more = IN_MEMORY.replace("orders", "more");
+    let files = [("a.yaml", IN_MEMORY), ("b.yaml", &*more)];
+    let (home, ports) = (home("", &files), Ports::free());
+    let mut replug = start(&home, &ports, &[]).await;
+    let circle = format!("{}---\n{}", store("one", "two"), store("two", "one"));
+    for (at, (broken, told)) in [
+        ("kind: [\n", "b.yaml:2:1: error: while parsing"),
+        ("\nkind: Component\nkind: Component\n", "b.yaml:3:1: error: field `kind` is there twice"),
+        (
+            "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: more}\nspec:\n  type: []\n",
+            "b.yaml:5:1: error: `spec.type` is a list; write a text",
+        ),
+        (
+            "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: more}\nspec: {type: nothing.at-all}\n",
+            "b.yaml:1:1: error: process component more error: incorrect type nothing.at-all",
+        ),
+        (
+            "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: a/b}\nspec: {type: state.in-memory}\n",
+            "b.yaml:1:1: error: `metadata.name` is",
+        ),
+        (IN_MEMORY, "b.yaml:2:1: error: duplicate definition of Component name orders"),
+        (circle.as_str(), "b.yaml:1:1: error: process component one error: it needs a secret of two"),
+        (
+            "apiVersion: dapr.io/v2alpha1\nkind: Subscription\nmetadata: {name: s}\nspec:\n  pubsubname: bus\n  \
+             topic: t\n  routes: {rules: [{match: 'event ===', path: /a}]}\n",
+            "b.yaml:1:1: error: subscription s: ",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        write(&home, "b.yaml", broken);
+        replug.line(told).await;
+        assert_eq!(get(ports.http, "/v1.0/state/more/1").await.0, 204, "{told}");
+        // While it is broken, another file that changes is looked at, and is told of alone.
+        let other = format!("apiVersion: dapr.io/v1alpha1\nkind: Nothing\nmetadata: {{name: n{at}}}\nspec: [\n");
+        let beside = format!("c{at}.yaml");
+        write(&home, &beside, &other);
+        replug.line(&format!("{beside}:")).await;
+        std::fs::remove_file(home.path("components").join(&beside)).unwrap();
+        write(&home, "b.yaml", &more);
+        // What is read after all of it: everything before has been told.
+        let new = format!("new{at}");
+        write(&home, "d.yaml", &IN_MEMORY.replace("orders", &new));
+        replug.until_usable(&new).await;
+        let log = replug.log();
+        let times = log.lines().filter(|line| line.contains(told)).count();
+        assert_eq!(times, 1, "{told}\n{log}");
+    }
+    assert_eq!(get(ports.http, "/v1.0/state/orders/1").await.0, 204);
+    replug.stop(&home).await;
+}
+
+#[tokio::test]
+async fn a_document_of_another_kind_or_version_is_none_and_what_it_was_goes() {
+    let more = IN_MEMORY.replace("orders", "more");
+    for other in
+        [more.replace("kind: Component", "kind: Komponent"), more.replace("v1alpha1", "v9")]
+    {
+        let files = [("a.yaml", IN_MEMORY), ("b.yaml", &*more)];
+        let (home, ports) = (home("", &files), Ports::free());
+        let mut replug = start(&home, &ports, &[]).await;
+        write(&home, "b.yaml", &other);
+        replug.until("more is gone", |status| status.component("more").is_none()).await;
+        assert_eq!(get(ports.http, "/v1.0/state/orders/1").await.0, 204);
+        replug.stop(&home).await;
+    }
+}
