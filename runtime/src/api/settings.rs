@@ -51,6 +51,8 @@ pub struct ApiSettings {
     pub access: ApiAccess,
     /// Which secrets can be had, a store each; of stores that none is about, all.
     pub secret_scopes: Vec<SecretScope>,
+    /// Whether answers over HTTP have the trace headers of their requests, which are then looked at.
+    pub trace_headers: bool,
     /// The origins whose pages may call over HTTP, `*` for all; none: CORS is off.
     pub cors: Vec<String>,
     /// Whether calls are logged; none: they are not.
@@ -89,6 +91,7 @@ impl ApiSettings {
             features: Vec::new(),
             access: ApiAccess::default(),
             secret_scopes: Vec::new(),
+            trace_headers: false,
             cors: Vec::new(),
             call_log: None,
             subscriptions: Subscriptions::default(),

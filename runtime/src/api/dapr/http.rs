@@ -13,6 +13,7 @@ mod pubsub;
 mod route;
 mod secret;
 mod state;
+mod trace;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -30,6 +31,7 @@ use self::cors::Cors;
 use self::observed::Observed;
 use self::params::Params;
 use self::route::Route;
+use self::trace::TraceHeaders;
 use super::error::{ApiError, INVOKE};
 use super::{Dapr, FORCE_SHUTDOWN};
 use crate::api::token::HEADER;
@@ -67,7 +69,18 @@ impl hyper::service::Service<Request<Incoming>> for HttpPort {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (dapr, public) = (self.dapr.clone(), self.public);
         Box::pin(async move {
-            Ok(if public { dapr.answer_public(request).await } else { dapr.answer(request).await })
+            // A health check is no part of anything.
+            let traced = dapr.settings.trace_headers && !request.uri().path().contains("/healthz");
+            let trace = match traced.then(|| TraceHeaders::of(request.headers())).transpose() {
+                Ok(trace) => trace,
+                Err(refused) => return Ok(*refused),
+            };
+            let mut answer =
+                if public { dapr.answer_public(request).await } else { dapr.answer(request).await };
+            if let Some(trace) = trace {
+                trace.mark(&mut answer);
+            }
+            Ok(answer)
         })
     }
 }
@@ -166,7 +179,7 @@ impl Dapr {
             Route::InvokeBinding { name } => {
                 self.http_invoke_binding(&name, &head.headers, body).await
             }
-            Route::GetMetadata => Ok(self.http_get_metadata()),
+            Route::GetMetadata => self.http_get_metadata(body).await,
             Route::PutMetadata { key } => self.http_put_metadata(key, body).await,
             Route::Healthz => Ok(self.http_healthz(&params)?),
             Route::HealthzOutbound => Ok(self.http_healthz_outbound()?),

@@ -49,7 +49,7 @@ impl Trace {
 }
 
 /// Whether this is version 00 of a `traceparent`, or begins like one of a later version.
-fn is_parent(text: &str) -> bool {
+pub(crate) fn is_parent(text: &str) -> bool {
     let mut parts = text.split('-');
     let mut hex = |length: usize| {
         parts.next().filter(|part| {

@@ -49,6 +49,11 @@ pub(super) fn plain_text(status: StatusCode, text: &'static str) -> Answer {
     answer(status, Some(&TEXT), Bytes::from_static(text.as_bytes()))
 }
 
+/// The same of a text that is made for it.
+pub(super) fn plain_text_of(status: StatusCode, text: Bytes) -> Answer {
+    answer(status, Some(&TEXT), text)
+}
+
 /// Tells an error.
 pub(super) fn error(failure: &Failure, version: Version) -> Answer {
     let error = &failure.error;
