@@ -24,6 +24,7 @@ pub use self::grpc::Callbacks;
 pub use self::http::{HttpChannel, HttpError};
 pub use self::settings::{AppSettings, HealthCheck, Protocol};
 pub use self::token::{AppToken, InvalidToken};
+use crate::telemetry::Telemetry;
 
 /// The application's channel. Clones are the same.
 #[derive(Debug, Clone)]
@@ -61,16 +62,20 @@ pub enum AppState {
 
 impl Application {
     /// The application that the settings tell of; none where it has no port. Connects to nothing
-    /// yet.
+    /// yet. Its calls are measured in `telemetry`, where there is one.
     #[must_use]
-    pub fn new(app_id: &str, settings: AppSettings) -> Option<Self> {
+    pub fn new(
+        app_id: &str,
+        settings: AppSettings,
+        telemetry: Option<Arc<Telemetry>>,
+    ) -> Option<Self> {
         if settings.port == 0 {
             return None;
         }
         let channel = if settings.protocol.is_grpc() {
-            Channel::Grpc(Callbacks::new(&settings))
+            Channel::Grpc(Callbacks::new(&settings, telemetry))
         } else {
-            Channel::Http(Box::new(HttpChannel::new(app_id, &settings)))
+            Channel::Http(Box::new(HttpChannel::new(app_id, &settings, telemetry)))
         };
         let state = watch::Sender::new(AppState::Awaited);
         let app_id = app_id.to_owned();

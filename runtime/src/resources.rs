@@ -20,7 +20,7 @@ mod yaml;
 
 pub use component::{ComponentResource, Item, SecretKeyRef};
 pub use configuration::{
-    ApiLogging, ApiProtocol, ApiRule, Configuration, ConfigurationError, HttpMetrics,
+    ApiLogging, ApiProtocol, ApiRule, Configuration, ConfigurationError, HttpMetrics, MetricsRule,
     MetricsSettings,
 };
 pub use fields::FieldError;

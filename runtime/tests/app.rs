@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,6 +22,8 @@ use replug_runtime::app::{
     AppSettings, AppState, AppToken, Application, Callbacks, Channel, HealthCheck, HttpChannel,
     HttpError, Protocol,
 };
+use replug_runtime::resources::MetricsSettings;
+use replug_runtime::telemetry::Telemetry;
 use support::application::{HttpApplication, acceptor, answer, reserved, settings};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
@@ -30,7 +33,7 @@ use tonic::Status;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn application(settings: AppSettings) -> Application {
-    Application::new("shop", settings).unwrap()
+    Application::new("shop", settings, None).unwrap()
 }
 
 fn http(application: &Application) -> &HttpChannel {
@@ -81,7 +84,7 @@ async fn echo(request: Request<Bytes>) -> Response<Bytes> {
 
 #[test]
 fn without_a_port_there_is_no_application() {
-    assert!(Application::new("shop", AppSettings::default()).is_none());
+    assert!(Application::new("shop", AppSettings::default(), None).is_none());
 }
 
 #[tokio::test]
@@ -100,6 +103,33 @@ async fn a_request_reaches_the_application_as_it_is_and_connections_are_used_aga
         }
         assert_eq!(app.connections.load(Ordering::Relaxed), 1, "{protocol}");
     }
+}
+
+#[tokio::test]
+async fn calls_are_measured_those_without_an_answer_too() {
+    let app = HttpApplication::start(echo).await;
+    let telemetry = Arc::new(Telemetry::new("shop", "", &MetricsSettings::default()));
+    let settings = settings(app.address, Protocol::Http);
+    let application = Application::new("shop", settings, Some(telemetry.clone())).unwrap();
+    http(&application).send(post("/orders/new?x=1", "{}")).await.unwrap();
+    let nobody = settings_of_nobody();
+    let nobody = Application::new("shop", nobody, Some(telemetry.clone())).unwrap();
+    http(&nobody).send(post("/lost", "")).await.unwrap_err();
+    let text = telemetry.text();
+    for line in [
+        r#"dapr_http_client_completed_count{app_id="shop",method="POST",path="/orders/new",status="201"} 1"#,
+        r#"dapr_http_client_sent_bytes_sum{app_id="shop",method="POST",path="/orders/new",status=""} 2"#,
+        r#"dapr_http_client_roundtrip_latency_count{app_id="shop",method="POST",path="/orders/new",status="201"} 1"#,
+        r#"dapr_http_client_completed_count{app_id="shop",method="POST",path="/lost",status="500"} 1"#,
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
+    }
+}
+
+/// An application whose port nobody listens on.
+fn settings_of_nobody() -> AppSettings {
+    // The first port of all, which no test listens on.
+    settings(SocketAddr::from(([127, 0, 0, 1], 1)), Protocol::Http)
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ struct Running {
 
 impl Running {
     fn start(registry: Arc<Registry>, settings: AppSettings, subscriptions: Subscriptions) -> Self {
-        let application = Application::new("shop", settings).unwrap();
+        let application = Application::new("shop", settings, None).unwrap();
         let mut attending = JoinSet::new();
         let watched = application.clone();
         attending.spawn(async move { match watched.attend().await {} });

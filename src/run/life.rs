@@ -208,7 +208,9 @@ impl Life {
 
         let application =
             AppSettings { max_body: house.plan.runtime.max_message, ..house.plan.app.clone() };
-        let application = Application::new(&house.plan.runtime.app_id, application);
+        let telemetry = house.metrics.telemetry.clone();
+        let application =
+            Application::new(&house.plan.runtime.app_id, application, telemetry.clone());
         let mut attending = JoinSet::new();
         if let Some(application) = application.clone() {
             attending.spawn(async move { match application.attend().await {} });
@@ -223,7 +225,6 @@ impl Life {
                 async move { drop(end.changed().await) }
             };
             let (registry, to) = (house.registry.clone(), application.clone());
-            let telemetry = house.metrics.telemetry.clone();
             delivering.spawn(inputs::deliver(registry, to, telemetry.clone(), end()));
             let (registry, known) = (house.registry.clone(), house.subscriptions.clone());
             let delivered = subscriptions::deliver(registry, application, known, telemetry, end());

@@ -1,6 +1,8 @@
 //! `replug daprd` where daprd would stand: flags, log, exit codes, resource files, metrics.
 
 mod ending;
+mod reloaded;
+mod traced;
 
 use std::net::SocketAddr;
 

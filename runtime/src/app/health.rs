@@ -1,10 +1,11 @@
 //! The application's health: asked for again and again, and judged by what came of it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Response};
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
+use tonic::{Code, Status};
 
 use super::Channel;
 use super::settings::HealthCheck;
@@ -33,11 +34,7 @@ impl<'c> Watch<'c> {
     pub(super) async fn next_change(&mut self, channel: &Channel) -> bool {
         loop {
             self.ticks.tick().await;
-            let asked = ask(channel, &self.check.path);
-            let answer = timeout(self.check.timeout, asked).await;
-            let answer = answer.unwrap_or_else(|_| {
-                Err(format!("no answer within {}", humantime::format_duration(self.check.timeout)))
-            });
+            let answer = ask(channel, self.check).await;
             let changed = self.judge(answer.is_ok());
             if changed {
                 match answer {
@@ -70,20 +67,36 @@ impl<'c> Watch<'c> {
     }
 }
 
-/// One question.
-async fn ask(channel: &Channel, path: &str) -> Result<(), String> {
+/// One question, which is measured.
+async fn ask(channel: &Channel, check: &HealthCheck) -> Result<(), String> {
+    let begun = Instant::now();
     match channel {
         Channel::Http(channel) => {
-            let request = Request::get(path).body(Bytes::new()).map_err(|e| e.to_string())?;
-            let answer = channel.probe(request).await.map_err(|error| error.to_string())?;
-            let status = answer.status();
+            let request = Request::get(&check.path).body(Bytes::new());
+            let request = request.map_err(|error| error.to_string())?;
+            let answer = timeout(check.timeout, channel.probe(request)).await;
+            let answer = answer.map(|answer| answer.map_err(|error| error.to_string()));
+            let answer = answer.unwrap_or_else(|_| Err(late(check)));
+            channel.probed(answer.as_ref().ok().map(Response::status), begun.elapsed());
+            let status = answer?.status();
             if status.is_success() { Ok(()) } else { Err(format!("answers {status}")) }
         }
-        Channel::Grpc(callbacks) => callbacks
-            .health_check()
-            .await
-            .map_err(|status| format!("answers {:?}: {}", status.code(), status.message())),
+        Channel::Grpc(callbacks) => {
+            let answer = timeout(check.timeout, callbacks.health_check()).await;
+            let code = match &answer {
+                Ok(answer) => answer.as_ref().map_or_else(Status::code, |()| Code::Ok),
+                Err(_) => Code::DeadlineExceeded,
+            };
+            callbacks.probed(code, begun.elapsed());
+            let told =
+                |status: Status| format!("answers {:?}: {}", status.code(), status.message());
+            answer.map_err(|_| late(check))?.map_err(told)
+        }
     }
+}
+
+fn late(check: &HealthCheck) -> String {
+    format!("no answer within {}", humantime::format_duration(check.timeout))
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! The application over HTTP: connections that are used again, a bound on requests at a time.
 
 use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST};
 use http::uri::{Authority, InvalidUri, PathAndQuery, Scheme};
-use http::{HeaderName, HeaderValue, Request, Response, Uri};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -14,6 +16,7 @@ use tokio::sync::Semaphore;
 use super::settings::AppSettings;
 use super::stream::Connector;
 use super::token::{AppToken, HEADER};
+use crate::telemetry::{AppHttpCall, Telemetry};
 
 /// How many connections there are at the most, as in Dapr.
 const MAX_CONNECTIONS: usize = 1024;
@@ -31,6 +34,7 @@ pub struct HttpChannel {
     /// A permit is a request that is under way, until its answer has been read.
     permits: Option<Semaphore>,
     body_limit: usize,
+    telemetry: Option<Arc<Telemetry>>,
 }
 
 /// Why there is no answer.
@@ -61,7 +65,11 @@ pub enum HttpError {
 // === impl HttpChannel ===
 
 impl HttpChannel {
-    pub(super) fn new(app_id: &str, settings: &AppSettings) -> Self {
+    pub(super) fn new(
+        app_id: &str,
+        settings: &AppSettings,
+        telemetry: Option<Arc<Telemetry>>,
+    ) -> Self {
         let http2 = settings.protocol.is_http2();
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
@@ -82,6 +90,7 @@ impl HttpChannel {
             token: settings.token.clone(),
             permits: bound.map(|bound| Semaphore::new(bound.min(Semaphore::MAX_PERMITS))),
             body_limit: settings.body_limit(),
+            telemetry,
         }
     }
 
@@ -98,7 +107,29 @@ impl HttpChannel {
         if let Some(token) = &self.token {
             request.headers_mut().insert(HEADER, token.value());
         }
-        self.exchange(request).await
+        match &self.telemetry {
+            None => self.exchange(request).await,
+            Some(telemetry) => self.measured(telemetry, request).await,
+        }
+    }
+
+    async fn measured(
+        &self,
+        telemetry: &Telemetry,
+        request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, HttpError> {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let (sent, begun) = (request.body().len(), Instant::now());
+        let answer = self.exchange(request).await;
+        telemetry.app_http(&AppHttpCall {
+            method: method.as_str(),
+            path: uri.path(),
+            status: status(&answer).as_str(),
+            took: begun.elapsed(),
+            sent,
+            received: answer.as_ref().map_or(0, |answer| answer.body().len()),
+        });
+        answer
     }
 
     /// Sends a request in which the application is told whose runtime asks, as `send` does.
@@ -115,6 +146,13 @@ impl HttpChannel {
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, HttpError> {
         self.exchange(request).await
+    }
+
+    /// Counts a health check that is over; none: it took too long.
+    pub(super) fn probed(&self, answer: Option<StatusCode>, took: Duration) {
+        if let Some(telemetry) = &self.telemetry {
+            telemetry.app_http_probe(answer.unwrap_or(NO_ANSWER).as_str(), took);
+        }
     }
 
     async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
@@ -151,6 +189,13 @@ impl fmt::Debug for HttpChannel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpChannel").field("authority", &self.authority).finish_non_exhaustive()
     }
+}
+
+/// What a call without an answer counts as, as in Dapr.
+const NO_ANSWER: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
+
+fn status(answer: &Result<Response<Bytes>, HttpError>) -> StatusCode {
+    answer.as_ref().map_or(NO_ANSWER, Response::status)
 }
 
 // === impl HttpError ===

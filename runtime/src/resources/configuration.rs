@@ -1,6 +1,7 @@
 //! `kind: Configuration`: how the runtime is to behave. Files are laid over each other, later ones
 //! over earlier ones: tables field by field, everything else as a whole.
 
+use std::num::FpCategory;
 use std::path::{Path, PathBuf};
 
 use super::fields::{FieldError, Fields};
@@ -25,6 +26,8 @@ pub struct Configuration {
     pub api_denied: Vec<ApiRule>,
     /// Whether calls are logged.
     pub api_logging: ApiLogging,
+    /// Whether tracing is off altogether: no trace is looked at.
+    pub tracing_off: bool,
     /// All of it.
     pub document: Node,
 }
@@ -40,6 +43,17 @@ pub struct MetricsSettings {
     pub latency_buckets: Vec<i64>,
     /// Whether errors are counted by their code.
     pub record_error_codes: bool,
+    /// How labels are changed before they are counted.
+    pub rules: Vec<MetricsRule>,
+}
+
+/// How the labels of one metric are changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricsRule {
+    /// The metric, with or without `dapr_`.
+    pub name: String,
+    /// Labels, and for each what takes the place of what an expression finds in its value.
+    pub labels: Vec<(String, Vec<(String, String)>)>,
 }
 
 /// How calls over HTTP are told apart in metrics.
@@ -117,6 +131,7 @@ impl Default for Configuration {
             api_allowed: Vec::new(),
             api_denied: Vec::new(),
             api_logging: ApiLogging::default(),
+            tracing_off: false,
             document: Node { line: 0, value: Value::Map(Vec::new()) },
         }
     }
@@ -124,8 +139,13 @@ impl Default for Configuration {
 
 impl Default for MetricsSettings {
     fn default() -> Self {
-        let (latency_buckets, record_error_codes) = (Vec::new(), false);
-        Self { enabled: true, http: HttpMetrics::default(), latency_buckets, record_error_codes }
+        Self {
+            enabled: true,
+            http: HttpMetrics::default(),
+            latency_buckets: Vec::new(),
+            record_error_codes: false,
+            rules: Vec::new(),
+        }
     }
 }
 
@@ -200,6 +220,10 @@ impl Configuration {
             })?;
             let logging = |logging: Fields<'_>| logging.table("apiLogging", ApiLogging::read);
             read.api_logging = spec.table("logging", logging)?.flatten().unwrap_or_default();
+            let rate = spec.table("tracing", |tracing| tracing.text("samplingRate"))?.flatten();
+            read.tracing_off = rate.is_some_and(|rate| {
+                rate.parse::<f64>().is_ok_and(|rate| rate.classify() == FpCategory::Zero)
+            });
             Ok(())
         })?;
         Ok(read)
@@ -249,6 +273,17 @@ impl MetricsSettings {
         }
         if let Some(record) = fields.bool("recordErrorCodes")? {
             self.record_error_codes = record;
+        }
+        let label =
+            |label: Fields<'_>| Ok((label.text("name")?.unwrap_or_default(), label.map("regex")?));
+        let rule = |rule: Fields<'_>| {
+            Ok(MetricsRule {
+                name: rule.text("name")?.unwrap_or_default(),
+                labels: rule.tables("labels", label)?.unwrap_or_default(),
+            })
+        };
+        if let Some(rules) = fields.tables("rules", rule)? {
+            self.rules = rules;
         }
         Ok(())
     }

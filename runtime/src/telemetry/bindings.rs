@@ -16,9 +16,12 @@ impl Bindings {
     pub(super) fn new(make: &Maker<'_>) -> Self {
         let output = ["component", "namespace", "operation", "success"];
         Self {
-            input: make
-                .counted("dapr_component_input_binding", &["component", "namespace", "success"]),
-            output: make.counted("dapr_component_output_binding", &output),
+            input: Counted::new(
+                make,
+                "dapr_component_input_binding",
+                &["component", "namespace", "success"],
+            ),
+            output: Counted::new(make, "dapr_component_output_binding", &output),
         }
     }
 }

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus::IntCounterVec;
-
-use super::{Counted, Maker, Telemetry};
+use super::{Counted, Counters, Maker, Telemetry};
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +41,7 @@ pub(crate) struct BulkIngress<'m> {
 pub(super) struct PubSub {
     ingress: Counted,
     bulk_ingress: Counted,
-    bulk_events: IntCounterVec,
+    bulk_events: Counters,
     egress: Counted,
     bulk_egress: Counted,
 }
@@ -70,11 +68,11 @@ impl PubSub {
         let egress = ["component", "namespace", "success", "topic"];
         let told = ["component", "namespace", "process_status", "topic", "status"];
         Self {
-            ingress: make.counted("dapr_component_pubsub_ingress", &told),
-            bulk_ingress: make.counted("dapr_component_pubsub_ingress_bulk", &ingress),
+            ingress: Counted::new(make, "dapr_component_pubsub_ingress", &told),
+            bulk_ingress: Counted::new(make, "dapr_component_pubsub_ingress_bulk", &ingress),
             bulk_events: make.counter("dapr_component_pubsub_ingress_bulk_event_count", &ingress),
-            egress: make.counted("dapr_component_pubsub_egress", &egress),
-            bulk_egress: make.counted("dapr_component_pubsub_egress_bulk", &egress),
+            egress: Counted::new(make, "dapr_component_pubsub_egress", &egress),
+            bulk_egress: Counted::new(make, "dapr_component_pubsub_egress_bulk", &egress),
         }
     }
 }
@@ -96,7 +94,7 @@ impl Telemetry {
         self.pubsub.bulk_ingress.add(&[component, &*self.namespace, "", topic], took);
         for became in Processed::ALL.into_iter().filter(|became| processed.contains(became)) {
             let labels = [component, &*self.namespace, became.as_str(), topic];
-            self.pubsub.bulk_events.with_label_values(&labels).inc();
+            self.pubsub.bulk_events.of(&labels).inc();
         }
     }
 

@@ -7,7 +7,7 @@ use http::{Request, Uri, header};
 use replug_component::code_name;
 use tonic::Code;
 
-use crate::telemetry::Telemetry;
+use crate::telemetry::{GrpcCall, Telemetry};
 
 /// What is known of a call before it is answered.
 pub(super) struct Observed {
@@ -35,11 +35,13 @@ impl Observed {
         }
     }
 
-    /// Tells of the call.
-    pub(super) fn answered(self, code: Code) {
+    /// Tells of the call. `sizes` are those of the request's message and of the answer's, in bytes;
+    /// none where nobody has looked.
+    pub(super) fn answered(self, code: Code, sizes: Option<(usize, usize)>) {
         let took = self.begun.elapsed();
         if let Some(telemetry) = &self.telemetry {
-            telemetry.grpc(self.uri.path(), code_name(code), took);
+            let (method, status) = (self.uri.path(), code_name(code));
+            telemetry.grpc(&GrpcCall { method, status, took, sizes });
         }
         if let Some(agent) = self.agent {
             tracing::info!(

@@ -1,0 +1,117 @@
+//! How metrics are made: their names, labels and bounds, and the rules by which labels are changed.
+
+use std::cell::RefCell;
+
+use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
+use prometheus::{CounterVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+
+use super::rules::{LabelRules, Rules};
+
+/// Upper bounds of latencies in milliseconds, as Dapr has them.
+const LATENCIES: [f64; 33] = [
+    1., 2., 3., 4., 5., 6., 8., 10., 13., 16., 20., 25., 30., 40., 50., 65., 80., 100., 130., 160.,
+    200., 250., 300., 400., 500., 650., 800., 1e3, 2e3, 5e3, 1e4, 2e4, 5e4,
+];
+
+/// Upper bounds of sizes in bytes.
+const KIB: f64 = 1024.0;
+
+/// Makes metrics of one application.
+pub(super) struct Maker<'m> {
+    pub(super) registry: &'m Registry,
+    pub(super) app_id: &'m str,
+    latencies: Vec<f64>,
+    sizes: Vec<f64>,
+    rules: Rules,
+    /// What has been made.
+    names: RefCell<Vec<String>>,
+}
+
+/// The series of one metric, found by its labels, which rules may have changed.
+#[derive(Debug)]
+pub(super) struct Series<V> {
+    series: V,
+    /// None: labels are as they are.
+    rules: Option<Box<LabelRules>>,
+}
+
+pub(super) type Histograms = Series<HistogramVec>;
+pub(super) type Counters = Series<IntCounterVec>;
+pub(super) type FloatCounters = Series<CounterVec>;
+
+// === impl Maker ===
+
+impl<'m> Maker<'m> {
+    /// Of the application `app_id`. `latencies` are upper bounds in milliseconds; none: Dapr's.
+    pub(super) fn new(
+        registry: &'m Registry,
+        app_id: &'m str,
+        latencies: &[i64],
+        rules: Rules,
+    ) -> Self {
+        #[allow(clippy::cast_precision_loss)] // Milliseconds as people write them are exact.
+        let mut latencies: Vec<f64> = latencies.iter().map(|bound| *bound as f64).collect();
+        if latencies.is_empty() {
+            latencies = LATENCIES.into_iter().chain([1e5]).collect();
+        }
+        let sizes = [1., 2., 4., 16., 64., 256.].map(|size| size * KIB);
+        let mib = [1., 4., 16., 64., 256.].map(|size| size * KIB * KIB);
+        let gib = [1., 4.].map(|size| size * KIB * KIB * KIB);
+        let sizes = sizes.into_iter().chain(mib).chain(gib).collect();
+        Self { registry, app_id, latencies, sizes, rules, names: RefCell::default() }
+    }
+
+    /// The names of what has been made.
+    pub(super) fn names(self) -> Vec<String> {
+        self.names.into_inner()
+    }
+
+    fn options(&self, name: &str) -> Opts {
+        Opts::new(name, name).const_label("app_id", self.rules.changed(name, "app_id", self.app_id))
+    }
+
+    fn made<V: Collector + Clone + 'static>(
+        &self,
+        name: &str,
+        labels: &[&str],
+        series: prometheus::Result<V>,
+    ) -> Series<V> {
+        let series = series.expect("names and bounds are well-formed");
+        self.registry.register(Box::new(series.clone())).expect("no two have one name");
+        self.names.borrow_mut().push(name.to_owned());
+        Series { series, rules: self.rules.of(name, labels) }
+    }
+
+    fn histogram(&self, name: &str, labels: &[&str], buckets: &[f64]) -> Histograms {
+        let options = HistogramOpts::from(self.options(name)).buckets(buckets.to_vec());
+        self.made(name, labels, HistogramVec::new(options, labels))
+    }
+
+    pub(super) fn latencies(&self, name: &str, labels: &[&str]) -> Histograms {
+        self.histogram(name, labels, &self.latencies)
+    }
+
+    pub(super) fn sizes(&self, name: &str, labels: &[&str]) -> Histograms {
+        self.histogram(name, labels, &self.sizes)
+    }
+
+    pub(super) fn counter(&self, name: &str, labels: &[&str]) -> Counters {
+        self.made(name, labels, IntCounterVec::new(self.options(name), labels))
+    }
+
+    pub(super) fn float_counter(&self, name: &str, labels: &[&str]) -> FloatCounters {
+        self.made(name, labels, CounterVec::new(self.options(name), labels))
+    }
+}
+
+// === impl Series ===
+
+impl<B: MetricVecBuilder> Series<MetricVec<B>> {
+    /// The series of these labels, in the order in which the metric has them.
+    pub(super) fn of(&self, labels: &[&str]) -> B::M {
+        match &self.rules {
+            None => self.series.with_label_values(labels),
+            Some(rules) => self.series.with_label_values(&rules.changed(labels)),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+use super::*;
+use crate::resources::{HttpMetrics, MetricsRule};
+
+fn call(path: &str) -> HttpCall<'_> {
+    let took = Duration::from_micros(3_900);
+    HttpCall { method: "GET", path, status: "200", took, received: 0, sent: 5000 }
+}
+
+#[test]
+fn a_call_shows_under_daprs_names_with_labels_in_order() {
+    let telemetry = Telemetry::new("shop", "", &MetricsSettings::default());
+    assert!(!telemetry.text().contains("path="), "nothing is shown before it happens");
+    telemetry.http(&call("/v1.0/state/orders/1"));
+    telemetry.http(&call("/v1.0/state/orders/2"));
+    let method = "/dapr.proto.runtime.v1.Dapr/GetState";
+    let took = Duration::from_millis(3);
+    let rpc = GrpcCall { method, status: "OK", took, sizes: Some((2000, 10)) };
+    telemetry.grpc(&rpc);
+    telemetry.component(Measured::State, "orders", "get", Duration::from_micros(1500), true);
+    let text = telemetry.text();
+    for line in [
+        "# TYPE dapr_http_server_request_count counter",
+        r#"dapr_http_server_request_count{app_id="shop",method="GET",path="/v1.0/state/orders",status="200"} 2"#,
+        r#"dapr_http_server_latency_bucket{app_id="shop",method="GET",path="/v1.0/state/orders",status="200",le="3"} 2"#,
+        r#"dapr_http_server_response_bytes_bucket{app_id="shop",le="4096"} 0"#,
+        r#"dapr_grpc_io_server_completed_rpcs{app_id="shop",grpc_server_method="/dapr.proto.runtime.v1.Dapr/GetState",grpc_server_status="OK"} 1"#,
+        r#"dapr_grpc_io_server_received_bytes_per_rpc_bucket{app_id="shop",grpc_server_method="/dapr.proto.runtime.v1.Dapr/GetState",le="1024"} 0"#,
+        r#"dapr_grpc_io_server_sent_bytes_per_rpc_sum{app_id="shop",grpc_server_method="/dapr.proto.runtime.v1.Dapr/GetState"} 10"#,
+        r#"dapr_component_state_count{app_id="shop",component="orders",namespace="",operation="get",success="true"} 1"#,
+        r#"dapr_component_state_latencies_sum{app_id="shop",component="orders",namespace="",operation="get",success="true"} 1.5"#,
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
+    }
+}
+
+#[test]
+fn settings_cut_paths_and_methods_and_give_other_bounds() {
+    let settings = MetricsSettings {
+        http: HttpMetrics {
+            increased_cardinality: false,
+            exclude_verbs: true,
+            ..HttpMetrics::default()
+        },
+        latency_buckets: vec![7],
+        ..MetricsSettings::default()
+    };
+    let telemetry = Telemetry::new("shop", "", &settings);
+    telemetry.http(&call("/v1.0/healthz"));
+    let text = telemetry.text();
+    let labels = r#"{app_id="shop",method="",path="",status="200","#;
+    assert!(
+        text.contains(&format!("dapr_http_server_latency_bucket{labels}le=\"7\"}} 1")),
+        "{text}"
+    );
+    assert!(!text.contains("dapr_http_server_response_count{"), "{text}");
+}
+
+#[test]
+fn paths_count_by_the_patterns_that_they_match_and_others_as_before() {
+    for (increased_cardinality, other) in [(true, "/orders"), (false, "")] {
+        let settings = MetricsSettings {
+            http: HttpMetrics {
+                increased_cardinality,
+                path_matching: vec!["/orders/{id}".into()],
+                ..HttpMetrics::default()
+            },
+            ..MetricsSettings::default()
+        };
+        let telemetry = Telemetry::new("shop", "", &settings);
+        for path in ["/orders/1", "/orders/2", "/orders"] {
+            telemetry.http(&call(path));
+        }
+        let text = telemetry.text();
+        for (path, count) in [("/orders/{id}", 2), (other, 1)] {
+            let line = format!(
+                "dapr_http_server_request_count{{app_id=\"shop\",method=\"GET\",path=\"{path}\",\
+                 status=\"200\"}} {count}"
+            );
+            assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
+        }
+    }
+}
+
+#[test]
+fn what_the_application_is_asked_is_measured_and_checks_of_its_health_apart() {
+    let telemetry = Telemetry::new("shop", "", &MetricsSettings::default());
+    let took = Duration::from_millis(2);
+    let (method, path, status) = ("POST", "/orders", "200");
+    telemetry.app_http(&AppHttpCall { method, path, status, took, sent: 3, received: 5 });
+    telemetry.app_http_probe("500", took);
+    let method = "/dapr.proto.runtime.v1.AppCallback/OnTopicEvent";
+    let status = "Unavailable";
+    telemetry.app_grpc(&GrpcCall { method, status, took, sizes: Some((0, 7)) });
+    telemetry.app_grpc_probe("OK", took);
+    let text = telemetry.text();
+    for line in [
+        r#"dapr_http_client_sent_bytes_sum{app_id="shop",method="POST",path="/orders",status=""} 3"#,
+        r#"dapr_http_client_received_bytes_sum{app_id="shop"} 5"#,
+        r#"dapr_http_client_roundtrip_latency_sum{app_id="shop",method="POST",path="/orders",status="200"} 2"#,
+        r#"dapr_http_client_completed_count{app_id="shop",method="POST",path="/orders",status="200"} 1"#,
+        r#"dapr_http_healthprobes_completed_count{app_id="shop",status="500"} 1"#,
+        r#"dapr_http_healthprobes_roundtrip_latency_sum{app_id="shop",status="500"} 2"#,
+        r#"dapr_grpc_io_client_sent_bytes_per_rpc_sum{app_id="shop",grpc_client_method="/dapr.proto.runtime.v1.AppCallback/OnTopicEvent"} 7"#,
+        r#"dapr_grpc_io_client_received_bytes_per_rpc_sum{app_id="shop",grpc_client_method="/dapr.proto.runtime.v1.AppCallback/OnTopicEvent"} 0"#,
+        r#"dapr_grpc_io_client_completed_rpcs{app_id="shop",grpc_client_method="/dapr.proto.runtime.v1.AppCallback/OnTopicEvent",grpc_client_status="Unavailable"} 1"#,
+        r#"dapr_grpc_io_client_roundtrip_latency_sum{app_id="shop",grpc_client_method="/dapr.proto.runtime.v1.AppCallback/OnTopicEvent",grpc_client_status="Unavailable"} 2"#,
+        r#"dapr_grpc_io_healthprobes_completed_count{app_id="shop",grpc_client_status="OK"} 1"#,
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
+    }
+}
+
+#[test]
+fn rules_change_the_labels_of_the_metric_that_they_name() {
+    let rule = |name: &str, label: &str, to: &str, expression: &str| MetricsRule {
+        name: name.into(),
+        labels: vec![(label.into(), vec![(to.into(), expression.into())])],
+    };
+    let settings = MetricsSettings {
+        rules: vec![
+            rule("dapr_http_server_request_count", "path", "/orders/$1", "/orders/(.).*"),
+            rule("http_server_request_count", "app_id", "store", "^shop$"),
+            rule("grpc.io_server_completed_rpcs", "grpc_server_method", "$1", ".*/(.+)"),
+            rule("dapr_http_server_latency", "path", "", "("),
+        ],
+        ..MetricsSettings::default()
+    };
+    let telemetry = Telemetry::new("shop", "", &settings);
+    telemetry.http(&call("/orders/17"));
+    telemetry.http(&call("/orders/18"));
+    let method = "/dapr.proto.runtime.v1.Dapr/GetState";
+    let took = Duration::ZERO;
+    telemetry.grpc(&GrpcCall { method, status: "OK", took, sizes: None });
+    let text = telemetry.text();
+    for line in [
+        r#"dapr_http_server_request_count{app_id="store",method="GET",path="/orders/1",status="200"} 2"#,
+        r#"dapr_http_server_response_count{app_id="shop",method="GET",path="/orders/17",status="200"} 1"#,
+        r#"dapr_http_server_latency_count{app_id="shop",method="GET",path="/orders/17",status="200"} 1"#,
+        r#"dapr_grpc_io_server_completed_rpcs{app_id="shop",grpc_server_method="GetState",grpc_server_status="OK"} 1"#,
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
+    }
+}
+
+#[test]
+fn both_sides_of_bindings_are_counted() {
+    let telemetry = Telemetry::new("shop", "", &MetricsSettings::default());
+    telemetry.input_binding("clock", Duration::from_millis(2), true);
+    telemetry.output_binding("mail", "create", Duration::ZERO, false);
+    let text = telemetry.text();
+    for line in [
+        r#"dapr_component_input_binding_count{app_id="shop",component="clock",namespace="",success="true"} 1"#,
+        r#"dapr_component_input_binding_latencies_sum{app_id="shop",component="clock",namespace="",success="true"} 2"#,
+        r#"dapr_component_output_binding_count{app_id="shop",component="mail",namespace="",operation="create",success="false"} 1"#,
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
+    }
+    assert!(!text.contains("output_binding_latencies_sum{"), "{text}");
+}
