@@ -12,6 +12,7 @@ mod unread;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::Poll;
 
@@ -66,6 +67,9 @@ pub(super) struct GrpcPort {
     call_log: bool,
     telemetry: Option<Arc<Telemetry>>,
 }
+
+/// No size of a message.
+const UNKNOWN: usize = usize::MAX;
 
 type MakeRoutes = Box<dyn FnOnce() -> Routes + Send>;
 
@@ -165,10 +169,11 @@ impl GrpcPort {
         request.headers_mut().remove(&HEADER);
         let deadline = deadline::of(request.headers());
         let observed = self.observed(&request);
+        let received = AtomicUsize::new(UNKNOWN);
         // In its place: moved, it would take its room twice.
         let mut answer = pin!(async {
             unread.room().await;
-            self.answer_by(Context::with_deadline(deadline), request).await
+            self.answer_by(Context::with_deadline(deadline), request, &received).await
         });
         let answer = match deadline {
             None => answer.as_mut().await,
@@ -179,21 +184,32 @@ impl GrpcPort {
             },
         };
         if let Some(observed) = observed {
-            observed.answered(answer.code());
+            let received = received.load(Ordering::Relaxed);
+            let sizes = (received != UNKNOWN).then(|| (received, answer.message_len()));
+            observed.answered(answer.code(), sizes);
         }
         answer
     }
 
-    /// Answers within the caller's deadline, which somebody else sees to.
-    async fn answer_by(&self, cx: Context, mut request: Request<RecvStream>) -> Answer {
+    /// Answers within the caller's deadline, which somebody else sees to. Says how large the request's
+    /// message is where it is looked at here.
+    async fn answer_by(
+        &self,
+        cx: Context,
+        mut request: Request<RecvStream>,
+        received: &AtomicUsize,
+    ) -> Answer {
         let path = request.uri().path();
         if let Some(call) = dapr_method(path).and_then(Unary::of)
             && is_plain(request.headers())
         {
             let (head, body) = request.into_parts();
             let answered = match exchange::message(body, self.limit).await {
-                Ok(message) => self.dapr_calls.unary(call, &cx, head.headers, message).await,
-                Err(status) => Err(status),
+                Ok(message) => {
+                    received.store(message.len(), Ordering::Relaxed);
+                    self.dapr_calls.unary(call, &cx, head.headers, message).await
+                }
+                Err(status) => Err(status.into()),
             };
             return answered.map_or_else(Answer::from, Answer::Message);
         }

@@ -19,7 +19,7 @@ use tonic::codegen::BoxStream;
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status, Streaming};
 
-pub(in crate::api) use self::unary::{Reply, Unary};
+pub(in crate::api) use self::unary::{Refusal, Reply, Unary};
 use super::{Dapr, FORCE_SHUTDOWN};
 
 /// The service `dapr.proto.runtime.v1.Dapr`.

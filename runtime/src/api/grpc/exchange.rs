@@ -17,7 +17,7 @@ use tonic::{Code, Status};
 
 use super::statuses;
 use super::unread::Unread;
-use crate::api::dapr::grpc::Reply;
+use crate::api::dapr::grpc::{Refusal, Reply};
 use crate::http2::message::{Malformed, Only};
 
 /// The head of an answer with a message.
@@ -30,10 +30,15 @@ static HEAD: LazyLock<HeaderMap> = LazyLock::new(|| {
 static OK: LazyLock<HeaderMap> =
     LazyLock::new(|| HeaderMap::from_iter([(Status::GRPC_STATUS, HeaderValue::from_static("0"))]));
 
+/// What stands before a message.
+const PREFIX: usize = 5;
+
 /// An answer, before anything of it is sent.
 pub(super) enum Answer {
     /// One message.
     Message(Reply),
+    /// No message, and yet something in the answer's head.
+    Refused(Box<(HeaderMap, Status)>),
     /// Whatever else there is: a status alone, or what a generated service says.
     Other(Response<Body>),
 }
@@ -46,9 +51,18 @@ impl Answer {
     pub(super) fn code(&self) -> Code {
         match self {
             Self::Message(_) => Code::Ok,
+            Self::Refused(refused) => refused.1.code(),
             Self::Other(answer) => {
                 Status::from_header_map(answer.headers()).map_or(Code::Ok, |status| status.code())
             }
+        }
+    }
+
+    /// How large its message is, in bytes, where it is sent from here.
+    pub(super) fn message_len(&self) -> usize {
+        match self {
+            Self::Message(Reply { message, .. }) => message.len().saturating_sub(PREFIX),
+            Self::Refused(_) | Self::Other(_) => 0,
         }
     }
 
@@ -66,6 +80,16 @@ impl Answer {
                 if stream.send_data(unread.counted(message), false).is_ok() {
                     let _ = stream.send_trailers(OK.clone());
                 }
+            }
+            Self::Refused(refused) => {
+                let (headers, status) = *refused;
+                let mut head = Response::new(());
+                *head.headers_mut() = HEAD.clone();
+                head.headers_mut().extend(headers);
+                let Ok(mut stream) = respond.send_response(head, false) else { return };
+                let mut trailers = status.into_http::<Body>().into_parts().0.headers;
+                trailers.remove(header::CONTENT_TYPE);
+                let _ = stream.send_trailers(trailers);
             }
             Self::Other(answer) => {
                 let (head, body) = answer.into_parts();
@@ -85,6 +109,15 @@ impl Answer {
 impl From<Status> for Answer {
     fn from(status: Status) -> Self {
         Self::Other(statuses::told(status.into_http()))
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(Refusal { status, headers }: Refusal) -> Self {
+        match headers {
+            None => status.into(),
+            Some(headers) => Self::Refused(Box::new((*headers, status))),
+        }
     }
 }
 

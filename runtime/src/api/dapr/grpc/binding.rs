@@ -3,9 +3,9 @@
 use replug_component::binding::{InvokeRequest, InvokeResponse};
 use replug_component::{Context, Metadata};
 use replug_proto::dapr::runtime::v1 as pb;
-use tonic::Status;
 use tonic::metadata::{AsciiMetadataKey, KeyAndValueRef, MetadataMap};
 
+use super::Refusal;
 use crate::api::dapr::Dapr;
 use crate::api::dapr::error::ApiError;
 use crate::api::dapr::trace::{NO_TRACE, TRACEPARENT, TRACESTATE};
@@ -17,7 +17,7 @@ impl Dapr {
         cx: &Context,
         headers: &MetadataMap,
         message: pb::InvokeBindingRequest,
-    ) -> Result<(pb::InvokeBindingResponse, MetadataMap), Status> {
+    ) -> Result<(pb::InvokeBindingResponse, MetadataMap), Refusal> {
         let pb::InvokeBindingRequest { name, data, metadata, operation } = message;
         let metadata = merged(headers, metadata);
         let request = InvokeRequest { operation, data, metadata };
@@ -29,14 +29,15 @@ impl Dapr {
     }
 }
 
-/// An error with its metadata, which come where those of answers come in an answer without messages.
-fn told(error: ApiError) -> Status {
-    let metadata = error.metadata().cloned();
-    let mut status = Status::from(error);
-    if let Some(metadata) = metadata {
-        add(status.metadata_mut(), &metadata);
-    }
-    status
+/// An error, and its metadata in the head of the answer.
+fn told(error: ApiError) -> Refusal {
+    let headers = error.metadata().map(|metadata| {
+        let mut headers = MetadataMap::new();
+        add(&mut headers, metadata);
+        Box::new(headers.into_headers())
+    });
+    let headers = headers.filter(|headers| !headers.is_empty());
+    Refusal { status: error.into(), headers }
 }
 
 /// Adds `metadata.KEY`. What a header cannot hold is in the message alone.

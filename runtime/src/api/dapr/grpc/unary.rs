@@ -2,12 +2,14 @@
 //! the generated service, which costs more than the calls themselves.
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use replug_component::Context;
+use replug_proto::dapr::runtime::v1 as pb;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
 use super::DaprGrpc;
+use crate::api::dapr::FORCE_SHUTDOWN;
 use crate::http2::message::{decoded, framed};
 
 /// A call that is answered here.
@@ -21,6 +23,13 @@ pub(in crate::api) enum Unary {
     PublishEvent,
     GetSecret,
     InvokeBinding,
+    DeleteBulkState,
+    QueryState,
+    GetBulkSecret,
+    BulkPublishEvent,
+    GetMetadata,
+    SetMetadata,
+    Shutdown,
 }
 
 /// What a call is answered with.
@@ -29,6 +38,30 @@ pub(in crate::api) struct Reply {
     pub(in crate::api) message: Bytes,
     /// What stands in the answer's head besides; mostly nothing.
     pub(in crate::api) headers: Option<Box<HeaderMap>>,
+}
+
+/// Why a call is not answered with a message.
+pub(in crate::api) struct Refusal {
+    pub(in crate::api) status: Status,
+    /// What stands in the answer's head before it; mostly nothing.
+    pub(in crate::api) headers: Option<Box<HeaderMap>>,
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Self {
+        Self { status, headers: None }
+    }
+}
+
+impl From<Refusal> for Status {
+    /// What stands in the head stands beside the status then.
+    fn from(Refusal { mut status, headers }: Refusal) -> Self {
+        if let Some(headers) = headers {
+            let metadata = status.metadata_mut();
+            *metadata = MetadataMap::from_headers(*headers);
+        }
+        status
+    }
 }
 
 impl From<Bytes> for Reply {
@@ -49,6 +82,13 @@ impl Unary {
             "PublishEvent" => Self::PublishEvent,
             "GetSecret" => Self::GetSecret,
             "InvokeBinding" => Self::InvokeBinding,
+            "DeleteBulkState" => Self::DeleteBulkState,
+            "QueryStateAlpha1" => Self::QueryState,
+            "GetBulkSecret" => Self::GetBulkSecret,
+            "BulkPublishEvent" | "BulkPublishEventAlpha1" => Self::BulkPublishEvent,
+            "GetMetadata" => Self::GetMetadata,
+            "SetMetadata" => Self::SetMetadata,
+            "Shutdown" => Self::Shutdown,
             _ => return None,
         })
     }
@@ -62,7 +102,7 @@ impl DaprGrpc {
         cx: &Context,
         headers: HeaderMap,
         message: Bytes,
-    ) -> Result<Reply, Status> {
+    ) -> Result<Reply, Refusal> {
         let dapr = &*self.0;
         // Each that is rarer or longer is apart, so that the others are small: a call's future is copied
         // to where it runs.
@@ -89,6 +129,37 @@ impl DaprGrpc {
             Unary::GetSecret => {
                 let got = Box::pin(dapr.get_secret(cx, decoded(message)?));
                 framed(&got.await?)
+            }
+            Unary::DeleteBulkState => {
+                let deleted = Box::pin(dapr.delete_bulk_state(cx, decoded(message)?));
+                framed(&deleted.await?)
+            }
+            Unary::QueryState => {
+                let found = Box::pin(dapr.query_state(cx, decoded(message)?));
+                framed(&found.await?)
+            }
+            Unary::GetBulkSecret => {
+                let got = Box::pin(dapr.get_bulk_secret(cx, decoded(message)?));
+                framed(&got.await?)
+            }
+            Unary::BulkPublishEvent => {
+                let headers = MetadataMap::from_headers(headers);
+                let published = Box::pin(dapr.bulk_publish_event(cx, &headers, decoded(message)?));
+                framed(&published.await?)
+            }
+            Unary::GetMetadata => {
+                decoded::<pb::GetMetadataRequest>(message)?;
+                framed(&dapr.metadata_message())
+            }
+            Unary::SetMetadata => {
+                let pb::SetMetadataRequest { key, value } = decoded(message)?;
+                dapr.set_metadata(key, value);
+                framed(&())
+            }
+            Unary::Shutdown => {
+                decoded::<pb::ShutdownRequest>(message)?;
+                dapr.request_shutdown(headers.get(FORCE_SHUTDOWN).map(HeaderValue::as_bytes));
+                framed(&())
             }
             Unary::InvokeBinding => {
                 let headers = MetadataMap::from_headers(headers);
