@@ -3,6 +3,7 @@
 
 mod environment;
 mod flags;
+mod internal_port;
 mod load;
 mod log;
 mod plan;
@@ -196,6 +197,7 @@ impl Daprd {
         api.cors.clone_from(&self.settings.cors);
         api.public = self.settings.public.map(ListenAddress::from).into_iter().collect();
         api.h2c = !std::env::var("DAPR_HTTP_DISABLE_H2C").is_ok_and(|off| truthy(&off));
+        api.trace_headers = !plan.configuration.tracing_off;
         let logging = &plan.configuration.api_logging;
         let logs = self.settings.api_logging.or(logging.enabled).unwrap_or_default();
         api.call_log = logs.then_some(ApiCallLog {

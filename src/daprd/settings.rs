@@ -8,6 +8,7 @@ use replug_runtime::app::{AppSettings, AppToken, HealthCheck, Protocol};
 use replug_supervisor::plan::Listen;
 
 use super::flags::Flags;
+use super::internal_port;
 
 /// How often replug asks the application for its health where what is said is no good.
 const DEFAULT_INTERVAL: u64 = 5;
@@ -15,6 +16,10 @@ const DEFAULT_TIMEOUT: u64 = 500;
 const DEFAULT_THRESHOLD: u64 = 3;
 /// How long calls have to end where what is said is below zero.
 const DEFAULT_GRACE: u64 = 5;
+
+/// Variables that name where traces are to go.
+const TRACES_GO_TO: [&str; 2] =
+    ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
 
 /// Variables that name the folder of plugins' sockets, and the folder where none does.
 const SOCKETS_VARIABLE: &str = "DAPR_COMPONENTS_SOCKETS_FOLDER";
@@ -104,10 +109,17 @@ impl Settings {
             ("enable-profiling", "Go's profiles"),
             ("control-plane-address", "Kubernetes' control plane"),
             ("sentry-address", "certificates of Sentry"),
+            ("dapr-internal-grpc-port", "calls from other sidecars"),
+            ("dapr-internal-grpc-listen-address", "calls from other sidecars"),
         ] {
             let text = flags.text(asked);
-            if flags.given(asked) && !matches!(text, "" | "false") {
+            if flags.given(asked) && !matches!(text, "" | "false" | "0") {
                 not_done.push(format!("--{asked}: replug has no {what}; it goes on without"));
+            }
+        }
+        for variable in TRACES_GO_TO {
+            if std::env::var_os(variable).is_some_and(|place| !place.is_empty()) {
+                not_done.push(format!("{variable}: replug exports no traces; it goes on without"));
             }
         }
         let sockets = std::env::var_os(SOCKETS_VARIABLE).filter(|folder| !folder.is_empty());
@@ -125,7 +137,10 @@ impl Settings {
             grpc_port,
             metrics_port,
             profile_port: port(flags, "profile-port")?,
-            internal_port: port(flags, "dapr-internal-grpc-port")?,
+            internal_port: match port(flags, "dapr-internal-grpc-port")? {
+                0 => internal_port::chosen(app_id),
+                given => given,
+            },
             resources: all(resources),
             configuration: all(flags.list("config").iter().map(PathBuf::from).collect()),
             plugins: (!plugins.is_empty()).then(|| absolute(Path::new(plugins))),
@@ -370,11 +385,18 @@ mod tests {
 
     #[test]
     fn what_replug_does_not_do_is_said() {
-        let settings = settings(&["--app-id=a", "--placement-host-address=x:1", "--enable-mtls"]);
-        let said = settings.unwrap().not_done;
+        let asked = ["--app-id=a", "--placement-host-address=x:1", "--enable-mtls"];
+        let all = settings(&asked).unwrap();
+        assert!(all.internal_port >= 47_300, "as by daprd: {}", all.internal_port);
+        let said = all.not_done;
         assert_eq!(said.len(), 2);
         assert!(
             said.iter().any(|it| it.contains("--placement-host-address: replug has no actors"))
         );
+        let internal = settings(&["--app-id=a", "--dapr-internal-grpc-port=50002"]);
+        let internal = internal.unwrap();
+        assert_eq!(internal.internal_port, 50_002);
+        let said = "--dapr-internal-grpc-port: replug has no calls from other sidecars";
+        assert!(internal.not_done[0].starts_with(said), "{:?}", internal.not_done);
     }
 }
