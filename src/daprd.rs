@@ -3,7 +3,6 @@
 
 mod environment;
 mod flags;
-mod internal_port;
 mod load;
 mod log;
 mod plan;
