@@ -18,6 +18,10 @@ const MOST: usize = 64 << 10;
 /// A write as large as this, in bytes, is worth a system call of its own, and is not copied.
 const LARGE: usize = 16 << 10;
 
+/// What is shorter, in bytes, is hardly a call, whose frames take more: it answers a ping or gives
+/// back a window.
+const SHORT: usize = 32;
+
 /// After so many turns in which a quarter of its room was enough, a connection keeps less.
 const PATIENCE: u8 = 64;
 
@@ -34,6 +38,8 @@ pub(crate) struct Turns<I> {
     state: Arc<Mutex<State<I>>>,
     /// The connection has let others go first, and has its turn now.
     due: bool,
+    /// It has put off what is not urgent already.
+    put_off: bool,
 }
 
 #[derive(Debug)]
@@ -57,7 +63,7 @@ impl<I> Gathered<I> {
     pub(crate) fn new(io: I, kept: usize) -> (Self, Turns<I>) {
         let state = State { io, waiting: Vec::new(), sent: 0, kept, modest: 0, broken: None };
         let state = Arc::new(Mutex::new(state));
-        (Self(state.clone()), Turns { state, due: false })
+        (Self(state.clone()), Turns { state, due: false, put_off: false })
     }
 }
 
@@ -65,7 +71,9 @@ impl<I> Gathered<I> {
 
 impl<I: AsyncWrite + Unpin> Turns<I> {
     /// Polls the connection, then sends what it has written. It is first sent to the end of the
-    /// queue of all tasks: who is there already may have more for it to write.
+    /// queue of all tasks: who is there already may have more for it to write. What is too short for
+    /// a call, such as the answer to a ping, waits for another round: what was woken by the same
+    /// bytes is sent before.
     pub(crate) fn poll<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -78,7 +86,15 @@ impl<I: AsyncWrite + Unpin> Turns<I> {
         }
         self.due = false;
         let polled = connection(cx);
-        let sent = self.state.lock().poll_send(cx);
+        let mut state = self.state.lock();
+        if polled.is_pending() && !self.put_off && state.is_not_urgent() {
+            self.put_off = true;
+            cx.waker().wake_by_ref();
+            return polled;
+        }
+        self.put_off = false;
+        let sent = state.poll_send(cx);
+        drop(state);
         if polled.is_pending() && matches!(sent, Poll::Ready(Err(_))) {
             // It learns of it by its next write, if it does not by reading to the end.
             self.due = true;
@@ -106,6 +122,11 @@ impl<I: AsyncWrite + Unpin> State<I> {
             self.clear();
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Whether there is something to send that nobody waits for.
+    fn is_not_urgent(&self) -> bool {
+        (1..SHORT).contains(&(self.waiting.len() - self.sent))
     }
 
     /// Everything is sent.
@@ -223,6 +244,39 @@ mod tests {
         let mut read = vec![0; 64];
         let count = far.read(&mut read).await.unwrap();
         assert_eq!(&read[..count], b"head body");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_call_goes_after_who_was_woken_with_it() {
+        let (near, mut far) = duplex(1 << 10);
+        let (mut gathered, mut turns) = Gathered::new(near, 4 << 10);
+        gathered.write_all(&[0; SHORT - 1]).await.unwrap();
+        let polls = Arc::new(Mutex::new(0));
+        let turn = tokio::spawn({
+            let polls = polls.clone();
+            async move {
+                poll_fn(|cx| {
+                    turns.poll(cx, |_| {
+                        *polls.lock() += 1;
+                        if *polls.lock() < 3 { Poll::Pending } else { Poll::Ready(()) }
+                    })
+                })
+                .await;
+            }
+        });
+        let mut read = [0; 64];
+        let mut waiting = tokio::io::ReadBuf::new(&mut read);
+        let mut seen = Vec::new();
+        let count = poll_fn(|cx| {
+            seen.push(*polls.lock());
+            Pin::new(&mut far)
+                .poll_read(cx, &mut waiting)
+                .map(|read| read.map(|()| waiting.filled().len()))
+        });
+        assert_eq!(count.await.unwrap(), SHORT - 1);
+        // In its first turn it was put off.
+        assert_eq!(seen.last(), Some(&2));
+        turn.abort();
     }
 
     #[tokio::test]
