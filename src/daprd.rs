@@ -3,6 +3,7 @@
 
 mod environment;
 mod flags;
+mod internal_port;
 mod load;
 mod log;
 mod plan;

@@ -8,6 +8,7 @@ use replug_runtime::app::{AppSettings, AppToken, HealthCheck, Protocol};
 use replug_supervisor::plan::Listen;
 
 use super::flags::Flags;
+use super::internal_port;
 
 /// How often replug asks the application for its health where what is said is no good.
 const DEFAULT_INTERVAL: u64 = 5;
@@ -136,7 +137,10 @@ impl Settings {
             grpc_port,
             metrics_port,
             profile_port: port(flags, "profile-port")?,
-            internal_port: port(flags, "dapr-internal-grpc-port")?,
+            internal_port: match port(flags, "dapr-internal-grpc-port")? {
+                0 => internal_port::chosen(app_id),
+                given => given,
+            },
             resources: all(resources),
             configuration: all(flags.list("config").iter().map(PathBuf::from).collect()),
             plugins: (!plugins.is_empty()).then(|| absolute(Path::new(plugins))),
@@ -383,6 +387,7 @@ mod tests {
     fn what_replug_does_not_do_is_said() {
         let asked = ["--app-id=a", "--placement-host-address=x:1", "--enable-mtls"];
         let all = settings(&asked).unwrap();
+        assert!(all.internal_port >= 47_300, "as by daprd: {}", all.internal_port);
         let said = all.not_done;
         assert_eq!(said.len(), 2);
         assert!(

@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use hyper::{HeaderMap, Request};
+use prost::Message as _;
 use replug_proto::dapr::runtime::v1 as pb;
 use replug_proto::dapr::runtime::v1::dapr_client::DaprClient;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -60,6 +62,33 @@ fn hello() -> pb::InvokeBindingRequest {
     pb::InvokeBindingRequest { name, data, metadata, operation }
 }
 
+/// The head of an answer that has no message, and what follows it.
+async fn head_and_trailers(
+    status: &Status,
+    request: &pb::InvokeBindingRequest,
+) -> (HeaderMap, HeaderMap) {
+    let stream = TcpStream::connect(status.address("grpc")).await.unwrap();
+    let (mut sender, connection) = h2::client::handshake(stream).await.unwrap();
+    let exchange = async {
+        let head = Request::post("http://x/dapr.proto.runtime.v1.Dapr/InvokeBinding")
+            .header("content-type", "application/grpc")
+            .body(())
+            .unwrap();
+        let (answer, mut body) = sender.send_request(head, false).unwrap();
+        let message = request.encode_to_vec();
+        let mut framed = vec![0];
+        framed.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
+        body.send_data([framed, message].concat().into(), true).unwrap();
+        let (head, mut body) = answer.await.unwrap().into_parts();
+        assert!(body.data().await.is_none());
+        (head.headers, body.trailers().await.unwrap().unwrap_or_default())
+    };
+    tokio::select! {
+        exchanged = exchange => exchanged,
+        ended = connection => panic!("{ended:?}"),
+    }
+}
+
 #[tokio::test]
 async fn a_status_that_is_no_success_is_told_with_the_answers_metadata() {
     let server = Server::start().await;
@@ -105,6 +134,12 @@ async fn a_status_that_is_no_success_is_told_with_the_answers_metadata() {
     assert_eq!(told.code(), Code::Internal);
     assert_eq!(told.metadata().get("metadata.statuscode").unwrap(), "500");
     assert_eq!(told.metadata().get("metadata.x-why").unwrap(), "short");
+    let serving = async { answer(server.request().await, "500 No", "X-Why: short\r\n", "").await };
+    let asked = hello();
+    let ((head, trailers), ()) = tokio::join!(head_and_trailers(&status, &asked), serving);
+    assert_eq!(head["metadata.x-why"], "short", "it comes before the status, as by Dapr");
+    assert!(!head.contains_key("grpc-status") && !trailers.contains_key("metadata.x-why"));
+    assert_eq!(trailers["grpc-status"], "13");
     let serving =
         async { answer(server.request().await, "201 Made", "X-Why: long\r\n", "yes").await };
     let (told, ()) = tokio::join!(client.invoke_binding(hello()), serving);

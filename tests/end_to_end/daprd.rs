@@ -1,6 +1,7 @@
 //! `replug daprd` where daprd would stand: flags, log, exit codes, resource files, metrics.
 
 mod ending;
+mod measured;
 mod reloaded;
 mod traced;
 
