@@ -18,7 +18,7 @@ use tokio::net::unix::pipe;
 const PATIENCE: u8 = 64;
 
 /// A connected Unix socket that is woken by what it can read, and by room for what it writes only
-/// while there is none.
+/// while there is none. A write that finds none fails where there is no second descriptor to be had.
 #[derive(Debug)]
 pub struct QuietUnixStream {
     /// What tokio calls the reading end of a pipe is a descriptor that is registered for reading

@@ -35,6 +35,10 @@ use crate::exit::Failure;
 /// How long the answer to a request to stop at once has to leave, as in Dapr.
 const LAST_ANSWER: Duration = Duration::from_millis(100);
 
+/// What is left of the grace at the least when brokers have been asked to send nothing more: what an
+/// input binding has brought meanwhile is to be answered too.
+const LAST_GRACE: Duration = Duration::from_secs(1);
+
 /// How long what is delivered may take to be answered while the end is put off, as in Dapr.
 const DRAIN: Duration = Duration::from_secs(30);
 
@@ -416,7 +420,8 @@ impl Life {
     async fn leave(&mut self, registry: &Registry, grace: Duration) {
         let begun = Instant::now();
         subscriptions::pause(registry).await;
-        self.end_deliveries(grace.saturating_sub(begun.elapsed())).await;
+        let rest = grace.saturating_sub(begun.elapsed()).max(LAST_GRACE);
+        self.end_deliveries(rest).await;
         if self.application.is_some() {
             tracing::info!("nothing more is delivered to the application");
         }

@@ -229,6 +229,7 @@ impl Reloader {
         if dry_run {
             return Ok(Reloaded { checked, change, failed: Vec::new() });
         }
+        self.told.clone_from(&checked.diagnostics);
         self.change_to(checked, change, begun).await
     }
 
@@ -250,6 +251,7 @@ impl Reloader {
         };
         let change = Change::between(&present, plan);
         if change.is_empty() {
+            warn(&checked);
             return Ok(Reloaded { checked, change, failed: Vec::new() });
         }
         self.change_to(checked, change, begun).await
@@ -284,9 +286,7 @@ impl Reloader {
         change: Change,
         begun: Instant,
     ) -> Result<Reloaded, ReloadError> {
-        for diagnostic in &checked.diagnostics {
-            tracing::warn!("{diagnostic}");
-        }
+        warn(&checked);
         let read = begun.elapsed();
         self.notify.reloading("reloading").await;
         let failed = self.apply(&change).await;
@@ -297,6 +297,13 @@ impl Reloader {
         let lines = change.to_string();
         self.record(&lines.lines().collect::<Vec<_>>().join("; "));
         Ok(Reloaded { checked, change, failed: failed? })
+    }
+}
+
+/// Tells what is to be told of what was read, and is no error.
+fn warn(checked: &Checked) {
+    for diagnostic in &checked.diagnostics {
+        tracing::warn!("{diagnostic}");
     }
 }
 

@@ -18,8 +18,8 @@ const MOST: usize = 64 << 10;
 /// A write as large as this, in bytes, is worth a system call of its own, and is not copied.
 const LARGE: usize = 16 << 10;
 
-/// What is shorter, in bytes, is hardly a call, whose frames take more: it answers a ping or gives
-/// back a window.
+/// What is shorter, in bytes, is seldom a call, whose frames take more: mostly it answers a ping or
+/// gives back a window.
 const SHORT: usize = 32;
 
 /// After so many turns in which a quarter of its room was enough, a connection keeps less.
@@ -124,9 +124,9 @@ impl<I: AsyncWrite + Unpin> State<I> {
         Poll::Ready(Ok(()))
     }
 
-    /// Whether there is something to send that nobody waits for.
+    /// Whether there is something to send that hardly anybody waits for.
     fn is_not_urgent(&self) -> bool {
-        (1..SHORT).contains(&(self.waiting.len() - self.sent))
+        self.sent == 0 && (1..SHORT).contains(&self.waiting.len())
     }
 
     /// Everything is sent.

@@ -554,23 +554,25 @@ fn close_on_exec() {
     }
 }
 
-/// Gives the memory back that holds the program and its libraries as they are in their files, and
-/// says how many bytes were looked at. Whatever is needed of it again comes from the kernel's cache
-/// of the files, or from the disk.
+/// Gives the memory back that holds the program as it is in its file, and says how many bytes were
+/// looked at. Whatever is needed of it again comes from the kernel's cache of the file, or from the
+/// disk.
 ///
 /// Fails where the kernel does not tell what is mapped; then nothing was given back.
 pub fn give_back_program() -> io::Result<u64> {
-    let maps = Process::myself().and_then(|myself| myself.smaps()).map_err(io::Error::other)?;
+    let maps = Process::myself().and_then(|myself| myself.maps()).map_err(io::Error::other)?;
+    let here = give_back_program as fn() -> io::Result<u64> as usize as u64;
+    let program = maps.iter().find(|map| (map.address.0..map.address.1).contains(&here));
+    let program = program.ok_or(io::ErrorKind::NotFound)?;
     let mut given = 0;
-    for map in maps.iter().filter(|map| is_as_its_file(map)) {
+    for map in maps.iter().filter(|map| is_as_its_file(map, program)) {
         let (start, end) = map.address;
         let (Ok(at), Ok(length)) = (usize::try_from(start), usize::try_from(end - start)) else {
             continue;
         };
-        // SAFETY: a private mapping of a file that nobody may write to, and that differs from the
-        // file in no page, so that the kernel makes the same of it again when it is touched. What
-        // is mapped so is the program and its libraries, which nothing unmaps or changes while
-        // replug runs; the linker, which does, is done before `main`.
+        // SAFETY: a part of the program's own file that is mapped privately and was never writable,
+        // so that the kernel makes the same of it again when it is touched. It stays where it is
+        // until the process ends: only the loader maps a program, before `main`.
         let done = unsafe { libc::madvise(at as *mut c_void, length, libc::MADV_DONTNEED) };
         if done == 0 {
             given += end - start;
@@ -579,12 +581,15 @@ pub fn give_back_program() -> io::Result<u64> {
     Ok(given)
 }
 
-/// Whether this is a part of a file that was never written to, and cannot be.
-fn is_as_its_file(map: &MemoryMap) -> bool {
-    let is_closed = map.perms.contains(MMPermissions::READ | MMPermissions::PRIVATE)
-        && !map.perms.contains(MMPermissions::WRITE);
-    let changed = map.extension.map.get("Anonymous");
-    is_closed && matches!(map.pathname, MMapPath::Path(_)) && changed == Some(&0)
+/// Whether this is a part of the program's file that was never written to: its code, or the constants
+/// that the file begins with. Other parts that are closed to writes may have been open before, when
+/// the loader put addresses into them.
+fn is_as_its_file(map: &MemoryMap, program: &MemoryMap) -> bool {
+    let is_private = map.perms.contains(MMPermissions::READ | MMPermissions::PRIVATE);
+    let is_closed = is_private && !map.perms.contains(MMPermissions::WRITE);
+    let is_program = matches!(map.pathname, MMapPath::Path(_))
+        && (map.dev, map.inode) == (program.dev, program.inode);
+    is_program && is_closed && (map.perms.contains(MMPermissions::EXECUTE) || map.offset == 0)
 }
 
 #[cfg(test)]

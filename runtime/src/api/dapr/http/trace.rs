@@ -33,15 +33,16 @@ impl TraceHeaders {
         let parent = headers.get(&PARENT).filter(text).cloned();
         let state =
             headers.get(&STATE).filter(|state| parent.is_some() && state.len() <= MOST_STATE);
-        let baggage = headers.get(&BAGGAGE_NAME).filter(|baggage| !baggage.is_empty());
-        if let Some(wrong) = baggage.and_then(|baggage| wrong_baggage(baggage.as_bytes())) {
+        let baggage = joined(headers).filter(|baggage| !baggage.is_empty());
+        let wrong = baggage.as_ref().and_then(|baggage| wrong_baggage(baggage.as_bytes()));
+        if let Some(wrong) = wrong {
             let text = format!("invalid baggage header: {wrong}\n");
             let mut answer = plain_text_of(StatusCode::BAD_REQUEST, text.into());
             let sniff = HeaderValue::from_static("nosniff");
             answer.headers_mut().insert(http::header::X_CONTENT_TYPE_OPTIONS, sniff);
             return Err(Box::new(answer));
         }
-        Ok(Self { parent, state: state.cloned(), baggage: baggage.cloned() })
+        Ok(Self { parent, state: state.cloned(), baggage })
     }
 
     /// Puts them into the answer.
@@ -55,6 +56,17 @@ impl TraceHeaders {
             headers.insert(BAGGAGE_NAME.clone(), baggage);
         }
     }
+}
+
+/// The baggage of a request, which may stand in several headers.
+fn joined(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut all = headers.get_all(&BAGGAGE_NAME).iter();
+    let first = all.next()?;
+    if all.next().is_none() {
+        return Some(first.clone());
+    }
+    let all: Vec<_> = headers.get_all(&BAGGAGE_NAME).iter().map(HeaderValue::as_bytes).collect();
+    HeaderValue::from_bytes(&all.join(&b","[..])).ok()
 }
 
 /// What is wrong with the members of a baggage, a line each; none where nothing is.

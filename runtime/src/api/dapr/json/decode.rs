@@ -40,9 +40,9 @@ pub(crate) fn first_value(text: &[u8]) -> Result<Value, JsonError> {
     let readable = String::from_utf8_lossy(text);
     let read = |text: &str| Value::deserialize(&mut serde_json::Deserializer::from_str(text));
     read(&readable).or_else(|error| {
-        end_of_value(text)?;
-        // Go reads it. What it finds wrong after that is a number that fits nothing.
-        read(&without_half_characters(&readable)).map_err(|_| JsonError::Syntax(error.to_string()))
+        // Go reads it, whatever follows. What it finds wrong then is a number that fits nothing.
+        let value = String::from_utf8_lossy(&text[..end_of_value(text)?]);
+        read(&without_half_characters(&value)).map_err(|_| JsonError::Syntax(error.to_string()))
     })
 }
 
@@ -215,6 +215,10 @@ mod tests {
         assert_eq!(first_value(b"[1,").unwrap_err().to_string(), "unexpected EOF");
         assert!(matches!(first_value(b"{a}"), Err(JsonError::Syntax(_))));
         assert_eq!(first_value(b"\"\xff\"").unwrap(), "\u{fffd}");
+        for after in ["\\", "\\\u{e9}", "\\u12", " \\ud800"] {
+            let text = format!(r#"["\ud800"]{after}"#);
+            assert_eq!(first_value(text.as_bytes()).unwrap(), serde_json::json!(["\u{fffd}"]));
+        }
         assert_eq!(first_value(br#"["\ud800"] x"#).unwrap(), serde_json::json!(["\u{fffd}"]));
     }
 

@@ -142,9 +142,13 @@ impl Pull {
     }
 }
 
-/// Waits until deliveries are paused, or are not. A wrapper that is gone pauses nothing any more.
+/// Waits until deliveries are paused, or are not. A wrapper that is gone pauses nothing any more,
+/// whatever it said last.
 async fn until(paused: &mut watch::Receiver<bool>, wanted: bool) {
-    let gone = paused.wait_for(|paused| *paused == wanted).await.is_err();
+    let mut gone = paused.has_changed().is_err();
+    if !gone {
+        gone = paused.wait_for(|paused| *paused == wanted).await.is_err();
+    }
     if gone && wanted {
         std::future::pending::<()>().await;
     }
