@@ -1,5 +1,6 @@
 //! Messages that the application has not answered when replug is told to stop.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -64,8 +65,7 @@ impl Stage {
         let address = replug.until_usable("bus").await.address("http");
         replug.line("app is a new consumer of orders").await;
         for message in messages {
-            let answer = http::request(address, "POST", "/v1.0/publish/bus/orders", message).await;
-            assert_eq!(answer.status.as_u16(), 204, "{}", answer.body);
+            publish(address, message).await;
         }
         assert_eq!(self.next().await, messages[0]);
         replug
@@ -87,6 +87,11 @@ impl Stage {
     }
 }
 
+async fn publish(address: SocketAddr, message: &str) {
+    let answer = http::request(address, "POST", "/v1.0/publish/bus/orders", message).await;
+    assert_eq!(answer.status.as_u16(), 204, "{}", answer.body);
+}
+
 #[tokio::test]
 async fn a_message_that_is_answered_during_the_stop_is_not_delivered_again() {
     let mut stage = Stage::set().await;
@@ -99,7 +104,10 @@ async fn a_message_that_is_answered_during_the_stop_is_not_delivered_again() {
     replug.assert_nothing_left();
     stage.answers.add_permits(1);
     // What was left would come before it.
-    let replug = stage.begin(&["2"]).await;
+    let mut replug = Replug::start(&stage.home).await;
+    let address = replug.until_usable("bus").await.address("http");
+    publish(address, "2").await;
+    assert_eq!(stage.next().await, "2");
     replug.stop(&stage.home).await;
     assert!(stage.come.is_empty(), "{:?}", stage.come.recv().await);
 }
