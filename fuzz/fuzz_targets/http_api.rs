@@ -38,6 +38,7 @@ impl Served {
                     version: "v1".to_owned(),
                     metadata: [].into(),
                     hold: HoldPolicy::default(),
+                    namespaced: false,
                 };
                 registry.declare(spec).await.unwrap();
             }
