@@ -51,6 +51,21 @@ async fn next(subscription: &mut Subscription, data: &str) -> Delivery {
     delivery
 }
 
+/// The broker's plugin in its first life, and a subscription to its component.
+async fn heard(broker: &Arc<Broker>) -> (Arc<Registry>, BrokerLife, Subscription) {
+    let registry = registry().await;
+    let life = BrokerLife::begin(broker).await;
+    life.attach(&registry).await;
+    let subscription = subscribed(&component(&registry).await).await;
+    (registry, life, subscription)
+}
+
+/// Nothing comes, on a clock that goes on only when nothing else does.
+async fn assert_silent(subscription: &mut Subscription) {
+    let more = timeout(Duration::from_secs(1), subscription.next()).await;
+    assert!(more.is_err(), "{more:?}");
+}
+
 #[tokio::test]
 async fn a_subscription_goes_on_in_the_plugins_next_life_with_what_was_not_acknowledged() {
     let (broker, registry) = (Broker::new(), registry().await);
@@ -192,10 +207,8 @@ async fn an_end_that_is_taken_out_has_its_message_answered_before_it_is_drained(
 
 #[tokio::test]
 async fn dropping_a_subscription_ends_its_streams_when_what_it_gave_is_answered() {
-    let (broker, registry) = (Broker::new(), registry().await);
-    let life = BrokerLife::begin(&broker).await;
-    life.attach(&registry).await;
-    let mut subscription = subscribed(&component(&registry).await).await;
+    let broker = Broker::new();
+    let (_registry, _life, mut subscription) = heard(&broker).await;
     broker.put("1");
     broker.put("2");
     let Delivery { acker, .. } = next(&mut subscription, "1").await;
@@ -239,10 +252,8 @@ async fn a_plugin_that_nobody_subscribes_to_is_not_paused() {
 /// On a clock that goes on only when nothing else does.
 #[tokio::test(start_paused = true)]
 async fn a_plugin_that_pauses_when_all_is_answered_has_the_answers_to_what_it_has_sent() {
-    let (broker, registry) = (Broker::that_pauses(3), registry().await);
-    let life = BrokerLife::begin(&broker).await;
-    life.attach(&registry).await;
-    let mut subscription = subscribed(&component(&registry).await).await;
+    let broker = Broker::that_pauses(3);
+    let (registry, _life, mut subscription) = heard(&broker).await;
     for data in ["1", "2", "3"] {
         broker.put(data);
     }
@@ -270,10 +281,8 @@ async fn a_plugin_that_pauses_when_all_is_answered_has_the_answers_to_what_it_ha
 
 #[tokio::test(start_paused = true)]
 async fn a_plugin_that_pauses_without_end_is_given_up_and_gets_back_what_it_has_sent() {
-    let (broker, registry) = (Broker::that_pauses(2), registry().await);
-    let life = BrokerLife::begin(&broker).await;
-    life.attach(&registry).await;
-    let mut subscription = subscribed(&component(&registry).await).await;
+    let broker = Broker::that_pauses(2);
+    let (registry, _life, mut subscription) = heard(&broker).await;
     for data in ["1", "2", "3"] {
         broker.put(data);
     }
@@ -285,8 +294,7 @@ async fn a_plugin_that_pauses_without_end_is_given_up_and_gets_back_what_it_has_
     // Nothing more is read, although there is room again.
     unanswered.acker.ack();
     broker.until_answered(1).await;
-    let more = timeout(Duration::from_secs(1), subscription.next()).await;
-    assert!(more.is_err(), "{more:?}");
+    assert_silent(&mut subscription).await;
     drop(subscription);
     broker.until_streams(0).await;
     assert_eq!(broker.waiting(), ["2", "3"]);
@@ -294,10 +302,8 @@ async fn a_plugin_that_pauses_without_end_is_given_up_and_gets_back_what_it_has_
 
 #[tokio::test(start_paused = true)]
 async fn a_plugin_without_a_pause_is_not_read_from_and_has_the_answers() {
-    let (broker, registry) = (Broker::new(), registry().await);
-    let life = BrokerLife::begin(&broker).await;
-    life.attach(&registry).await;
-    let mut subscription = subscribed(&component(&registry).await).await;
+    let broker = Broker::new();
+    let (registry, _life, mut subscription) = heard(&broker).await;
     broker.put("1");
     let late = next(&mut subscription, "1").await;
     pause(&registry).await;
@@ -305,8 +311,7 @@ async fn a_plugin_without_a_pause_is_not_read_from_and_has_the_answers() {
     broker.until_answered(1).await;
     broker.put("2");
     broker.until_out(1).await;
-    let more = timeout(Duration::from_secs(1), subscription.next()).await;
-    assert!(more.is_err(), "{more:?}");
+    assert_silent(&mut subscription).await;
     drop(subscription);
     broker.until_streams(0).await;
     assert_eq!(broker.waiting(), ["2"]);
@@ -314,10 +319,8 @@ async fn a_plugin_without_a_pause_is_not_read_from_and_has_the_answers() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_is_heard_while_a_message_is_waited_for() {
-    let (broker, registry) = (Broker::new(), registry().await);
-    let life = BrokerLife::begin(&broker).await;
-    life.attach(&registry).await;
-    let mut subscription = subscribed(&component(&registry).await).await;
+    let broker = Broker::new();
+    let (registry, _life, mut subscription) = heard(&broker).await;
     // The stream is read when this has come.
     broker.put("1");
     next(&mut subscription, "1").await.acker.ack();
@@ -325,8 +328,7 @@ async fn a_pause_is_heard_while_a_message_is_waited_for() {
     pause(&registry).await;
     broker.put("2");
     broker.until_out(1).await;
-    let more = timeout(Duration::from_secs(1), subscription.next()).await;
-    assert!(more.is_err(), "{more:?}");
+    assert_silent(&mut subscription).await;
     drop(subscription);
     broker.until_streams(0).await;
     assert_eq!(broker.waiting(), ["2"]);
@@ -334,10 +336,8 @@ async fn a_pause_is_heard_while_a_message_is_waited_for() {
 
 #[tokio::test]
 async fn a_subscription_ends_when_something_else_serves_the_component() {
-    let (broker, registry) = (Broker::new(), registry().await);
-    let life = BrokerLife::begin(&broker).await;
-    life.attach(&registry).await;
-    let mut subscription = subscribed(&component(&registry).await).await;
+    let broker = Broker::new();
+    let (registry, _life, mut subscription) = heard(&broker).await;
     registry.retire("broker", "it is gone for good").await;
     assert!(subscription.next().await.is_none());
 }

@@ -70,14 +70,12 @@ pub(super) fn transaction(body: &[u8]) -> Result<Transaction, JsonError> {
 impl Untyped {
     /// What it does.
     pub(super) fn typed(self) -> Result<Operation, ApiError> {
-        if !matches!(self.operation.as_str(), "upsert" | "delete") {
-            return Err(operation_not_supported(&self.operation));
-        }
-        request::check(&self.request).map_err(|error| malformed(&error))?;
-        let decoded = match self.operation.as_str() {
-            "upsert" => set(self.request).map(Operation::Set),
-            _ => delete(self.request).map(Operation::Delete),
+        let decode: fn(Value) -> Result<Operation, JsonError> = match self.operation.as_str() {
+            "upsert" => |request| set(request).map(Operation::Set),
+            "delete" => |request| delete(request).map(Operation::Delete),
+            other => return Err(operation_not_supported(other)),
         };
+        let decoded = request::check(&self.request).and_then(|()| decode(self.request));
         decoded.map_err(|error| malformed(&error))
     }
 }
