@@ -49,7 +49,7 @@ async fn both_versions_of_the_postgresql_store_conform() {
 #[tokio::test]
 async fn tables_are_made_as_dapr_makes_them_by_several_stores_at_once() {
     let Some(postgres) = Postgres::start(None) else { return };
-    let stores = (0..4).map(|_| open_at("state.postgresql", &postgres, &[]));
+    let stores = (0..16).map(|_| open_at("state.postgresql", &postgres, &[]));
     let stores = futures_util::future::join_all(stores).await;
     let stores: Vec<_> = stores.into_iter().map(Result::unwrap).collect();
     stores[0].set(&cx(), set("app||json", "{\"a\":1}")).await.unwrap();

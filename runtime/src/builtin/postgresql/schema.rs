@@ -60,11 +60,19 @@ async fn make_metadata_table(client: &Client, name: &str) -> Result<(), tokio_po
     loop {
         tries -= 1;
         match client.batch_execute(&sql).await {
-            // Somebody else has just made it, which `IF NOT EXISTS` does not see.
-            Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) && tries > 0 => {}
+            Err(error) if made_meanwhile(&error) && tries > 0 => {}
             result => return result,
         }
     }
+}
+
+/// Whether somebody else made the table at the same time, which `IF NOT EXISTS` does not see. What
+/// the server says of it depends on how far both have come: a row in its own tables is there twice,
+/// or the table is, or the type that every table has beside it.
+fn made_meanwhile(error: &tokio_postgres::Error) -> bool {
+    [SqlState::UNIQUE_VIOLATION, SqlState::DUPLICATE_TABLE, SqlState::DUPLICATE_OBJECT]
+        .iter()
+        .any(|made| error.code() == Some(made))
 }
 
 async fn remember(
