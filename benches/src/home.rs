@@ -27,19 +27,25 @@ impl Home {
         Ok(Self { folder, sockets })
     }
 
-    /// Writes plugins.toml: a `[runtime]` with free ports, then `plan`.
+    /// Writes plugins.toml: a `[runtime]` with free ports and [`Self::grpc_socket`], then `plan`.
     pub(crate) fn write_plan(&self, plan: &str) -> Result<(), Failure> {
         let runtime = format!(
             "[runtime]\n\
              app_id = \"bench\"\n\
-             grpc = \"127.0.0.1:0\"\n\
+             grpc = [\"127.0.0.1:0\", {:?}]\n\
              http = \"127.0.0.1:0\"\n\
              run_dir = {:?}\n\
              socket_dir = {:?}\n\n",
+            format!("unix:{}", text(&self.grpc_socket())),
             text(&self.run_dir()),
             text(&self.sockets.path().join("found")),
         );
         Ok(std::fs::write(self.plan(), runtime + plan)?)
+    }
+
+    /// Where applications call over gRPC without TCP.
+    pub(crate) fn grpc_socket(&self) -> PathBuf {
+        self.sockets.path().join("grpc")
     }
 
     pub(crate) fn plan(&self) -> PathBuf {

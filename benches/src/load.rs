@@ -79,6 +79,10 @@ pub(crate) struct LoadArgs {
     #[arg(long)]
     http: bool,
 
+    /// Also over replug's Unix socket, as the plugin that is called directly has one
+    #[arg(long)]
+    socket: bool,
+
     /// Only one call at a time, beside one through a relay of bytes
     #[arg(long)]
     lone: bool,
@@ -104,6 +108,7 @@ struct Outcome {
     of_direct: f64,
     between: Option<f64>,
     plugin: Option<f64>,
+    load: Option<f64>,
     tally: Tally,
 }
 
@@ -130,6 +135,7 @@ pub(crate) async fn measure(program: &Path, args: &LoadArgs) -> Result<Report, F
         "p99.9 µs",
         "CPU µs",
         "plugin µs",
+        "load µs",
         "failed",
     ];
     let mut table = Table::new("calls", columns);
@@ -296,15 +302,16 @@ impl Outcome {
         let of_direct = median(shares).unwrap_or_default();
         let between = median(rounds.iter().filter_map(|round| round.between));
         let plugin = median(rounds.iter().map(|round| round.plugin));
+        let load = median(rounds.iter().map(|round| round.load));
         let mut tally = Tally::default();
         for round in rounds {
             tally.add(round.tally);
         }
         tally.sort();
-        Self { way: way.name, rate, of_direct, between, plugin, tally }
+        Self { way: way.name, rate, of_direct, between, plugin, load, tally }
     }
 
-    fn row(&self, case: &str) -> [Cell; 10] {
+    fn row(&self, case: &str) -> [Cell; 11] {
         [
             case.into(),
             self.way.into(),
@@ -315,6 +322,7 @@ impl Outcome {
             self.tally.micros(999).into(),
             self.between.into(),
             self.plugin.into(),
+            self.load.into(),
             self.tally.failed.into(),
         ]
     }

@@ -31,6 +31,7 @@ use crate::vitals::Memory;
 pub(super) const DIRECT: &str = "direct";
 pub(super) const RELAY: &str = "byte relay";
 pub(super) const REPLUG: &str = "replug";
+pub(super) const REPLUG_SOCKET: &str = "replug, socket";
 pub(super) const REPLUG_HTTP: &str = "replug, HTTP";
 pub(super) const MANY: &str = "replug, many plugins";
 pub(super) const DAPRD: &str = "daprd";
@@ -98,6 +99,10 @@ impl Stage {
             idle.push((name, pid, at_rest(pid).await?));
             let grpc = Address::Tcp(replug.grpc().to_owned());
             ways.push(way(name, &grpc, Speaks::Grpc, Some(pid), plugin));
+            if args.socket && others == 0 {
+                let socket = Address::Unix(home.grpc_socket());
+                ways.push(way(REPLUG_SOCKET, &socket, Speaks::Grpc, Some(pid), plugin));
+            }
             if args.http && others == 0 {
                 let http = Address::Tcp(replug.http().to_owned());
                 ways.push(way(REPLUG_HTTP, &http, Speaks::Http, Some(pid), plugin));

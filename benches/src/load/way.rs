@@ -76,6 +76,8 @@ pub(super) struct Round {
     /// Microseconds of processor time a call, of the process between and of the plugin.
     pub(super) between: Option<f64>,
     pub(super) plugin: f64,
+    /// The same of the load itself.
+    pub(super) load: f64,
 }
 
 // === impl Way ===
@@ -136,7 +138,8 @@ impl Way {
     /// Loads it for so long.
     pub(super) async fn round(&self, lanes: &mut Lanes, time: Duration) -> Result<Round, Failure> {
         let spent = || -> Result<_, Failure> {
-            Ok((self.between.map(cpu).transpose()?.unwrap_or_default(), cpu(self.plugin)?))
+            let between = self.between.map(cpu).transpose()?.unwrap_or_default();
+            Ok((between, cpu(self.plugin)?, cpu(std::process::id())?))
         };
         let before = spent()?;
         let began = Instant::now();
@@ -148,7 +151,7 @@ impl Way {
             after.saturating_sub(before).as_secs_f64() * 1e6 / f64::from(calls)
         };
         let between = self.between.map(|_| each(before.0, after.0));
-        Ok(Round { tally, seconds, between, plugin: each(before.1, after.1) })
+        Ok(Round { tally, seconds, between, plugin: each(before.1, after.1), load: each(before.2, after.2) })
     }
 
     async fn dial(&self) -> Result<Box<dyn Io>, Failure> {
