@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::Failure;
+use crate::compare::CompareArgs;
 use crate::delivery::DeliveryArgs;
 use crate::idle::IdleArgs;
 use crate::kill::KillArgs;
@@ -53,6 +54,8 @@ pub(crate) enum Command {
     Delivery(DeliveryArgs),
     /// What applications notice of plugins that are killed and replaced under load
     Unnoticed(UnnoticedArgs),
+    /// Where the answers of `replug daprd` differ from daprd's own
+    Compare(CompareArgs),
 }
 
 /// What all benchmarks take.

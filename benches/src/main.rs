@@ -8,6 +8,7 @@
 mod application;
 mod by_hand;
 mod cli;
+mod compare;
 mod daprd;
 mod delivery;
 mod hearer;
@@ -76,6 +77,7 @@ async fn measure(cli: &Cli) -> Result<Report, Failure> {
         Command::Delivery(args) => delivery::measure(&replug, args).await,
         Command::Unnoticed(args) => unnoticed::measure(&replug, args).await,
         Command::Load(args) => load::measure(&replug, args).await,
+        Command::Compare(args) => compare::measure(&replug, args).await,
     }
 }
 

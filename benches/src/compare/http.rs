@@ -1,0 +1,119 @@
+//! Requests over raw connections to the HTTP port, byte for byte, one connection each.
+
+mod call;
+mod cases;
+mod exchange;
+mod series;
+
+use std::path::Path;
+
+use self::call::Group;
+use self::exchange::Answer;
+use super::ApiArgs;
+use super::app::App;
+use super::comparison::{Comparison, Expected, Said};
+use super::sidecar::{Pair, Sidecar};
+use crate::Failure;
+use crate::report::Report;
+
+/// Fields of answers that tell the time or the transport alone.
+const LEFT_OUT: &[&str] = &["Date"];
+
+/// Makes every call of every group, and compares.
+pub(super) async fn compare(replug: &Path, args: &ApiArgs) -> Result<Report, Failure> {
+    let mut report = Report::new("compare http");
+    let mut comparison = Comparison::default();
+    for group in cases::all() {
+        if args.wants(group.setup.name) {
+            ask(replug, &args.daprd, group, &mut comparison).await?;
+        }
+    }
+    comparison.report(&mut report, args.whole);
+    Ok(report)
+}
+
+/// Makes the calls of one group, at a fresh pair.
+async fn ask(
+    replug: &Path,
+    daprd: &Path,
+    group: Group,
+    comparison: &mut Comparison,
+) -> Result<(), Failure> {
+    let name = group.setup.name;
+    let mut pair = Pair::start(daprd, replug, &group.setup).await?;
+    let (mut daprd_etag, mut replug_etag) = (String::new(), String::new());
+    for call in group.calls {
+        let (daprd, replug) = tokio::join!(
+            said(&pair.daprd, call.bytes(&daprd_etag), &mut daprd_etag),
+            said(&pair.replug, call.bytes(&replug_etag), &mut replug_etag),
+        );
+        comparison.add(name, &call.shown(), call.expected, &daprd, &replug);
+    }
+    let (daprd, replug) = (heard(&pair.daprd), heard(&pair.replug));
+    comparison.add(name, "what the application was sent", Expected::Same, &daprd, &replug);
+    if group.measured {
+        let (daprd, replug) =
+            tokio::try_join!(series::of(pair.daprd.metrics), series::of(pair.replug.metrics),)?;
+        comparison.add(name, "metrics", Expected::Same, &daprd, &replug);
+    }
+    if group.ends {
+        let (daprd, replug) = tokio::join!(pair.daprd.ended(), pair.replug.ended());
+        let code = |code| vec![("exit code".to_owned(), format!("{code:?}"))];
+        comparison.add(name, "the end", Expected::Same, &code(daprd?), &code(replug?));
+    }
+    Ok(())
+}
+
+/// What a sidecar says to a request. An etag that it tells is kept.
+async fn said(sidecar: &Sidecar, request: Vec<u8>, etag: &mut String) -> Said {
+    let answer = match exchange::ask(sidecar.http, &request).await {
+        Ok(answer) => answer,
+        Err(error) => return vec![("status".to_owned(), format!("none: {error}"))],
+    };
+    if let Some(told) = answer.field("etag") {
+        told.clone_into(etag);
+    }
+    parts(sidecar, &answer)
+}
+
+/// The parts of an answer that are compared: status line, fields, body.
+fn parts(sidecar: &Sidecar, answer: &Answer) -> Said {
+    let mut parts = vec![("status".to_owned(), answer.status.clone())];
+    let mut fields: Vec<_> = answer.fields.clone();
+    fields.retain(|(name, _)| !LEFT_OUT.contains(&name.as_str()));
+    fields.sort();
+    for (name, value) in fields {
+        // Its length says no more than the body, which is compared without what is masked.
+        let value = match name.as_str() {
+            "Content-Length" => "some".to_owned(),
+            _ => sidecar.mask.hide(&value),
+        };
+        parts.push((name, value));
+    }
+    parts.push(("body".to_owned(), sidecar.mask.hide(&readable(&answer.body))));
+    parts
+}
+
+/// What the application was sent, in the order of the requests.
+fn heard(sidecar: &Sidecar) -> Said {
+    let received = sidecar.app.as_ref().map(App::take).unwrap_or_default();
+    let mut said = Vec::new();
+    for request in received {
+        let what = sidecar.mask.hide(&request.what);
+        for (name, value) in request.headers {
+            if name != "content-length" {
+                said.push((format!("{what} {name}"), sidecar.mask.hide(&value)));
+            }
+        }
+        said.push((format!("{what} body"), sidecar.mask.hide(&readable(&request.body))));
+    }
+    said
+}
+
+/// Bytes as text; what is no UTF-8 is escaped.
+fn readable(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.escape_ascii().to_string(),
+    }
+}

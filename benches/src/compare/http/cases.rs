@@ -1,0 +1,80 @@
+//! The requests, by what they are about.
+
+mod access;
+mod later;
+mod state;
+
+use super::call::Group;
+use crate::compare::setup::Setup;
+
+/// Every group.
+pub(super) fn all() -> Vec<Group> {
+    let mut groups = vec![state::group(), later::group()];
+    groups.extend(access::groups());
+    groups
+}
+
+/// Built-ins that need no server, one or two of each block.
+const RESOURCES: &str = r#"apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: memory}
+spec: {type: state.in-memory, version: v1}
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: sqlite}
+spec:
+  type: state.sqlite
+  version: v1
+  metadata: [{name: connectionString, value: "file:{home}/state.db"}]
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: bus}
+spec: {type: pubsub.in-memory, version: v1}
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: environment}
+spec: {type: secretstores.local.env, version: v1}
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: vault}
+spec:
+  type: secretstores.local.file
+  version: v1
+  metadata: [{name: secretsFile, value: "{home}/secrets.json"}]
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: files}
+spec:
+  type: bindings.localstorage
+  version: v1
+  metadata: [{name: rootPath, value: "{home}/files"}]
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: web}
+spec:
+  type: bindings.http
+  version: v1
+  metadata: [{name: url, value: "http://127.0.0.1:{app}"}]
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: yearly}
+spec:
+  type: bindings.cron
+  version: v1
+  metadata: [{name: schedule, value: "@yearly"}, {name: direction, value: input}]
+"#;
+
+/// What the secret store of a file has.
+const SECRETS: &str = r#"{"plain":"value","empty":"","nested":{"inner":"deep","list":["a","b"]},"a:b":"colon","with space":"s","ünï":"cödé","<tag>":"a<b>&c","number":5,"truth":true}"#;
+
+/// The usual setup, under that name.
+fn usual(name: &'static str) -> Setup {
+    Setup::new(name).file("resources/all.yaml", RESOURCES).file("secrets.json", SECRETS)
+}

@@ -1,0 +1,84 @@
+//! What both sidecars are started with.
+
+use std::path::Path;
+
+use crate::Failure;
+
+/// Where a home's own path goes in resources and flags.
+const HOME: &str = "{home}";
+
+/// Where the port of the home's application goes in resources.
+const APP: &str = "{app}";
+
+/// A way to start a sidecar. `{home}` in it is the sidecar's own folder, `{app}` its application's
+/// port.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Setup {
+    /// What the comparison calls it.
+    pub(super) name: &'static str,
+    /// Files of the home, by their path in it. Those below `resources/` are the resources, and
+    /// `config.yaml` is the Configuration, if it is there.
+    files: Vec<(&'static str, String)>,
+    /// Flags beside those that every sidecar has.
+    flags: Vec<String>,
+    /// Variables of its environment.
+    pub(super) variables: Vec<(&'static str, &'static str)>,
+    /// Whether there is an application.
+    pub(super) application: bool,
+}
+
+// === impl Setup ===
+
+impl Setup {
+    /// Nothing but an application.
+    pub(super) fn new(name: &'static str) -> Self {
+        Self { name, application: true, ..Self::default() }
+    }
+
+    /// Nobody stands beside it.
+    pub(super) fn without_application(mut self) -> Self {
+        self.application = false;
+        self
+    }
+
+    /// A file of the home.
+    pub(super) fn file(mut self, path: &'static str, text: impl Into<String>) -> Self {
+        self.files.push((path, text.into()));
+        self
+    }
+
+    /// A flag, or the value of one.
+    pub(super) fn flag(mut self, flag: impl Into<String>) -> Self {
+        self.flags.push(flag.into());
+        self
+    }
+
+    /// A variable of its environment.
+    pub(super) fn variable(mut self, name: &'static str, value: &'static str) -> Self {
+        self.variables.push((name, value));
+        self
+    }
+
+    /// Writes the files, and says which flags they take.
+    pub(super) fn write(&self, home: &Path, app: Option<u16>) -> Result<Vec<String>, Failure> {
+        let resources = home.join("resources");
+        std::fs::create_dir(&resources)?;
+        let here = home.to_str().ok_or("the folder for temporary files is no text")?;
+        let filled = |text: &str| {
+            let app = app.map(|port| port.to_string()).unwrap_or_default();
+            text.replace(HOME, here).replace(APP, &app)
+        };
+        for (path, text) in &self.files {
+            std::fs::write(home.join(path), filled(text))?;
+        }
+        let mut flags = vec!["--resources-path".to_owned(), filled("{home}/resources")];
+        if home.join("config.yaml").exists() {
+            flags.extend(["--config".to_owned(), filled("{home}/config.yaml")]);
+        }
+        if let Some(port) = app {
+            flags.extend(["--app-port".to_owned(), port.to_string()]);
+        }
+        flags.extend(self.flags.iter().map(|flag| filled(flag)));
+        Ok(flags)
+    }
+}
