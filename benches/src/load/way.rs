@@ -151,7 +151,13 @@ impl Way {
             after.saturating_sub(before).as_secs_f64() * 1e6 / f64::from(calls)
         };
         let between = self.between.map(|_| each(before.0, after.0));
-        Ok(Round { tally, seconds, between, plugin: each(before.1, after.1), load: each(before.2, after.2) })
+        Ok(Round {
+            tally,
+            seconds,
+            between,
+            plugin: each(before.1, after.1),
+            load: each(before.2, after.2),
+        })
     }
 
     async fn dial(&self) -> Result<Box<dyn Io>, Failure> {
