@@ -6,6 +6,7 @@
 
 mod app;
 mod comparison;
+mod grpc;
 mod http;
 mod mask;
 mod setup;
@@ -30,6 +31,8 @@ pub(crate) struct CompareArgs {
 enum Api {
     /// Requests over raw connections to the HTTP port
     Http(ApiArgs),
+    /// Calls to the gRPC port, and what an application over gRPC is called with
+    Grpc(ApiArgs),
 }
 
 /// What every API takes.
@@ -52,6 +55,7 @@ struct ApiArgs {
 pub(crate) async fn measure(program: &Path, args: &CompareArgs) -> Result<Report, Failure> {
     match &args.api {
         Api::Http(args) => http::compare(program, args).await,
+        Api::Grpc(args) => grpc::compare(program, args).await,
     }
 }
 

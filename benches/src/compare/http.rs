@@ -3,7 +3,7 @@
 mod call;
 mod cases;
 mod exchange;
-mod series;
+pub(super) mod series;
 
 use std::path::Path;
 

@@ -25,6 +25,8 @@ pub(super) struct Setup {
     pub(super) variables: Vec<(&'static str, &'static str)>,
     /// Whether there is an application.
     pub(super) application: bool,
+    /// Whether there is one that is called over gRPC.
+    pub(super) over_grpc: bool,
 }
 
 // === impl Setup ===
@@ -39,6 +41,13 @@ impl Setup {
     pub(super) fn without_application(mut self) -> Self {
         self.application = false;
         self
+    }
+
+    /// The application is called over gRPC.
+    pub(super) fn over_grpc(mut self) -> Self {
+        self.application = false;
+        self.over_grpc = true;
+        self.flag("--app-protocol").flag("grpc")
     }
 
     /// A file of the home.

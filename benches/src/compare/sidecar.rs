@@ -11,6 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::app::App;
+use super::grpc::Application;
 use super::mask::Mask;
 use super::setup::Setup;
 use crate::{Failure, PATIENCE};
@@ -31,10 +32,11 @@ pub(super) struct Pair {
 pub(super) struct Sidecar {
     child: Child,
     pub(super) http: SocketAddr,
-    #[expect(dead_code, reason = "for calls over gRPC")]
     pub(super) grpc: SocketAddr,
     pub(super) metrics: SocketAddr,
     pub(super) app: Option<App>,
+    /// The application, where it is called over gRPC.
+    pub(super) called: Option<Application>,
     /// What is its own, and not to be compared.
     pub(super) mask: Mask,
     _home: TempDir,
@@ -66,7 +68,9 @@ impl Sidecar {
     async fn start(mut command: Command, setup: &Setup) -> Result<Self, Failure> {
         let home = tempfile::Builder::new().prefix("rpb").tempdir()?;
         let app = if setup.application { Some(App::start().await?) } else { None };
-        let flags = setup.write(home.path(), app.as_ref().map(App::port))?;
+        let called = if setup.over_grpc { Some(Application::start().await?) } else { None };
+        let port = app.as_ref().map(App::port).or(called.as_ref().map(Application::port));
+        let flags = setup.write(home.path(), port)?;
         let [http, grpc, internal, metrics] = free_ports()?;
         clean(&mut command);
         command
@@ -92,12 +96,12 @@ impl Sidecar {
         {
             mask.own(name, &port.to_string());
         }
-        if let Some(app) = &app {
-            mask.own("app", &app.port().to_string());
+        if let Some(port) = port {
+            mask.own("app", &port.to_string());
         }
         let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let (http, grpc, metrics) = (at(http), at(grpc), at(metrics));
-        Ok(Self { child, http, grpc, metrics, app, mask, _home: home })
+        Ok(Self { child, http, grpc, metrics, app, called, mask, _home: home })
     }
 
     /// Waits until it has ended by itself, and says its exit code; none: a signal ended it.

@@ -84,6 +84,7 @@ mod tests {
             of_direct: 1.0,
             between: None,
             plugin: None,
+            load: None,
             tally: Tally::default(),
         };
         let drawn =

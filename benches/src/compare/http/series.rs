@@ -10,7 +10,7 @@ use crate::compare::comparison::Said;
 const COUNTED: &[&str] = &["_count", "_total", "_loaded"];
 
 /// Every series of Dapr's, by its name and labels. Latencies and sizes have no number.
-pub(super) async fn of(address: SocketAddr) -> Result<Said, Failure> {
+pub(in crate::compare) async fn of(address: SocketAddr) -> Result<Said, Failure> {
     let answer =
         exchange::ask(address, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;
     let text = String::from_utf8_lossy(&answer.body).into_owned();
