@@ -62,6 +62,13 @@ fn workers() -> usize {
     (processors / PROCESSORS_A_WORKER).max(1)
 }
 
+/// How many of the sockets that something has come for a single worker sees to before it looks at
+/// what came meanwhile. What one application has sent goes on to its plugin at once, which works on
+/// it while the next socket is seen to; of many together the plugin would have nothing to do until
+/// the last was read, and replug nothing until it has answered. Several workers are otherwise, and
+/// were not measured.
+const EVENTS_OF_ONE_WORKER: usize = 1;
+
 /// What `runtimeVersion` and `replug status` say.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -122,8 +129,12 @@ pub(crate) fn go(
     let daprd = manner.daprd.clone();
     let Held { raised, origin } = held;
 
+    let workers = workers();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.enable_all().worker_threads(workers()).max_blocking_threads(BLOCKING_THREADS);
+    runtime.enable_all().worker_threads(workers).max_blocking_threads(BLOCKING_THREADS);
+    if workers == 1 {
+        runtime.max_io_events_per_tick(EVENTS_OF_ONE_WORKER);
+    }
     let runtime = runtime.build();
     let runtime =
         runtime.map_err(|error| Failure::failed(format!("cannot start its threads: {error}")))?;
