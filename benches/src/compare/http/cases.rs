@@ -2,14 +2,30 @@
 
 mod access;
 mod later;
+mod others;
+mod pubsub;
 mod state;
+mod wire;
 
 use super::call::Group;
 use crate::compare::setup::Setup;
 
 /// Every group.
 pub(super) fn all() -> Vec<Group> {
-    let mut groups = vec![state::group(), later::group()];
+    let mut groups = vec![
+        state::group(),
+        pubsub::group(),
+        others::bindings(),
+        others::secrets(),
+        others::scopes(),
+        others::metadata(),
+        wire::routes(),
+        wire::heads(),
+        wire::bodies(),
+        wire::traces(),
+        others::shutdown(),
+        later::group(),
+    ];
     groups.extend(access::groups());
     groups
 }
