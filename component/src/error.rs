@@ -9,8 +9,9 @@ use tonic::Code;
 /// that their clients expect.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// The etag of the request is not the one that is stored. The text is the component's.
-    #[error("possible etag mismatch. error from state store: {0}")]
+    /// The etag of the request is not the one that is stored. The text is the component's; it may
+    /// be empty.
+    #[error("possible etag mismatch. error from state store{}", after_colon(.0))]
     EtagMismatch(String),
     /// The etag of the request is none that this component ever gives.
     #[error("invalid etag value: {0}")]
@@ -47,6 +48,11 @@ pub enum Error {
     /// Anything else; the text is the component's.
     #[error("{0}")]
     Failed(String),
+}
+
+/// A text behind a colon; nothing where there is none.
+fn after_colon(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {text}") }
 }
 
 fn join_lines(errors: &[Error]) -> String {

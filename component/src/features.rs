@@ -14,6 +14,10 @@ impl Features {
     pub const TRANSACTIONAL: &str = "TRANSACTIONAL";
     /// Values can be searched.
     pub const QUERY_API: &str = "QUERY_API";
+    /// Keys can be listed by a pattern. Of no call of an application: Dapr lists workflows by it.
+    pub const KEYS_LIKE: &str = "KEYS_LIKE";
+    /// All keys that begin alike can be removed at once. Of no call of an application either.
+    pub const DELETE_WITH_PREFIX: &str = "DELETE_WITH_PREFIX";
     /// `ttlInSeconds` of a write's metadata is honoured.
     pub const TTL: &str = "TTL";
     /// A secret has several values.

@@ -25,6 +25,12 @@ pub trait StateStore: Send + Sync + 'static {
     /// What the store can do. Transactions are refused without [`Features::TRANSACTIONAL`].
     fn features(&self) -> Features;
 
+    /// Whether a concurrency or consistency that is neither of the two has to be refused, as Dapr's
+    /// own stores do; plugins are told that nothing was said.
+    fn refuses_unknown_options(&self) -> bool {
+        false
+    }
+
     /// The value of a key. A missing key is no error: see [`GetResponse`].
     async fn get(&self, cx: &Context, request: GetRequest) -> Result<GetResponse, Error>;
 

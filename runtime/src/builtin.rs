@@ -126,9 +126,11 @@ fn output(name: &str, of: impl OutputBindingType) -> Builtin {
     Builtin::Binding(ComponentType::new(BuildingBlock::Bindings, name), of)
 }
 
-/// What the stores that search can do, in the order that applications are told of it.
-fn store_features() -> Features {
-    Features::new([Features::ETAG, Features::TRANSACTIONAL, Features::TTL, Features::QUERY_API])
+/// What Dapr says of its state stores of these names, `more` behind it. Metadata is to look the same:
+/// queries, which replug has of some and Dapr of none, are not named.
+fn store_features(more: &[&'static str]) -> Features {
+    let usual = [Features::ETAG, Features::TRANSACTIONAL, Features::TTL];
+    Features::new(usual.iter().chain(more).copied())
 }
 
 /// One result of the results of a bulk request: what failed is in it.

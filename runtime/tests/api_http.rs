@@ -350,8 +350,8 @@ async fn the_metadata_api_shows_components_and_what_was_written_down() {
         (&"mem".into(), &"state.in-memory".into(), &"v1".into())
     );
     let capabilities: Vec<_> = mem["capabilities"].as_array().unwrap().iter().collect();
-    assert_eq!(capabilities.last().unwrap().as_str(), Some("ACTOR"));
-    assert!(capabilities.iter().any(|capability| *capability == "ETAG"));
+    let daprs = ["ETAG", "TRANSACTIONAL", "TTL", "DELETE_WITH_PREFIX", "KEYS_LIKE", "ACTOR"];
+    assert_eq!(capabilities, daprs);
     assert_eq!(told["components"][1].get("capabilities"), None);
     assert_eq!(
         told["extended"],

@@ -16,8 +16,11 @@ use super::sidecar::{Pair, Sidecar};
 use crate::Failure;
 use crate::report::Report;
 
-/// Fields of answers that tell the time or the transport alone.
-const LEFT_OUT: &[&str] = &["Date"];
+/// Fields of answers that tell the time, or how long the body is, which is compared itself.
+const LEFT_OUT: &[&str] = &["Date", "Content-Length", "Transfer-Encoding"];
+
+/// Fields of requests to the application that tell who sends them, and what it can unpack.
+const OF_SENDER: &[&str] = &["content-length", "user-agent", "accept-encoding"];
 
 /// Makes every call of every group, and compares.
 pub(super) async fn compare(replug: &Path, args: &ApiArgs) -> Result<Report, Failure> {
@@ -41,6 +44,9 @@ async fn ask(
 ) -> Result<(), Failure> {
     let name = group.setup.name;
     let mut pair = Pair::start(daprd, replug, &group.setup).await?;
+    if pair.daprd.app.is_some() {
+        tokio::try_join!(healthy(&pair.daprd), healthy(&pair.replug))?;
+    }
     let (mut daprd_etag, mut replug_etag) = (String::new(), String::new());
     for call in group.calls {
         let (daprd, replug) = tokio::join!(
@@ -50,7 +56,8 @@ async fn ask(
         comparison.add(name, &call.shown(), call.expected, &daprd, &replug);
     }
     let (daprd, replug) = (heard(&pair.daprd), heard(&pair.replug));
-    comparison.add(name, "what the application was sent", Expected::Same, &daprd, &replug);
+    let expected = group.heard;
+    comparison.add(name, "what the application was sent", expected, &daprd, &replug);
     if group.measured {
         let (daprd, replug) =
             tokio::try_join!(series::of(pair.daprd.metrics), series::of(pair.replug.metrics),)?;
@@ -62,6 +69,17 @@ async fn ask(
         comparison.add(name, "the end", Expected::Same, &code(daprd?), &code(replug?));
     }
     Ok(())
+}
+
+/// Asks a sidecar until it has seen its application, which it tells nobody.
+async fn healthy(sidecar: &Sidecar) -> Result<(), Failure> {
+    let request =
+        b"GET /v1.0/healthz HTTP/1.1\r\nHost: localhost\r\ndapr-api-token: sesame\r\n\r\n";
+    let asked = async {
+        while !exchange::ask(sidecar.http, request).await?.status.contains(" 204 ") {}
+        Ok::<_, std::io::Error>(())
+    };
+    Ok(tokio::time::timeout(crate::PATIENCE, asked).await??)
 }
 
 /// What a sidecar says to a request. An etag that it tells is kept.
@@ -83,12 +101,7 @@ fn parts(sidecar: &Sidecar, answer: &Answer) -> Said {
     fields.retain(|(name, _)| !LEFT_OUT.contains(&name.as_str()));
     fields.sort();
     for (name, value) in fields {
-        // Its length says no more than the body, which is compared without what is masked.
-        let value = match name.as_str() {
-            "Content-Length" => "some".to_owned(),
-            _ => sidecar.mask.hide(&value),
-        };
-        parts.push((name, value));
+        parts.push((name, sidecar.mask.hide(&value)));
     }
     parts.push(("body".to_owned(), sidecar.mask.hide(&readable(&answer.body))));
     parts
@@ -101,7 +114,7 @@ fn heard(sidecar: &Sidecar) -> Said {
     for request in received {
         let what = sidecar.mask.hide(&request.what);
         for (name, value) in request.headers {
-            if name != "content-length" {
+            if !OF_SENDER.contains(&name.as_str()) {
                 said.push((format!("{what} {name}"), sidecar.mask.hide(&value)));
             }
         }

@@ -6,6 +6,12 @@ pub(super) struct Mask {
     own: Vec<(&'static str, String)>,
 }
 
+/// daprd's features, in the order of replug and in the other: daprd has none.
+const FEATURES: [&str; 2] = [
+    "\"HotReload\",\"WorkflowsRemoteActivityReminder\"",
+    "\"WorkflowsRemoteActivityReminder\",\"HotReload\"",
+];
+
 // === impl Mask ===
 
 impl Mask {
@@ -20,8 +26,23 @@ impl Mask {
         for (name, own) in &self.own {
             hidden = hidden.replace(own.as_str(), &format!("<{name}>"));
         }
-        dates(&uuids(&hidden))
+        let hidden = versions(&dates(&uuids(&hidden)));
+        hidden.replace(FEATURES[1], FEATURES[0])
     }
+}
+
+/// The sidecar's version, where metadata tell it.
+fn versions(text: &str) -> String {
+    const BEFORE: &str = "untimeVersion\":\"";
+    let mut parts = text.split(BEFORE);
+    let mut hidden = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.find('"').map_or("", |end| &part[end..]);
+        hidden.push_str(BEFORE);
+        hidden.push_str("<version>");
+        hidden.push_str(rest);
+    }
+    hidden
 }
 
 /// UUIDs in their usual form.
@@ -90,6 +111,7 @@ mod tests {
             ("2026-11-28T10:53:48+01:00 on", "<date> on"),
             ("at 2026-11-28T10:53:48", "at <date>"),
             ("20c103b2-64f4", "20c103b2-64f4"),
+            (r#"{"runtimeVersion":"1.18.1","a":1}"#, r#"{"runtimeVersion":"<version>","a":1}"#),
             ("münchen", "münchen"),
         ] {
             assert_eq!(mask.hide(text), hidden, "{text}");

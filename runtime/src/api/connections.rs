@@ -4,6 +4,7 @@
 //! nothing of what is served over them.
 
 mod first_bytes;
+mod refusals;
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
@@ -24,6 +25,7 @@ use tokio::task::JoinSet;
 
 use self::first_bytes::Telling;
 pub(super) use self::first_bytes::{FirstBytes, Progress};
+use self::refusals::Refusals;
 use super::listener::{Io, Listener};
 use super::server::Ending;
 
@@ -158,7 +160,8 @@ where
 {
     async fn serve(self, io: Box<dyn Io>, end: watch::Receiver<Option<Ending>>) {
         let progress = Arc::new(Progress::default());
-        let io = TokioIo::new(FirstBytes::new(io, progress.clone()));
+        let io = FirstBytes::new(Refusals::new(io), progress.clone());
+        let io = TokioIo::new(io);
         let service = Telling::new(self.service, progress.clone());
         attend(self.builder.serve_connection(io, service), &progress, end).await;
     }

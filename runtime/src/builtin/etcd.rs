@@ -67,7 +67,11 @@ struct EtcdStore {
 #[async_trait]
 impl StateStore for EtcdStore {
     fn features(&self) -> Features {
-        Features::new([Features::ETAG, Features::TRANSACTIONAL, Features::TTL])
+        super::store_features(&[Features::KEYS_LIKE])
+    }
+
+    fn refuses_unknown_options(&self) -> bool {
+        true
     }
 
     async fn get(&self, _cx: &Context, request: GetRequest) -> Result<GetResponse, Error> {

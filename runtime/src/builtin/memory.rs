@@ -57,7 +57,11 @@ impl MemoryStore {
 #[async_trait]
 impl StateStore for MemoryStore {
     fn features(&self) -> Features {
-        super::store_features()
+        super::store_features(&[Features::DELETE_WITH_PREFIX, Features::KEYS_LIKE])
+    }
+
+    fn refuses_unknown_options(&self) -> bool {
+        true
     }
 
     async fn get(&self, _cx: &Context, request: GetRequest) -> Result<GetResponse, Error> {

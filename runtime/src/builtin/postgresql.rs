@@ -64,11 +64,11 @@ struct PostgresStore {
 #[async_trait]
 impl StateStore for PostgresStore {
     fn features(&self) -> Features {
-        let (etag, transactions) = (Features::ETAG, Features::TRANSACTIONAL);
-        match self.database.settings.layout {
-            Layout::V1 => Features::new([etag, transactions, Features::QUERY_API, Features::TTL]),
-            Layout::V2 => Features::new([etag, transactions, Features::TTL]),
-        }
+        super::store_features(&[Features::KEYS_LIKE])
+    }
+
+    fn refuses_unknown_options(&self) -> bool {
+        true
     }
 
     async fn get(&self, _cx: &Context, request: GetRequest) -> Result<GetResponse, Error> {

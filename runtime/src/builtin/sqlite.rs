@@ -68,7 +68,11 @@ struct SqliteStore {
 #[async_trait]
 impl StateStore for SqliteStore {
     fn features(&self) -> Features {
-        super::store_features()
+        super::store_features(&[Features::KEYS_LIKE])
+    }
+
+    fn refuses_unknown_options(&self) -> bool {
+        true
     }
 
     async fn get(&self, _cx: &Context, request: GetRequest) -> Result<GetResponse, Error> {

@@ -1,5 +1,6 @@
 //! How long a value lives: `ttlInSeconds` of a write's metadata, and `ttlExpireTime` of a read's.
 
+use std::num::{IntErrorKind, ParseIntError};
 use std::time::Duration;
 
 use replug_component::{Error, Metadata};
@@ -20,34 +21,49 @@ pub(super) enum BelowMinusOne {
 }
 
 /// How long a value lives that is written with this metadata; none: for ever, which is also what
-/// an empty text, 0 and -1 ask for.
+/// an empty text, 0 and -1 ask for. Nothing is taken to live for more than some 136 years.
 pub(super) fn parse(metadata: &Metadata, below: BelowMinusOne) -> Result<Option<Duration>, Error> {
-    match seconds(metadata)? {
-        Some(seconds) if seconds < -1 && below == BelowMinusOne::Refused => {
-            Err(wrong(&seconds.to_string()))
+    let Some(text) = said(metadata) else { return Ok(None) };
+    let seconds = match below {
+        BelowMinusOne::Forever => whole(text, "Atoi").map_err(Error::Invalid)?,
+        BelowMinusOne::Refused => {
+            let seconds = whole(text, "ParseInt").map_err(|why| wrong(&why))?;
+            if seconds < -1 || seconds > i32::MAX.into() {
+                return Err(wrong("must be -1 or greater"));
+            }
+            seconds
         }
-        // A negative number is no u32: it asks for none.
-        seconds => Ok(seconds
-            .and_then(|seconds| u32::try_from(seconds).ok())
-            .filter(|seconds| *seconds > 0)
-            .map(|seconds| Duration::from_secs(seconds.into()))),
-    }
+    };
+    // A negative number is none: it asks for none.
+    let seconds = u64::try_from(seconds).unwrap_or(0).min(u32::MAX.into());
+    Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
 }
 
 /// The seconds that this metadata says, whatever they mean; none: it says nothing.
 pub(super) fn seconds(metadata: &Metadata) -> Result<Option<i32>, Error> {
-    match metadata.get(TTL_IN_SECONDS).filter(|text| !text.is_empty()) {
-        Some(text) => text.parse().map(Some).map_err(|_| wrong(text)),
-        None => Ok(None),
-    }
+    let Some(text) = said(metadata) else { return Ok(None) };
+    let seconds = whole(text, "ParseInt").map_err(|why| wrong(&why))?;
+    i32::try_from(seconds).map(Some).map_err(|_| wrong("must be -1 or greater"))
 }
 
-fn wrong(text: &str) -> Error {
-    let most = i32::MAX;
-    Error::Invalid(format!(
-        "metadata {TTL_IN_SECONDS} is `{text}`; write whole seconds from 1 to {most}, or -1 for a \
-         value that does not expire"
-    ))
+fn said(metadata: &Metadata) -> Option<&str> {
+    metadata.get(TTL_IN_SECONDS).map(String::as_str).filter(|text| !text.is_empty())
+}
+
+/// The number that a text is, or what Go's `function` says of one that is none.
+fn whole(text: &str, function: &str) -> Result<i64, String> {
+    text.parse().map_err(|error: ParseIntError| {
+        let why = match error.kind() {
+            IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
+            _ => "invalid syntax",
+        };
+        format!("strconv.{function}: parsing {text:?}: {why}")
+    })
+}
+
+fn wrong(why: &str) -> Error {
+    let what = format!("incorrect value for metadata '{TTL_IN_SECONDS}'");
+    Error::Invalid(format!("error parsing TTL: {what}: {why}"))
 }
 
 #[cfg(test)]
@@ -65,11 +81,31 @@ mod tests {
             for forever in ["", "0", "-1"] {
                 assert_eq!(ttl(forever, below).unwrap(), None);
             }
-            for wrong in ["soon", "1.5", "1s", "2147483648"] {
+            for wrong in ["soon", "1.5", "1s", "99999999999999999999"] {
                 assert!(matches!(ttl(wrong, below), Err(Error::Invalid(_))), "{wrong}");
             }
         }
         assert_eq!(parse(&Metadata::new(), BelowMinusOne::Refused).unwrap(), None);
+    }
+
+    #[test]
+    fn a_wrong_ttl_is_told_of_in_the_words_of_daprs_stores() {
+        use BelowMinusOne::{Forever, Refused};
+        let sql = "error parsing TTL: incorrect value for metadata 'ttlInSeconds': ";
+        for (text, below, told) in [
+            ("x", Forever, "strconv.Atoi: parsing \"x\": invalid syntax".to_owned()),
+            ("x", Refused, format!("{sql}strconv.ParseInt: parsing \"x\": invalid syntax")),
+            (
+                "99999999999999999999",
+                Forever,
+                "strconv.Atoi: parsing \"99999999999999999999\": value out of range".to_owned(),
+            ),
+            ("-2", Refused, format!("{sql}must be -1 or greater")),
+            ("2147483648", Refused, format!("{sql}must be -1 or greater")),
+        ] {
+            assert_eq!(ttl(text, below).unwrap_err().to_string(), told);
+        }
+        assert_eq!(ttl("2147483648", Forever).unwrap(), Some(Duration::from_secs(1 << 31)));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::servers::{Certificate, free_port, has_openssl};
 use crate::{assert_gone_and_back, open};
 
 const V2: conformance::Store = conformance::Store {
-    features: &["ETAG", "TRANSACTIONAL", "TTL"],
+    queries: false,
     // etcd's leases live for two seconds at least, and end when it comes round.
     gone_after: Duration::from_secs(5),
     ..conformance::Store::LIKE_MOST

@@ -14,7 +14,7 @@ use crate::{assert_gone_and_back, open};
 
 /// What Dapr's store of this name does otherwise than the others.
 const KIND: conformance::Store = conformance::Store {
-    features: &["ETAG", "TRANSACTIONAL", "TTL"],
+    queries: false,
     etags_begin_again: true,
     last_write_wins: true,
     keeps_end_of_life: true,

@@ -15,6 +15,8 @@ const SHOWN: usize = 600;
 pub(super) struct Group {
     pub(super) setup: Setup,
     pub(super) calls: Vec<Call>,
+    /// What is known of what the application is sent.
+    pub(super) heard: Expected,
     /// Whether the metrics are compared after the calls.
     pub(super) measured: bool,
     /// Whether both end after the calls.
@@ -32,7 +34,7 @@ pub(super) struct Call {
 
 impl Group {
     pub(super) fn new(setup: Setup) -> Self {
-        Self { setup, calls: Vec::new(), measured: false, ends: false }
+        Self { setup, calls: Vec::new(), heard: Expected::Same, measured: false, ends: false }
     }
 
     pub(super) fn get(&mut self, path: &str) -> &mut Call {

@@ -10,6 +10,7 @@ mod observed;
 mod params;
 mod path;
 mod pubsub;
+mod refusal;
 mod route;
 mod secret;
 mod state;
@@ -26,7 +27,7 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
 use replug_component::Context;
 
-use self::answer::{Answer, no_content, plain_text};
+use self::answer::{Answer, go_error, no_content, plain_text};
 use self::cors::Cors;
 use self::observed::Observed;
 use self::params::Params;
@@ -69,6 +70,9 @@ impl hyper::service::Service<Request<Incoming>> for HttpPort {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (dapr, public) = (self.dapr.clone(), self.public);
         Box::pin(async move {
+            if let Some(refused) = refusal::of(&request) {
+                return Ok(refused);
+            }
             // A health check is no part of anything.
             let traced = dapr.settings.trace_headers && !request.uri().path().contains("/healthz");
             let trace = match traced.then(|| TraceHeaders::of(request.headers())).transpose() {
@@ -146,7 +150,7 @@ impl Dapr {
             && !request.headers().get(&HEADER).is_some_and(|shown| token.admits(shown.as_bytes()))
         {
             *refused = true;
-            return plain_text(StatusCode::UNAUTHORIZED, "invalid api token\n");
+            return go_error(StatusCode::UNAUTHORIZED, "invalid api token\n");
         }
         let version = request.version();
         match self.routed(route, request).await {

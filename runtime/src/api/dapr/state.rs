@@ -23,6 +23,25 @@ use crate::key_prefix;
 use crate::registry::StateComponent;
 use crate::telemetry::Measured;
 
+/// A request, and what is wrong with its options: words that are none, for stores that refuse them.
+pub(super) struct Asked<R> {
+    pub(super) request: R,
+    pub(super) unknown: Option<Error>,
+}
+
+/// What a store that refuses them says of such words; none: both are some, or nothing is said.
+pub(super) fn unknown_option(concurrency: &str, consistency: &str) -> Option<Error> {
+    let none_of = |word: &str, known: [&str; 2]| !word.is_empty() && !known.contains(&word);
+    let text = if none_of(consistency, ["strong", "eventual"]) {
+        format!("unrecognized consistency model '{consistency}'")
+    } else if none_of(concurrency, ["first-write", "last-write"]) {
+        format!("unrecognized concurrency model '{concurrency}'")
+    } else {
+        return None;
+    };
+    Some(Error::Failed(text))
+}
+
 /// The state store that one call is about.
 pub(super) struct Store<'a> {
     dapr: &'a Dapr,
@@ -34,9 +53,23 @@ pub(super) struct Store<'a> {
 impl Dapr {
     /// The state store of this name.
     pub(super) fn store<'a>(&'a self, name: &'a str, front: Front) -> Result<Store<'a>, ApiError> {
+        self.store_told(name, front, &self.settings.app_id)
+    }
+
+    /// The same for a query over HTTP, whose error does not name the application.
+    pub(super) fn queried_store<'a>(&'a self, name: &'a str) -> Result<Store<'a>, ApiError> {
+        self.store_told(name, Front::Http, "")
+    }
+
+    fn store_told<'a>(
+        &'a self,
+        name: &'a str,
+        front: Front,
+        app_id: &str,
+    ) -> Result<Store<'a>, ApiError> {
         match self.registry.state(name) {
             Ok(component) => Ok(Store { dapr: self, component, name, front }),
-            Err(why) => Err(missing(why, name, &self.settings.app_id, front)),
+            Err(why) => Err(missing(why, name, app_id, front)),
         }
     }
 }
@@ -110,16 +143,51 @@ impl Store<'_> {
         self.measured("set", saved).await.map_err(|error| self.failed(Doing::Save, &error))
     }
 
-    /// Removes the application's `key`; that of `request` is not looked at.
+    /// The same of requests whose options may be none.
+    pub(super) async fn save_asked(
+        &self,
+        cx: &Context,
+        asked: Vec<Asked<SetRequest>>,
+    ) -> Result<(), ApiError> {
+        if asked.iter().all(|asked| asked.unknown.is_none()) {
+            return self.save(cx, asked.into_iter().map(|asked| asked.request).collect()).await;
+        }
+        let saved = pin!(async {
+            let component = self.component.slot.component(cx).await?;
+            let refuses = component.refuses_unknown_options();
+            let (alone, mut errors, mut requests) = (asked.len() == 1, Vec::new(), Vec::new());
+            for Asked { request, unknown } in asked {
+                match unknown.filter(|_| refuses) {
+                    Some(error) if alone => return Err(error),
+                    Some(error) => errors.push(error),
+                    None => requests.push(request),
+                }
+            }
+            match component.bulk_set(cx, requests, None).await {
+                Ok(()) => {}
+                Err(Error::Bulk(more)) => errors.extend(more),
+                Err(error) => errors.push(error),
+            }
+            if errors.is_empty() { Ok(()) } else { Err(Error::Bulk(errors)) }
+        });
+        self.measured("set", saved).await.map_err(|error| self.failed(Doing::Save, &error))
+    }
+
+    /// Removes the application's `key`; that of the request is not looked at.
     pub(super) async fn delete(
         &self,
         cx: &Context,
         key: &str,
-        request: DeleteRequest,
+        asked: Asked<DeleteRequest>,
     ) -> Result<(), ApiError> {
-        let request = DeleteRequest { key: self.stored(key)?, ..request };
-        let done =
-            pin!(async { self.component.slot.component(cx).await?.delete(cx, request).await });
+        let request = DeleteRequest { key: self.stored(key)?, ..asked.request };
+        let done = pin!(async {
+            let component = self.component.slot.component(cx).await?;
+            match asked.unknown.filter(|_| component.refuses_unknown_options()) {
+                Some(error) => Err(error),
+                None => component.delete(cx, request).await,
+            }
+        });
         self.measured("delete", done)
             .await
             .map_err(|error| self.failed(Doing::Delete { key }, &error))

@@ -71,11 +71,11 @@ impl Changes {
         let ttl = ttl::parse(&request.metadata, BelowMinusOne::Refused)?;
         let first = request.options.concurrency == Concurrency::FirstWrite;
         match (etag::asked(request.etag), self.last.get(&request.key)) {
-            (Some(etag), None) => self.ask(&request.key, revision(&request.key, &etag)?),
+            (Some(etag), None) => self.ask(&request.key, revision(&etag)?),
             // What this request itself has written has an etag that nobody can know.
-            (Some(_), Some(_)) => return Err(etag::mismatch(&request.key)),
+            (Some(_), Some(_)) => return Err(etag::mismatch()),
             (None, None) if first => self.ask(&request.key, Asked::Missing),
-            (None, Some(Last::Put { .. })) if first => return Err(etag::exists(&request.key)),
+            (None, Some(Last::Put { .. })) if first => return Err(etag::mismatch()),
             (None, _) => {}
         }
         // Whole seconds they are.
@@ -86,8 +86,8 @@ impl Changes {
 
     fn add_delete(&mut self, request: DeleteRequest) -> Result<(), Error> {
         match (etag::asked(request.etag), self.last.get(&request.key)) {
-            (Some(etag), None) => self.ask(&request.key, revision(&request.key, &etag)?),
-            (Some(_), Some(_)) => return Err(etag::mismatch(&request.key)),
+            (Some(etag), None) => self.ask(&request.key, revision(&etag)?),
+            (Some(_), Some(_)) => return Err(etag::mismatch()),
             (None, _) => {}
         }
         self.put_last(request.key, Last::Delete);
@@ -167,8 +167,7 @@ impl Changes {
             Asked::Missing => *found != 0,
         });
         match broken.map(|(asked, _)| asked).or(self.asked.first()) {
-            Some((key, Asked::Missing)) => etag::exists(key),
-            Some((key, Asked::Revision(_))) => etag::mismatch(key),
+            Some(_) => etag::mismatch(),
             None => {
                 Error::Failed("etcd has not carried out a transaction without conditions".into())
             }
@@ -177,9 +176,9 @@ impl Changes {
 }
 
 /// The revision that an etag stands for. One that is none is of no value that there is.
-fn revision(key: &str, etag: &str) -> Result<Asked, Error> {
+fn revision(etag: &str) -> Result<Asked, Error> {
     match etag.parse() {
         Ok(revision) if revision > 0 => Ok(Asked::Revision(revision)),
-        _ => Err(etag::mismatch(key)),
+        _ => Err(etag::mismatch()),
     }
 }

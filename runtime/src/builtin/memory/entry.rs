@@ -79,9 +79,22 @@ impl Change {
     /// Whether the change may happen where `entry` is what is alive under the key.
     pub(super) fn check(&self, entry: Option<&Entry>) -> Result<(), Error> {
         match (&self.etag, entry) {
-            (Some(asked), Some(entry)) if entry.etag.to_string() == *asked => Ok(()),
-            (Some(_), _) => Err(etag::mismatch(&self.key)),
-            (None, Some(_)) if self.first => Err(etag::exists(&self.key)),
+            (Some(asked), Some(entry)) => {
+                let current = entry.etag.to_string();
+                if current == *asked {
+                    return Ok(());
+                }
+                let key = &self.key;
+                Err(Error::EtagMismatch(format!(
+                    "state etag not match for key={key}: current={current}, expect={asked}"
+                )))
+            }
+            (Some(_), None) => {
+                Err(Error::EtagMismatch(format!("state not exist or expired for key={}", self.key)))
+            }
+            (None, Some(_)) if self.first => {
+                Err(Error::EtagMismatch("item already exists and no etag was passed".to_owned()))
+            }
             (None, _) => Ok(()),
         }
     }

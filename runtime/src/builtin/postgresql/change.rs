@@ -56,13 +56,6 @@ impl Change {
         }
     }
 
-    fn refused(&self) -> Error {
-        match self {
-            Self::Set { key, etag: None, .. } => etag::exists(key),
-            Self::Set { key, .. } | Self::Delete { key, .. } => etag::mismatch(key),
-        }
-    }
-
     /// Makes the change. False: what is stored is not as the request asked.
     async fn make(
         &self,
@@ -176,7 +169,7 @@ impl Database {
         let connection = self.connection().await?;
         let made = self.answer(change.make(self, &*connection)).await;
         let changed = self.settled(connection, made, Sent::Write)?;
-        if changed { Ok(()) } else { Err(change.refused()) }
+        if changed { Ok(()) } else { Err(etag::mismatch()) }
     }
 
     /// Makes all changes, in their order, or none.
@@ -199,7 +192,7 @@ impl Database {
         };
         match self.settled(connection, made, Sent::Write)? {
             None => Ok(()),
-            Some(change) => Err(change.refused()),
+            Some(_) => Err(etag::mismatch()),
         }
     }
 }

@@ -199,8 +199,7 @@ pub(super) async fn make(
     let refused = usize::try_from(number.unsigned_abs()).ok().and_then(|n| n.checked_sub(1));
     match refused.and_then(|index| changes.get(index)) {
         None => Ok(()),
-        Some(change) if number < 0 => Err(etag::exists(change.key())),
-        Some(change) => Err(etag::mismatch(change.key())),
+        Some(_) => Err(etag::mismatch()),
     }
 }
 

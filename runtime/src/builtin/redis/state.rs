@@ -64,7 +64,11 @@ struct RedisStore {
 #[async_trait]
 impl StateStore for RedisStore {
     fn features(&self) -> Features {
-        Features::new([Features::ETAG, Features::TRANSACTIONAL, Features::TTL])
+        crate::builtin::store_features(&[Features::KEYS_LIKE])
+    }
+
+    fn refuses_unknown_options(&self) -> bool {
+        true
     }
 
     async fn get(&self, _cx: &Context, request: GetRequest) -> Result<GetResponse, Error> {

@@ -109,7 +109,7 @@ impl Statements {
                 let new = etags.next().to_string();
                 let parameters = params![present, key, Kept(value), new, ends];
                 match connection.prepare_cached(sql)?.execute(parameters)? {
-                    0 => Err(NotMade::Refused(etag::exists(key))),
+                    0 => Err(NotMade::Refused(etag::mismatch())),
                     _ => Ok(()),
                 }
             }
@@ -118,7 +118,7 @@ impl Statements {
                 let new = etags.next().to_string();
                 let parameters = params![present, key, Kept(value), new, ends, asked];
                 match connection.prepare_cached(&self.put_matching)?.execute(parameters)? {
-                    0 => Err(NotMade::Refused(etag::mismatch(key))),
+                    0 => Err(NotMade::Refused(etag::mismatch())),
                     _ => Ok(()),
                 }
             }
@@ -129,7 +129,7 @@ impl Statements {
             Change::Delete { key, etag: Some(asked) } => {
                 let mut delete = connection.prepare_cached(&self.delete_matching)?;
                 match delete.execute([&present, key, asked])? {
-                    0 => Err(NotMade::Refused(etag::mismatch(key))),
+                    0 => Err(NotMade::Refused(etag::mismatch())),
                     _ => Ok(()),
                 }
             }

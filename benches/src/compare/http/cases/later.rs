@@ -1,6 +1,7 @@
 //! Calls of building blocks that replug does not have yet: made, counted and not compared.
 
 use super::usual;
+use crate::compare::comparison::Expected;
 use crate::compare::http::call::Group;
 
 /// Method, path, body, and what it is about.
@@ -35,6 +36,7 @@ const CALLS: &[(&str, &str, &str, &str)] = &[
 /// All of them.
 pub(super) fn group() -> Group {
     let mut group = Group::new(usual("later"));
+    group.heard = Expected::Later("service invocation");
     for (method, path, body, what) in CALLS {
         group.send(method, path, &["Content-Type: application/json"], body).later(what);
     }

@@ -1,5 +1,7 @@
 //! The body of an error over HTTP.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tonic_types::ErrorDetail;
@@ -11,7 +13,24 @@ pub(in crate::api::dapr) struct ErrorBody<'a> {
     error_code: &'a str,
     message: &'a str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    details: Vec<Value>,
+    details: Vec<BTreeMap<&'static str, Field>>,
+}
+
+/// What one field of a detail says.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Field {
+    Value(Value),
+    Violations(Vec<Violation>),
+}
+
+/// A part of a request that is wrong, in Dapr's order.
+#[derive(Debug, Serialize)]
+struct Violation {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    field: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    description: String,
 }
 
 impl<'a> ErrorBody<'a> {
@@ -27,53 +46,55 @@ impl<'a> ErrorBody<'a> {
 }
 
 /// One detail; none where its kind is never told over HTTP.
-fn detail(detail: &ErrorDetail, braces: bool) -> Option<Value> {
+fn detail(detail: &ErrorDetail, braces: bool) -> Option<BTreeMap<&'static str, Field>> {
+    let value = |name, value: Value| (name, Field::Value(value));
     let (name, fields) = match detail {
-        ErrorDetail::ErrorInfo(info) => (
-            "ErrorInfo",
-            json!({
-                "domain": info.domain,
-                "reason": info.reason,
-                "metadata": if info.metadata.is_empty() && !braces {
-                    Value::Null
-                } else {
-                    json!(info.metadata)
-                },
-            }),
-        ),
-        ErrorDetail::ResourceInfo(resource) => (
-            "ResourceInfo",
-            json!({
-                "resource_type": resource.resource_type,
-                "resource_name": resource.resource_name,
-                "owner": resource.owner,
-                "description": resource.description,
-            }),
-        ),
+        ErrorDetail::ErrorInfo(info) => {
+            let metadata = if info.metadata.is_empty() && !braces {
+                Value::Null
+            } else {
+                json!(info.metadata)
+            };
+            let fields = vec![
+                value("domain", json!(info.domain)),
+                value("reason", json!(info.reason)),
+                value("metadata", metadata),
+            ];
+            ("ErrorInfo", fields)
+        }
+        ErrorDetail::ResourceInfo(resource) => {
+            let fields = vec![
+                value("resource_type", json!(resource.resource_type)),
+                value("resource_name", json!(resource.resource_name)),
+                value("owner", json!(resource.owner)),
+                value("description", json!(resource.description)),
+            ];
+            ("ResourceInfo", fields)
+        }
         ErrorDetail::BadRequest(bad) => {
-            let violations = bad.field_violations.iter().map(|violation| {
-                without_empty([
-                    ("field", &violation.field),
-                    ("description", &violation.description),
-                ])
+            let violations = bad.field_violations.iter().map(|violation| Violation {
+                field: violation.field.clone(),
+                description: violation.description.clone(),
             });
-            ("BadRequest", json!({ "field_violations": violations.collect::<Vec<_>>() }))
+            let violations = Field::Violations(violations.collect());
+            ("BadRequest", vec![("field_violations", violations)])
         }
         ErrorDetail::Help(help) => {
             let links = help.links.iter().map(|link| {
                 without_empty([("description", &link.description), ("url", &link.url)])
             });
-            ("Help", json!({ "links": links.collect::<Vec<_>>() }))
+            ("Help", vec![value("links", links.collect::<Vec<_>>().into())])
         }
         ErrorDetail::RetryInfo(retry) => {
             let delay = retry.retry_delay.unwrap_or_default().as_secs_f64();
-            ("RetryInfo", json!({ "retry_delay": format!("{delay}s") }))
+            ("RetryInfo", vec![value("retry_delay", format!("{delay}s").into())])
         }
         _ => return None,
     };
-    let Value::Object(mut fields) = fields else { return None };
-    fields.insert("@type".to_owned(), format!("type.googleapis.com/google.rpc.{name}").into());
-    Some(Value::Object(fields))
+    let mut fields: BTreeMap<_, _> = fields.into_iter().collect();
+    let name = format!("type.googleapis.com/google.rpc.{name}");
+    fields.insert("@type", Field::Value(name.into()));
+    Some(fields)
 }
 
 fn without_empty<const N: usize>(fields: [(&str, &String); N]) -> Value {

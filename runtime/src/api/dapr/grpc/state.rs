@@ -12,7 +12,7 @@ use tonic::Status;
 use crate::api::dapr::Dapr;
 use crate::api::dapr::error::Front;
 use crate::api::dapr::json;
-use crate::api::dapr::state::{key_required, operation_not_supported};
+use crate::api::dapr::state::{Asked, key_required, operation_not_supported};
 
 /// An item's metadata that says what its value is.
 const CONTENT_TYPE: &str = "contentType";
@@ -84,7 +84,7 @@ impl Dapr {
     ) -> Result<(), Status> {
         let store = self.store(&request.store_name, Front::Grpc)?;
         let delete = delete_request(String::new(), request.etag, request.metadata, request.options);
-        Ok(store.delete(cx, &request.key, delete).await?)
+        Ok(store.delete(cx, &request.key, Asked { request: delete, unknown: None }).await?)
     }
 
     pub(super) async fn delete_bulk_state(
@@ -121,7 +121,7 @@ impl Dapr {
             }
         });
         let operations = operations.collect::<Result<_, Status>>()?;
-        Ok(transaction.carry_out(cx, operations, request.metadata).await?)
+        Ok(transaction.carry_out(cx, operations, request.metadata, None).await?)
     }
 
     pub(super) async fn query_state(

@@ -49,9 +49,12 @@ pub(super) fn plain_text(status: StatusCode, text: &'static str) -> Answer {
     answer(status, Some(&TEXT), Bytes::from_static(text.as_bytes()))
 }
 
-/// The same of a text that is made for it.
-pub(super) fn plain_text_of(status: StatusCode, text: Bytes) -> Answer {
-    answer(status, Some(&TEXT), text)
+/// The same as Go's `http.Error` writes it.
+pub(super) fn go_error(status: StatusCode, text: impl Into<Bytes>) -> Answer {
+    let mut told = answer(status, Some(&TEXT), text.into());
+    let sniff = HeaderValue::from_static("nosniff");
+    told.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, sniff);
+    told
 }
 
 /// Tells an error.

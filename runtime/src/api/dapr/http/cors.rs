@@ -24,7 +24,7 @@ impl Cors {
         if origins.is_empty() {
             return None;
         }
-        let origin = headers.get(ORIGIN);
+        let origin = headers.get(ORIGIN).filter(|origin| !origin.is_empty());
         let allowed = origin.and_then(|origin| {
             if origins.iter().any(|allowed| allowed == "*") {
                 return Some(HeaderValue::from_static("*"));
@@ -40,22 +40,33 @@ impl Cors {
     /// no such question.
     pub(super) fn preflight<B>(&self, request: &Request<B>) -> Option<Answer> {
         let asked = request.headers();
-        let method = asked.get(ACCESS_CONTROL_REQUEST_METHOD)?;
+        let method = asked.get(ACCESS_CONTROL_REQUEST_METHOD).filter(|it| !it.is_empty())?;
         if request.method() != Method::OPTIONS {
             return None;
         }
         let mut answer = empty(StatusCode::OK);
         let headers = answer.headers_mut();
         for vary in [ORIGIN, ACCESS_CONTROL_REQUEST_METHOD, ACCESS_CONTROL_REQUEST_HEADERS] {
-            headers.append(VARY, canonical(vary.as_str()));
+            if let Ok(vary) = HeaderValue::try_from(canonical(vary.as_str())) {
+                headers.append(VARY, vary);
+            }
         }
         let known =
             METHODS.iter().any(|known| method.as_bytes().eq_ignore_ascii_case(known.as_bytes()));
         if let Some(origin) = self.allowed.clone().filter(|_| known) {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, method.clone());
-            if let Some(wanted) = asked.get(ACCESS_CONTROL_REQUEST_HEADERS) {
-                headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+            let told = String::from_utf8_lossy(method.as_bytes()).to_ascii_uppercase();
+            if let Ok(told) = HeaderValue::try_from(told) {
+                headers.insert(ACCESS_CONTROL_ALLOW_METHODS, told);
+            }
+            let wanted = asked.get(ACCESS_CONTROL_REQUEST_HEADERS);
+            let wanted = wanted.and_then(|wanted| wanted.to_str().ok()).unwrap_or_default();
+            let names: Vec<_> =
+                wanted.split([',', ' ']).filter(|name| !name.is_empty()).map(canonical).collect();
+            if let Ok(told) = HeaderValue::try_from(names.join(", "))
+                && !names.is_empty()
+            {
+                headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, told);
             }
         }
         Some(answer)
@@ -72,14 +83,13 @@ impl Cors {
 }
 
 /// A header's name as Go writes it: `access-control-request-method` with capitals.
-fn canonical(name: &str) -> HeaderValue {
+fn canonical(name: &str) -> String {
     let parts = name.split('-').map(|part| {
-        let mut part = part.to_owned();
+        let mut part = part.to_ascii_lowercase();
         if let Some(first) = part.get_mut(..1) {
             first.make_ascii_uppercase();
         }
         part
     });
-    let text = parts.collect::<Vec<_>>().join("-");
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("Origin"))
+    parts.collect::<Vec<_>>().join("-")
 }

@@ -129,7 +129,7 @@ impl Dapr {
         // A body is read, and its size counts, whatever it is for.
         body.read(BODY_READ, "failed to read request body: ").await?;
         let app = &self.settings.app;
-        Ok(ok(json::to_bytes(&Metadata {
+        let mut told = Vec::from(json::to_bytes(&Metadata {
             id: &self.settings.app_id,
             runtime_version: &self.settings.runtime_version,
             enabled_features: &self.settings.features,
@@ -153,7 +153,10 @@ impl Dapr {
                 host_ready: false,
                 placement: NO_PLACEMENT,
             },
-        })))
+        }));
+        // Dapr's encoder ends its text so.
+        told.push(b'\n');
+        Ok(ok(told))
     }
 
     pub(super) async fn http_put_metadata(

@@ -4,7 +4,7 @@ mod decode;
 mod encode;
 
 use http::header::{self, HeaderMap, HeaderValue};
-use replug_component::state::{DeleteRequest, Options};
+use replug_component::state::DeleteRequest;
 
 use super::answer::{Answer, add_metadata, no_content, ok};
 use super::body::{DESERIALIZING, Unread, malformed};
@@ -12,7 +12,7 @@ use super::params::Params;
 use super::{CX, Failure};
 use crate::api::dapr::Dapr;
 use crate::api::dapr::error::{ApiError, BODY_READ, Front, MALFORMED};
-use crate::api::dapr::state::key_required;
+use crate::api::dapr::state::{Asked, key_required};
 
 impl Dapr {
     pub(super) async fn http_get_state(
@@ -44,14 +44,14 @@ impl Dapr {
         let store = self.store(store, Front::Http)?;
         let mut items = body.decoded(MALFORMED, "", decode::saves).await?;
         let metadata = params.metadata();
-        for item in &mut items {
+        for Asked { request: item, .. } in &mut items {
             if item.key.is_empty() {
                 return Err(key_required(Front::Http).into());
             }
             item.key = store.stored(&item.key)?;
             item.metadata.extend(metadata.clone());
         }
-        store.save(&CX, items).await?;
+        store.save_asked(&CX, items).await?;
         Ok(no_content())
     }
 
@@ -64,16 +64,15 @@ impl Dapr {
     ) -> Result<Answer, Failure> {
         let store = self.store(store, Front::Http)?;
         let etag = headers.get(header::IF_MATCH);
+        let word = |name| params.first(name).unwrap_or_default();
+        let (options, unknown) = decode::words(word("concurrency"), word("consistency"));
         let request = DeleteRequest {
             key: String::new(),
             etag: etag.map(|etag| String::from_utf8_lossy(etag.as_bytes()).into_owned()),
             metadata: params.metadata(),
-            options: Options {
-                concurrency: decode::concurrency(params.first("concurrency")),
-                consistency: decode::consistency(params.first("consistency")),
-            },
+            options,
         };
-        store.delete(&CX, key, request).await?;
+        store.delete(&CX, key, Asked { request, unknown }).await?;
         Ok(no_content())
     }
 
@@ -103,15 +102,17 @@ impl Dapr {
         let transaction = store.transaction(&CX).await?;
         let decoded = body.decoded(MALFORMED, DESERIALIZING, decode::transaction).await?;
         let metadata = params.metadata();
+        let mut first_unknown = None;
         let operations = decoded.operations.into_iter().map(|operation| {
-            let mut operation = operation.typed()?;
+            let Asked { request: mut operation, unknown } = operation.typed()?;
+            first_unknown = first_unknown.take().or(unknown);
             let (key, own) = decode::key_and_metadata(&mut operation);
             *key = transaction.stored(key)?;
             own.extend(metadata.clone());
             Ok(operation)
         });
         let operations = operations.collect::<Result<_, ApiError>>()?;
-        transaction.carry_out(&CX, operations, decoded.metadata).await?;
+        transaction.carry_out(&CX, operations, decoded.metadata, first_unknown).await?;
         Ok(no_content())
     }
 
@@ -122,7 +123,7 @@ impl Dapr {
         body: Unread,
     ) -> Result<Answer, Failure> {
         let query = body.read(BODY_READ, "failed to read request body: ").await?;
-        let store = self.store(store, Front::Http)?;
+        let store = self.queried_store(store)?;
         let found = store.query(&CX, &query, params.metadata()).await?;
         if found.items.is_empty() {
             return Ok(no_content());

@@ -1,11 +1,13 @@
 //! The trace headers of an answer: those of the request, and of a request that stands in no trace one
 //! that says so.
 
+mod state;
+
 use std::fmt::Write as _;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::answer::{Answer, plain_text_of};
+use super::answer::{Answer, go_error};
 use crate::api::dapr::trace::{BAGGAGE, NO_TRACE, TRACEPARENT, TRACESTATE};
 use crate::messaging::cloud_event::is_parent;
 
@@ -16,6 +18,13 @@ static NONE: HeaderValue = HeaderValue::from_static(NO_TRACE);
 
 /// The longest `tracestate` that is told.
 const MOST_STATE: usize = 512;
+
+/// The length of a parent of the present version.
+const PARENT_LENGTH: usize = 55;
+
+/// The longest baggage, in bytes, and how many members it may have.
+const MOST_BAGGAGE: usize = 8192;
+const MOST_MEMBERS: usize = 64;
 
 /// What an answer has besides what answers.
 #[derive(Debug)]
@@ -30,19 +39,19 @@ impl TraceHeaders {
     /// Those of a request; the answer where its baggage is none.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, Box<Answer>> {
         let text = |value: &&HeaderValue| value.to_str().is_ok_and(is_parent);
-        let parent = headers.get(&PARENT).filter(text).cloned();
-        let state =
-            headers.get(&STATE).filter(|state| parent.is_some() && state.len() <= MOST_STATE);
+        let parent = headers.get(&PARENT).filter(text).and_then(of_this_version);
+        let state = headers
+            .get(&STATE)
+            .filter(|state| parent.is_some() && state.len() <= MOST_STATE)
+            .and_then(|state| state::told(state.to_str().ok()?))
+            .and_then(|state| HeaderValue::try_from(state).ok());
         let baggage = joined(headers).filter(|baggage| !baggage.is_empty());
         let wrong = baggage.as_ref().and_then(|baggage| wrong_baggage(baggage.as_bytes()));
         if let Some(wrong) = wrong {
             let text = format!("invalid baggage header: {wrong}\n");
-            let mut answer = plain_text_of(StatusCode::BAD_REQUEST, text.into());
-            let sniff = HeaderValue::from_static("nosniff");
-            answer.headers_mut().insert(http::header::X_CONTENT_TYPE_OPTIONS, sniff);
-            return Err(Box::new(answer));
+            return Err(Box::new(go_error(StatusCode::BAD_REQUEST, text)));
         }
-        Ok(Self { parent, state: state.cloned(), baggage })
+        Ok(Self { parent, state, baggage })
     }
 
     /// Puts them into the answer.
@@ -69,8 +78,23 @@ fn joined(headers: &HeaderMap) -> Option<HeaderValue> {
     HeaderValue::from_bytes(&all.join(&b","[..])).ok()
 }
 
-/// What is wrong with the members of a baggage, a line each; none where nothing is.
+/// A parent as this version of the format has it: what later ones add is left out.
+fn of_this_version(parent: &HeaderValue) -> Option<HeaderValue> {
+    let text = parent.to_str().ok()?.get(..PARENT_LENGTH)?;
+    if text.starts_with("00") {
+        return Some(parent.clone());
+    }
+    HeaderValue::try_from(format!("00{}", &text[2..])).ok()
+}
+
+/// What is wrong with a baggage or its members, a line each; none where nothing is.
 fn wrong_baggage(baggage: &[u8]) -> Option<String> {
+    if baggage.len() > MOST_BAGGAGE {
+        return Some("baggage-string too large".to_owned());
+    }
+    if baggage.split(|byte| *byte == b',').nth(MOST_MEMBERS).is_some() {
+        return Some("too many list-members in baggage-string".to_owned());
+    }
     let members = baggage.split(|byte| *byte == b',').filter_map(wrong_member);
     let wrong: Vec<_> = members.collect();
     (!wrong.is_empty()).then(|| wrong.join("\n"))
@@ -176,6 +200,23 @@ mod tests {
         ] {
             assert_eq!(wrong_baggage(baggage).as_deref(), Some(told), "{baggage:?}");
         }
+    }
+
+    #[test]
+    fn baggage_has_64_members_and_8192_bytes_at_the_most() {
+        let members = |count| vec!["k=v"; count].join(",");
+        let many = "too many list-members in baggage-string";
+        assert_eq!(wrong_baggage(members(64).as_bytes()), None);
+        assert_eq!(wrong_baggage(members(65).as_bytes()).as_deref(), Some(many));
+        let long = format!("k={}", "v".repeat(MOST_BAGGAGE));
+        let told = wrong_baggage(long.as_bytes());
+        assert_eq!(told.as_deref(), Some("baggage-string too large"));
+    }
+
+    #[test]
+    fn a_parent_of_a_later_version_is_told_as_one_of_this() {
+        let later = HeaderValue::try_from(format!("01{}-more", &TRACE[2..])).unwrap();
+        assert_eq!(of_this_version(&later).unwrap(), TRACE);
     }
 
     #[test]

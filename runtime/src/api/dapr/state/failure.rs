@@ -161,7 +161,13 @@ impl Doing<'_> {
     /// What is told of the store's `error`.
     pub(super) fn failed(self, store: &str, error: &Error) -> ApiError {
         let code = self.code();
-        let message = self.message(store, error);
+        let mut message = self.message(store, error);
+        if let (Meaning::EtagMismatch, Error::Bulk(_), Self::Save | Self::BulkDelete) =
+            (Meaning::of(error), error, self)
+        {
+            // Dapr says it once more of a call of several items.
+            message = self.message(store, &Error::EtagMismatch(error.to_string()));
+        }
         let status = match (Meaning::of(error), self) {
             (Meaning::Unavailable(why), _) => return unavailable(why, code, message),
             (Meaning::Kit(kit), Self::Query) => {

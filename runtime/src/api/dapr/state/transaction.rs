@@ -45,12 +45,14 @@ impl Transaction<'_> {
         stored.map_err(|illegal| illegal_key(&illegal, field, self.store.name, self.store.front))
     }
 
-    /// Carries out the operations, whose keys are as [`Store::stored`] gives them.
+    /// Carries out the operations, whose keys are as [`Store::stored`] gives them. `unknown` is what
+    /// a store that refuses unknown options says of the first that has one.
     pub(in crate::api::dapr) async fn carry_out(
         self,
         cx: &Context,
         operations: Vec<Operation>,
         metadata: Metadata,
+        unknown: Option<Error>,
     ) -> Result<(), ApiError> {
         if operations.is_empty() {
             return Ok(());
@@ -62,7 +64,12 @@ impl Transaction<'_> {
             return Err(too_many_operations(self.store.name, operations.len(), most));
         }
         let request = TransactRequest { operations, metadata };
-        let done = self.component.transact(cx, request);
+        let done = async {
+            match unknown.filter(|_| self.component.refuses_unknown_options()) {
+                Some(error) => Err(error),
+                None => self.component.transact(cx, request).await,
+            }
+        };
         self.store.measured("transaction", done).await.map_err(failed)
     }
 }

@@ -2,16 +2,16 @@
 
 mod request;
 
-use replug_component::Metadata;
 use replug_component::state::{
     Concurrency, Consistency, DeleteRequest, Operation, Options, SetRequest,
 };
+use replug_component::{Error, Metadata};
 use serde_json::Value;
 
 use super::malformed;
 use crate::api::dapr::error::ApiError;
 use crate::api::dapr::json::{JsonError, Object, first_value, items, to_bytes};
-use crate::api::dapr::state::operation_not_supported;
+use crate::api::dapr::state::{Asked, operation_not_supported, unknown_option};
 
 /// What Dapr calls an operation of a transaction, in errors.
 const OPERATION: &str = "http.stateTransactionRequestBodyOperation";
@@ -36,7 +36,7 @@ pub(super) struct Untyped {
 }
 
 /// The items of a save, with the application's keys.
-pub(super) fn saves(body: &[u8]) -> Result<Vec<SetRequest>, JsonError> {
+pub(super) fn saves(body: &[u8]) -> Result<Vec<Asked<SetRequest>>, JsonError> {
     items(first_value(body)?, "[]state.SetRequest")?.into_iter().map(set).collect()
 }
 
@@ -69,10 +69,17 @@ pub(super) fn transaction(body: &[u8]) -> Result<Transaction, JsonError> {
 
 impl Untyped {
     /// What it does.
-    pub(super) fn typed(self) -> Result<Operation, ApiError> {
-        let decode: fn(Value) -> Result<Operation, JsonError> = match self.operation.as_str() {
-            "upsert" => |request| set(request).map(Operation::Set),
-            "delete" => |request| delete(request).map(Operation::Delete),
+    pub(super) fn typed(self) -> Result<Asked<Operation>, ApiError> {
+        let decode: fn(Value) -> Result<Asked<Operation>, JsonError> = match self.operation.as_str()
+        {
+            "upsert" => |request| {
+                let Asked { request, unknown } = set(request)?;
+                Ok(Asked { request: Operation::Set(request), unknown })
+            },
+            "delete" => |request| {
+                let Asked { request, unknown } = delete(request)?;
+                Ok(Asked { request: Operation::Delete(request), unknown })
+            },
             other => return Err(operation_not_supported(other)),
         };
         let decoded = request::check(&self.request).and_then(|()| decode(self.request));
@@ -88,45 +95,58 @@ pub(super) fn key_and_metadata(operation: &mut Operation) -> (&mut String, &mut 
     }
 }
 
-fn set(value: Value) -> Result<SetRequest, JsonError> {
+fn set(value: Value) -> Result<Asked<SetRequest>, JsonError> {
     let mut set = Object::from(value, "state.SetRequest")?;
-    Ok(SetRequest {
+    let mut request = SetRequest {
         key: set.text("key")?.unwrap_or_default(),
         value: to_bytes(&set.take("value").unwrap_or_default()),
         etag: set.text("etag")?,
         metadata: set.metadata("metadata")?,
-        options: options(&mut set)?,
-        content_type: set.text("contenttype")?.unwrap_or_default(),
-    })
+        ..SetRequest::default()
+    };
+    let (options, unknown) = options(&mut set)?;
+    request.options = options;
+    request.content_type = set.text("contenttype")?.unwrap_or_default();
+    Ok(Asked { request, unknown })
 }
 
-fn delete(value: Value) -> Result<DeleteRequest, JsonError> {
+fn delete(value: Value) -> Result<Asked<DeleteRequest>, JsonError> {
     let mut delete = Object::from(value, "state.DeleteRequest")?;
-    Ok(DeleteRequest {
+    let mut request = DeleteRequest {
         key: delete.text("key")?.unwrap_or_default(),
         etag: delete.text("etag")?,
         metadata: delete.metadata("metadata")?,
-        options: options(&mut delete)?,
-    })
+        ..DeleteRequest::default()
+    };
+    let (options, unknown) = options(&mut delete)?;
+    request.options = options;
+    Ok(Asked { request, unknown })
 }
 
-fn options(of: &mut Object) -> Result<Options, JsonError> {
-    let Some(options) = of.take("options") else { return Ok(Options::default()) };
+/// The options, and what a store that knows its words says of those that are none.
+fn options(of: &mut Object) -> Result<(Options, Option<Error>), JsonError> {
+    let Some(options) = of.take("options") else { return Ok((Options::default(), None)) };
     if !options.is_object() {
         return Err(of.mismatch(&options, "options", "state.SetStateOption"));
     }
     let mut options = Object::from(options, "state.SetStateOption")?.within("options.");
-    Ok(Options {
-        concurrency: concurrency(options.text("concurrency")?.as_deref()),
-        consistency: consistency(options.text("consistency")?.as_deref()),
-    })
+    let first = options.text("concurrency")?.unwrap_or_default();
+    let second = options.text("consistency")?.unwrap_or_default();
+    Ok(words(&first, &second))
+}
+
+/// The options that two words stand for, and what a store that knows them says of those that are none.
+pub(super) fn words(first: &str, second: &str) -> (Options, Option<Error>) {
+    let options =
+        Options { concurrency: concurrency(first), consistency: consistency(Some(second)) };
+    (options, unknown_option(first, second))
 }
 
 /// A word that is none of the two asks for nothing, as Dapr tells its plugins.
-pub(super) fn concurrency(word: Option<&str>) -> Concurrency {
+fn concurrency(word: &str) -> Concurrency {
     match word {
-        Some("first-write") => Concurrency::FirstWrite,
-        Some("last-write") => Concurrency::LastWrite,
+        "first-write" => Concurrency::FirstWrite,
+        "last-write" => Concurrency::LastWrite,
         _ => Concurrency::Unspecified,
     }
 }

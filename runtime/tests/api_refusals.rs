@@ -1,0 +1,119 @@
+//! What Dapr's API over HTTP refuses, and in which words: those of its stores, and those of Go's server.
+
+mod support;
+
+use support::{APP_ID, Api};
+
+const STATE: &str = "/v1.0/state/mem";
+
+/// An error's body without details.
+fn plain(code: &str, message: &str) -> String {
+    serde_json::json!({ "errorCode": code, "message": message }).to_string()
+}
+
+#[tokio::test]
+async fn an_etag_and_what_is_said_of_a_stale_one_are_those_of_daprs_store() {
+    let api = Api::start().await;
+    api.http("POST", STATE, r#"[{"key":"k","value":1}]"#).await;
+    let got = api.http("GET", "/v1.0/state/mem/k", "").await;
+    let etag = got.header("Etag").unwrap();
+    assert_eq!(etag.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12], "{etag}");
+    let (save, twice) = (
+        "failed saving state in state store mem: ",
+        "possible etag mismatch. error from state store: ",
+    );
+    let stale = format!("state etag not match for key={APP_ID}||k: current={etag}, expect=x");
+    let first = r#""options":{"concurrency":"first-write"}"#;
+    let exists = "item already exists and no etag was passed";
+    for (body, told) in [
+        (r#"[{"key":"k","value":2,"etag":"x"}]"#.to_owned(), format!("{save}{twice}{stale}")),
+        (
+            r#"[{"key":"a","value":2},{"key":"k","value":2,"etag":"x"}]"#.to_owned(),
+            format!("{save}{twice}{twice}{stale}"),
+        ),
+        (
+            r#"[{"key":"none","value":2,"etag":"x"}]"#.to_owned(),
+            format!("{save}{twice}state not exist or expired for key={APP_ID}||none"),
+        ),
+        (format!(r#"[{{"key":"k","value":2,{first}}}]"#), format!("{save}{twice}{exists}")),
+    ] {
+        let answer = api.http("POST", STATE, &body).await;
+        assert_eq!((answer.status, answer.body), (409, plain("ERR_STATE_SAVE", &told)), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn options_that_are_none_are_refused_as_daprs_store_refuses_them() {
+    let api = Api::start().await;
+    let one = |options: &str| format!(r#"[{{"key":"k","value":1,"options":{{{options}}}}}]"#);
+    let two = |options: &str| {
+        format!(r#"[{{"key":"a","value":1}},{{"key":"k","value":1,"options":{{{options}}}}}]"#)
+    };
+    let part = |options: &str| {
+        format!(
+            r#"{{"operations":[{{"operation":"upsert","request":{{"key":"k","value":1,"options":{{{options}}}}}}}]}}"#
+        )
+    };
+    let save = "failed saving state in state store mem: ";
+    let concurrency = "unrecognized concurrency model 'x'";
+    for (path, body, told) in [
+        (
+            STATE,
+            one(r#""concurrency":"x""#),
+            plain("ERR_STATE_SAVE", &format!("{save}{concurrency}")),
+        ),
+        (
+            STATE,
+            two(r#""concurrency":"x""#),
+            plain("ERR_STATE_SAVE", &format!("{save}{concurrency}")),
+        ),
+        (
+            STATE,
+            one(r#""concurrency":"x","consistency":"y""#),
+            plain("ERR_STATE_SAVE", &format!("{save}unrecognized consistency model 'y'")),
+        ),
+        (
+            "/v1.0/state/mem/transaction",
+            part(r#""concurrency":"x""#),
+            plain(
+                "ERR_STATE_TRANSACTION",
+                &format!("error while executing state transaction: {concurrency}"),
+            ),
+        ),
+    ] {
+        let answer = api.http("POST", path, &body).await;
+        assert_eq!((answer.status, answer.body), (500, told), "{body}");
+    }
+    // The other value of a save is stored all the same.
+    assert_eq!(api.http("GET", "/v1.0/state/mem/a", "").await.status, 200);
+    assert_eq!(api.http("GET", "/v1.0/state/mem/k", "").await.status, 204);
+    let deleted = api.http("DELETE", "/v1.0/state/mem/a?concurrency=x", "").await;
+    let told = format!("failed deleting state with key a: {concurrency}");
+    assert_eq!((deleted.status, deleted.body), (500, plain("ERR_STATE_DELETE", &told)));
+    // A read may ask for what it likes, and a word that is empty is none.
+    assert_eq!(api.http("GET", "/v1.0/state/mem/a?consistency=x", "").await.status, 200);
+    assert_eq!(api.http("POST", STATE, &one(r#""concurrency":"""#)).await.status, 204);
+}
+
+#[tokio::test]
+async fn heads_are_refused_with_the_line_that_dapr_has() {
+    let api = Api::start().await;
+    let line = "GET /v1.0/healthz/outbound HTTP/1.1";
+    let long = format!("Host: x\r\nX-Long: {}", "a".repeat(70_000));
+    for (line, fields, status, body) in [
+        (line, "X: y", 400, "400 Bad Request: missing required Host header"),
+        (line, "Host: a\r\nHost: b", 400, "400 Bad Request"),
+        (line, "Host: a b", 400, "400 Bad Request: malformed Host header"),
+        (line, "Host: a\r\nno colon", 400, "400 Bad Request"),
+        ("GET /%zz HTTP/1.1", "Host: a", 400, "400 Bad Request"),
+        (line, "Host: a\r\nTransfer-Encoding: gzip, chunked", 501, "Unsupported transfer encoding"),
+        (line, "Host: a\r\nExpect: other", 417, ""),
+        (line, long.as_str(), 431, "431 Request Header Fields Too Large"),
+    ] {
+        let request = format!("{line}\r\n{fields}\r\n\r\n");
+        let told = support::parsed(&api.raw(request.as_bytes()).await);
+        assert_eq!((told.status, told.body.as_str()), (status, body), "{line} {fields:.40}");
+        assert_eq!(told.header("Connection"), Some("close"), "{line} {fields:.40}");
+        assert_eq!(told.header("Traceparent"), None, "{line} {fields:.40}");
+    }
+}
