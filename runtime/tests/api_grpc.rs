@@ -3,6 +3,7 @@
 mod support;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use replug_proto::dapr::common::v1::{Etag, StateItem};
@@ -11,7 +12,10 @@ use replug_proto::dapr::runtime::v1::dapr_client::DaprClient;
 use replug_proto::layotto::runtime::v1 as layotto;
 use replug_proto::layotto::runtime::v1::runtime_client::RuntimeClient;
 use replug_runtime::api::{ApiToken, Phase, ShutdownRequest};
+use replug_runtime::resources::MetricsSettings;
+use replug_runtime::telemetry::Telemetry;
 use support::{Api, spec};
+use tonic::codec::CompressionEncoding;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
@@ -68,7 +72,17 @@ async fn values_are_bytes_unless_they_are_called_json() {
 
     let broken = StateItem { metadata: json, ..item("json", "{") };
     let status = client.save_state(save(vec![broken])).await.unwrap_err();
-    assert_eq!((status.code(), status.message()), (Code::Unknown, "unexpected EOF"));
+    assert_eq!((status.code(), status.message()), (Code::Unknown, "unexpected end of JSON input"));
+    for (text, why) in [
+        ("", "unexpected end of JSON input"),
+        ("text", "invalid character 'e' in literal true (expecting 'r')"),
+        ("[1] 2", "invalid character '2' after top-level value"),
+    ] {
+        let json = HashMap::from([("contentType".to_owned(), "application/json".to_owned())]);
+        let broken = StateItem { metadata: json, ..item("json", text) };
+        let status = client.save_state(save(vec![broken])).await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::Unknown, why), "{text}");
+    }
 }
 
 #[tokio::test]
@@ -218,6 +232,77 @@ async fn a_message_over_the_limit_exhausts_a_resource() {
     let message = status.message();
     assert!(message.starts_with("grpc: received message larger than max ("), "{message}");
     assert!(message.ends_with(" vs. 100)"), "{message}");
+}
+
+#[tokio::test]
+async fn requests_may_be_compressed_and_their_answers_are_then() {
+    let api = Api::start_with(|mut settings| {
+        settings.max_body = 10_000;
+        settings
+    })
+    .await;
+    let mut compressing = client(&api)
+        .send_compressed(CompressionEncoding::Gzip)
+        .accept_compressed(CompressionEncoding::Gzip);
+    compressing.save_state(save(vec![item("k", "value")])).await.unwrap();
+    let got = compressing.get_state(get("k")).await.unwrap();
+    assert_eq!(got.metadata().get("grpc-encoding").unwrap(), "gzip");
+    assert_eq!(got.into_inner().data, "value");
+    let status = compressing.get_state(dapr::GetStateRequest::default()).await.unwrap_err();
+    assert_eq!(reason(&status), "DAPR_STATE_NOT_FOUND");
+
+    // Small where it is sent, and larger than the limit where it is read.
+    let large = StateItem { value: vec![b'x'; 100_000].into(), ..item("k", "") };
+    let status = compressing.save_state(save(vec![large])).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+}
+
+#[tokio::test]
+async fn errors_are_counted_by_their_codes_where_that_is_asked_for() {
+    let recorded = MetricsSettings { record_error_codes: true, ..MetricsSettings::default() };
+    let telemetry = Arc::new(Telemetry::new("shop", "", &recorded));
+    let counting = Arc::clone(&telemetry);
+    let api = Api::start_with(|mut settings| {
+        settings.telemetry = Some(counting);
+        settings
+    })
+    .await;
+    let mut client = client(&api);
+    client.get_state(dapr::GetStateRequest::default()).await.unwrap_err();
+    client.get_state(get("a||b")).await.unwrap_err();
+    client.invoke_binding(dapr::InvokeBindingRequest::default()).await.unwrap_err();
+    client.publish_event(dapr::PublishEventRequest::default()).await.unwrap_err();
+    client.get_secret(dapr::GetSecretRequest::default()).await.unwrap_err();
+    let of = dapr::TransactionalStateOperation {
+        operation_type: "noop".into(),
+        request: Some(item("k", "1")),
+    };
+    let transaction = dapr::ExecuteStateTransactionRequest {
+        store_name: "mem".into(),
+        operations: vec![of],
+        ..Default::default()
+    };
+    client.execute_state_transaction(transaction).await.unwrap_err();
+    assert_eq!(api.http("GET", "/v1.0/state/none/k", "").await.status, 400);
+    assert_eq!(api.http("POST", "/v1.0/state/mem", "{").await.status, 400);
+    let text = telemetry.text();
+    for (code, category, count) in [
+        ("ERR_STATE_STORE_NOT_FOUND", "state", 2),
+        ("ERR_MALFORMED_REQUEST", "state", 1),
+        ("ERR_MALFORMED_REQUEST", "common", 1),
+        ("ERR_INVOKE_OUTPUT_BINDING", "binding", 1),
+        ("ERR_PUBSUB_EMPTY", "pubsub", 1),
+        ("ERR_NOT_SUPPORTED_STATE_OPERATION", "state", 1),
+    ] {
+        let line = format!(
+            "dapr_error_code_total{{app_id=\"shop\",category=\"{category}\",error_code=\"{code}\"}} {count}"
+        );
+        assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
+    }
+    // A call that is there keeps its name whatever its status.
+    let refused = "grpc_server_method=\"/dapr.proto.runtime.v1.Dapr/ExecuteStateTransaction\",\
+                   grpc_server_status=\"Unimplemented\"} 1";
+    assert!(text.contains(refused), "{text}");
 }
 
 #[tokio::test]

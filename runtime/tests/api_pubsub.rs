@@ -385,6 +385,11 @@ async fn a_stream_that_begins_wrong_is_refused_and_a_second_beginning_ends_it() 
     assert_eq!(refused(initial("bus", "", None)).await, unknown("topic is required"));
     let none = (Code::InvalidArgument, "pubsub none is not found".to_owned());
     assert_eq!(refused(initial("none", "t", None)).await, none);
+    let closed = unknown(
+        "failed to create subscription for bounded: subscription to topic 'c' on pubsub 'bounded' is \
+         not allowed",
+    );
+    assert_eq!(refused(initial("bounded", "c", None)).await, closed);
 
     let mut stream = Stream::open(api.channel(), initial("bus", "t", None)).await.unwrap();
     stream.next().await.unwrap();
@@ -394,6 +399,40 @@ async fn a_stream_that_begins_wrong_is_refused_and_a_second_beginning_ends_it() 
         (ended.code(), ended.message()),
         (Code::Unknown, "duplicate initial request received")
     );
+}
+
+#[tokio::test]
+async fn an_application_that_closes_its_side_is_told_that_nothing_more_came() {
+    let api = api().await;
+    let eof = (Code::Unknown, "EOF".to_owned());
+    let none = tokio_stream::empty::<pb::SubscribeTopicEventsRequestAlpha1>();
+    let mut client = DaprClient::new(api.channel());
+    let status = client.subscribe_topic_events_alpha1(none).await.unwrap_err();
+    assert_eq!((status.code(), status.message().to_owned()), eof);
+
+    let mut stream = Stream::open(api.channel(), initial("bus", "t", None)).await.unwrap();
+    stream.next().await.unwrap();
+    let (instead, _) = mpsc::unbounded_channel();
+    drop(std::mem::replace(&mut stream.asked, instead));
+    let status = stream.next().await.unwrap_err();
+    assert_eq!((status.code(), status.message().to_owned()), eof);
+}
+
+#[tokio::test]
+async fn a_stream_whose_raw_payload_is_no_word_of_it_has_events() {
+    let api = api().await;
+    let metadata = [("rawPayload".to_owned(), "nonsense".to_owned())].into();
+    let first = pb::SubscribeTopicEventsRequestInitialAlpha1 {
+        pubsub_name: "bus".into(),
+        topic: "t".into(),
+        metadata,
+        dead_letter_topic: None,
+    };
+    let mut stream = Stream::open(api.channel(), Asked::InitialRequest(first)).await.unwrap();
+    stream.next().await.unwrap();
+    let answer = api.http("POST", "/v1.0/publish/bus/t?metadata.cloudevent.id=9", "1").await;
+    assert_eq!(answer.status, 204);
+    assert_eq!(stream.event().await.id, "9");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 //! another form, is decided where an error is told.
 
 pub(crate) mod binding;
-mod error;
+pub(in crate::api) mod error;
 pub(super) mod grpc;
 pub(super) mod http;
 pub(crate) mod json;

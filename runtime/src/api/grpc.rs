@@ -25,6 +25,7 @@ use replug_proto::dapr::runtime::v1::dapr_server::{self, DaprServer};
 use replug_proto::layotto::runtime::v1::runtime_server::{self, RuntimeServer};
 use tonic::Status;
 use tonic::body::Body;
+use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
@@ -86,7 +87,11 @@ impl GrpcPort {
         let port = Self {
             dapr_calls: DaprGrpc(dapr.clone()),
             limit,
-            dapr: DaprServer::new(DaprGrpc(dapr.clone())).max_decoding_message_size(limit),
+            // A request that is compressed comes here, and only its caller takes an answer that is.
+            dapr: DaprServer::new(DaprGrpc(dapr.clone()))
+                .max_decoding_message_size(limit)
+                .accept_compressed(CompressionEncoding::Gzip)
+                .send_compressed(CompressionEncoding::Gzip),
             layotto: RuntimeServer::new(LayottoGrpc(registry.clone()))
                 .max_decoding_message_size(limit),
             about: LazyLock::new(Box::new(|| reflection(Routes::new(health)))),
@@ -183,6 +188,9 @@ impl GrpcPort {
                 Err(_) => Status::deadline_exceeded("context deadline exceeded").into(),
             },
         };
+        if let (Some(telemetry), Some(told)) = (&self.telemetry, answer.told()) {
+            telemetry.error(told.code(), told.category());
+        }
         if let Some(observed) = observed {
             let received = received.load(Ordering::Relaxed);
             let sizes = (received != UNKNOWN).then(|| (received, answer.message_len()));

@@ -17,6 +17,10 @@ use super::listener::{BindErrors, Given, ListenAddress, Listener, Pool};
 use super::settings::ApiSettings;
 use crate::registry::Registry;
 
+/// How much larger a head over gRPC may be than one over HTTP: tokens of users are longer than that.
+/// Dapr lets in a thousand times as much.
+const GRPC_HEADS: usize = 16;
+
 /// The share of a stop's grace that answers have to leave, of callers who wait until then: one in
 /// so many parts.
 const LAST_WORDS: u32 = 10;
@@ -147,7 +151,7 @@ impl Bound {
         // Dapr's slack is as much again.
         let head = settings.read_buffer.saturating_mul(2);
         let protocol = if settings.h2c { Protocol::Either } else { Protocol::Http1 };
-        let over_grpc = OverHttp2::new(grpc_port, head);
+        let over_grpc = OverHttp2::new(grpc_port, head.saturating_mul(GRPC_HEADS));
         let over_http = OverHttp::new(http_port, protocol, head);
         let over_public = OverHttp::new(public_port, protocol, head);
         let serving = join3(

@@ -12,6 +12,12 @@ pub(crate) trait Courier: Send + Sync + 'static {
     /// Delivers one event, and tells what became of it.
     async fn deliver(&self, event: &Event, path: &str) -> Outcome;
 
+    /// What metrics show as the application's word on an event that it had dropped; empty where they
+    /// show what became of it.
+    fn word_on_dropped(&self) -> &'static str {
+        "success"
+    }
+
     /// Delivers several at once, and tells of each what became of it, in their order.
     async fn deliver_all(&self, batch: &Batch<'_>) -> Vec<Outcome> {
         join_all(batch.entries.iter().map(|entry| self.deliver(&entry.event, batch.path))).await

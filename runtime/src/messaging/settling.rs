@@ -106,7 +106,7 @@ impl Subscriber {
         let outcome = courier.deliver(&event, path).await;
         let (processed, status) = match &outcome {
             Outcome::Handled => (Processed::Success, ""),
-            Outcome::Dropped => (Processed::Drop, "success"),
+            Outcome::Dropped => (Processed::Drop, courier.word_on_dropped()),
             Outcome::NoHandler => (Processed::Drop, ""),
             Outcome::Failed(_) => (Processed::Retry, ""),
             Outcome::TornDown => return outcome,

@@ -21,7 +21,8 @@ pub(crate) struct Ingress<'m> {
     pub(crate) component: &'m str,
     pub(crate) topic: &'m str,
     pub(crate) processed: Processed,
-    /// What the application has said of it, in the cases in which Dapr tells.
+    /// What the application has said of it, in the cases in which Dapr tells; else empty, and what became
+    /// of the message is shown for it.
     pub(crate) status: &'m str,
     /// How long the application took.
     pub(crate) took: Duration,
@@ -83,6 +84,7 @@ impl Telemetry {
     /// A message has been delivered, or not.
     pub(crate) fn ingress(&self, message: &Ingress<'_>) {
         let Ingress { component, topic, processed, status, took } = *message;
+        let status = if status.is_empty() { processed.as_str() } else { status };
         let labels = [component, &*self.namespace, processed.as_str(), topic, status];
         self.pubsub.ingress.add(&labels, took);
     }

@@ -34,6 +34,23 @@ fn a_call_shows_under_daprs_names_with_labels_in_order() {
 }
 
 #[test]
+fn what_became_of_a_message_stands_for_a_word_that_was_not_said() {
+    let telemetry = Telemetry::new("shop", "", &MetricsSettings::default());
+    for (processed, status, shown) in [
+        (Processed::Success, "", "success"),
+        (Processed::Drop, "success", "success"),
+        (Processed::Drop, "", "drop"),
+        (Processed::Retry, "", "retry"),
+    ] {
+        let topic = format!("{processed:?}-{status}");
+        let (component, took) = ("bus", Duration::ZERO);
+        telemetry.ingress(&Ingress { component, topic: &topic, processed, status, took });
+        let shown = format!(r#"status="{shown}",topic="{topic}"}} 1"#);
+        assert!(telemetry.text().contains(&shown), "{shown} is not in\n{}", telemetry.text());
+    }
+}
+
+#[test]
 fn settings_cut_paths_and_methods_and_give_other_bounds() {
     let settings = MetricsSettings {
         http: HttpMetrics {

@@ -157,11 +157,17 @@ impl Playing {
             let (head, body) = answer.into_parts();
             let mut parts = Vec::new();
             let mut part = |name: String, value: String| parts.push(format!("{name}: {value}"));
-            shown::fields("head", &head.headers, &mut part);
-            if head.headers.contains_key("grpc-status") {
-                shown::status(&head.headers, &mut part);
-            }
+            let mut own = head.headers.clone();
+            own.remove("grpc-trace-bin");
+            shown::fields("head", &own, &mut part);
             self.said.push(("head".to_owned(), parts.join("\n")));
+            if head.headers.contains_key("grpc-status") {
+                let mut parts = Vec::new();
+                let mut part = |name: String, value: String| parts.push(format!("{name}: {value}"));
+                shown::status(&head.headers, &mut part);
+                self.incoming = Err(Opening(None));
+                return Ok(format!("end {}", parts.join("\n")));
+            }
             self.incoming = Ok(wire::Incoming::new(body));
         }
         let Ok(incoming) = &mut self.incoming else { return Ok("ended".to_owned()) };

@@ -4,9 +4,11 @@
 //! building block and the common one here.
 
 mod body;
+mod told;
 mod unavailable;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -15,6 +17,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetail, ErrorInfo, StatusExt as _};
 
 pub(super) use self::body::ErrorBody;
+pub(in crate::api) use self::told::Told;
 pub(super) use self::unavailable::unavailable;
 
 /// The domain of Dapr's error details.
@@ -192,6 +195,17 @@ impl ApiError {
         self.retry_after
     }
 
+    /// What metrics count of it.
+    pub(super) fn told(&self) -> Told {
+        let of_state = match &self.details {
+            Details::These(details) => details.iter().any(|detail| {
+                matches!(detail, ErrorDetail::ErrorInfo(info) if info.reason.starts_with("DAPR_STATE_"))
+            }),
+            Details::None | Details::CodeOverGrpc => false,
+        };
+        Told::new(self.code.clone(), of_state)
+    }
+
     /// The body that tells it over HTTP.
     pub(super) fn body(&self) -> ErrorBody<'_> {
         let details = match &self.details {
@@ -204,15 +218,20 @@ impl ApiError {
 
 impl From<ApiError> for Status {
     fn from(error: ApiError) -> Self {
-        if let Some(status) = error.passed_on {
-            return status;
-        }
-        let details = match error.details {
-            Details::None => return Self::new(error.grpc, error.message),
-            Details::CodeOverGrpc => vec![error_info(&error.code, [])],
-            Details::These(details) => details,
+        let told = Arc::new(error.told());
+        let mut status = match (error.passed_on, error.details) {
+            (Some(status), _) => status,
+            (None, Details::None) => Self::new(error.grpc, error.message),
+            (None, Details::CodeOverGrpc) => {
+                let details = vec![error_info(&error.code, [])];
+                Self::with_error_details_vec(error.grpc, error.message, details)
+            }
+            (None, Details::These(details)) => {
+                Self::with_error_details_vec(error.grpc, error.message, details)
+            }
         };
-        Self::with_error_details_vec(error.grpc, error.message, details)
+        status.set_source(told);
+        status
     }
 }
 

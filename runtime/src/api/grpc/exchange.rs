@@ -1,6 +1,7 @@
 //! A call's messages over its HTTP/2 stream: what is read of a request, and how an answer is sent.
 
 use std::convert::Infallible;
+use std::error::Error as _;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
@@ -17,6 +18,7 @@ use tonic::{Code, Status};
 
 use super::statuses;
 use super::unread::Unread;
+use crate::api::dapr::error::Told;
 use crate::api::dapr::grpc::{Refusal, Reply};
 use crate::http2::message::{Malformed, Only};
 
@@ -56,6 +58,16 @@ impl Answer {
                 Status::from_header_map(answer.headers()).map_or(Code::Ok, |status| status.code())
             }
         }
+    }
+
+    /// What metrics count of the error that it tells, if it is one of Dapr's.
+    pub(super) fn told(&self) -> Option<&Told> {
+        let status = match self {
+            Self::Message(_) => None,
+            Self::Refused(refused) => Some(&refused.1),
+            Self::Other(answer) => answer.extensions().get::<Status>(),
+        };
+        status?.source()?.downcast_ref()
     }
 
     /// How large its message is, in bytes, where it is sent from here.

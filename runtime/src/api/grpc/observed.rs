@@ -7,6 +7,8 @@ use http::{Request, Uri, header};
 use replug_component::code_name;
 use tonic::Code;
 
+use super::dapr_method;
+use crate::api::dapr::grpc::Unary;
 use crate::telemetry::{GrpcCall, Telemetry};
 
 /// What is known of a call before it is answered.
@@ -41,7 +43,9 @@ impl Observed {
         let took = self.begun.elapsed();
         if let Some(telemetry) = &self.telemetry {
             // Whoever calls methods that are not there could otherwise fill the memory.
-            let method = if code == Code::Unimplemented { "" } else { self.uri.path() };
+            let path = self.uri.path();
+            let known = dapr_method(path).and_then(Unary::of).is_some();
+            let method = if code == Code::Unimplemented && !known { "" } else { path };
             let status = code_name(code);
             telemetry.grpc(&GrpcCall { method, status, took, sizes });
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use replug_component::Metadata;
 use replug_proto::dapr::runtime::v1 as pb;
 use replug_proto::dapr::runtime::v1::subscribe_topic_events_request_alpha1::SubscribeTopicEventsRequestType as Asked;
 use replug_proto::dapr::runtime::v1::subscribe_topic_events_response_alpha1::SubscribeTopicEventsResponseType as Told;
@@ -19,8 +20,10 @@ use tonic::{Status, Streaming};
 
 use crate::api::dapr::Dapr;
 use crate::api::dapr::error::Front;
+use crate::messaging::is_raw;
 use crate::messaging::topic_event::topic_event;
 use crate::messaging::{Courier, Event, Outcome, Routes, Subscriber};
+use crate::topics::Use;
 
 /// How many events may wait for the application to read them: none, but those that are being sent.
 const QUEUE: usize = 1;
@@ -40,7 +43,8 @@ impl Dapr {
         self: &Arc<Self>,
         mut requests: Streaming<pb::SubscribeTopicEventsRequestAlpha1>,
     ) -> Result<BoxStream<pb::SubscribeTopicEventsResponseAlpha1>, Status> {
-        let first = requests.message().await?.and_then(|it| it.subscribe_topic_events_request_type);
+        let first = requests.message().await?.ok_or_else(end_of_requests)?;
+        let first = first.subscribe_topic_events_request_type;
         let Some(Asked::InitialRequest(initial)) = first else {
             return Err(Status::unknown("initial request is required"));
         };
@@ -50,16 +54,23 @@ impl Dapr {
         if initial.topic.is_empty() {
             return Err(Status::unknown("topic is required"));
         }
+        let (pubsub, topic) = (&initial.pubsub_name, &initial.topic);
         // What publishing there would say of the component.
-        let topic = self.topic(
-            &initial.pubsub_name,
-            &initial.topic,
-            initial.metadata.clone(),
-            Front::Grpc,
-        )?;
+        self.topic(pubsub, topic, Metadata::new(), Front::Grpc)?;
+        if self
+            .registry
+            .pubsub(pubsub)
+            .is_ok_and(|it| !it.topics.load().allow(Use::Subscribe, topic))
+        {
+            return Err(Status::unknown(format!(
+                "failed to create subscription for {pubsub}: subscription to topic '{topic}' on \
+                 pubsub '{pubsub}' is not allowed"
+            )));
+        }
         let subscriber = Arc::new(Subscriber {
             registry: self.registry.clone(),
-            raw: topic.raw,
+            // A word that is neither yes nor no is no, as it is not of publishing.
+            raw: is_raw(&initial.metadata).unwrap_or(false),
             pubsub: initial.pubsub_name.clone(),
             topic: initial.topic.clone(),
             metadata: initial.metadata,
@@ -133,8 +144,9 @@ impl Stream {
         loop {
             let answer = match requests.message().await {
                 Ok(Some(request)) => request.subscribe_topic_events_request_type,
-                // Its own end of the stream, or the transport's: nobody is there to be told.
-                Ok(None) | Err(_) => return None,
+                Ok(None) => return Some(end_of_requests()),
+                // The transport's end of the stream: nobody is there to be told.
+                Err(_) => return None,
             };
             let Some(Asked::EventProcessed(answer)) = answer else {
                 return Some(Status::unknown("duplicate initial request received"));
@@ -174,6 +186,10 @@ impl Stream {
 
 #[async_trait]
 impl Courier for Stream {
+    fn word_on_dropped(&self) -> &'static str {
+        ""
+    }
+
     async fn deliver(&self, event: &Event, path: &str) -> Outcome {
         if event.topic != self.topic {
             let (pubsub, topic) = (&event.pubsub, &event.topic);
@@ -203,6 +219,11 @@ impl Courier for Stream {
             Err(_) => closed(),
         }
     }
+}
+
+/// What Dapr says to an application that has closed its own side.
+fn end_of_requests() -> Status {
+    Status::unknown("EOF")
 }
 
 fn told_of(what: Told) -> pb::SubscribeTopicEventsResponseAlpha1 {

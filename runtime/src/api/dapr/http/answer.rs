@@ -61,6 +61,7 @@ pub(super) fn go_error(status: StatusCode, text: impl Into<Bytes>) -> Answer {
 pub(super) fn error(failure: &Failure, version: Version) -> Answer {
     let error = &failure.error;
     let mut told = answer(error.http_status(), Some(&JSON), json::to_bytes(&error.body()));
+    told.extensions_mut().insert(error.told());
     if let Some(after) = error.retry_after() {
         // Whole seconds, and none is no time to wait.
         let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);

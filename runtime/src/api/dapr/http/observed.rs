@@ -7,6 +7,7 @@ use hyper::body::{Body as _, Incoming};
 
 use super::answer::Answer;
 use super::path::segments;
+use crate::api::dapr::error::Told;
 use crate::api::settings::ApiSettings;
 use crate::telemetry::HttpCall;
 
@@ -41,6 +42,9 @@ impl Observed {
         let took = self.begun.elapsed();
         let sent = answer.body().size_hint().exact().unwrap_or_default();
         if let Some(telemetry) = &settings.telemetry {
+            if let Some(told) = answer.extensions().get::<Told>() {
+                telemetry.error(told.code(), told.category());
+            }
             telemetry.http(&HttpCall {
                 method: self.method.as_str(),
                 path: &self.path,

@@ -8,7 +8,7 @@ use replug_component::Metadata;
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
-use super::syntax::{end_of_value, without_half_characters};
+use super::syntax::{end_of_value, unexpected, without_half_characters};
 
 /// Why a body cannot be decoded, in the words that clients of Dapr see.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,19 +46,18 @@ pub(crate) fn first_value(text: &[u8]) -> Result<Value, JsonError> {
     })
 }
 
-/// The one value of `text`.
+/// The one value of `text`, after which there is nothing.
 pub(super) fn whole_value(text: &[u8]) -> Result<Value, JsonError> {
-    let text = String::from_utf8_lossy(text);
-    serde_json::from_str(&text).map_err(|error| told(&error, &text))
-}
-
-fn told(error: &serde_json::Error, text: &str) -> JsonError {
-    if !error.is_eof() {
-        JsonError::Syntax(error.to_string())
-    } else if text.trim().is_empty() {
-        JsonError::Empty
-    } else {
-        JsonError::CutShort
+    let end = end_of_value(text).map_err(|error| match error {
+        JsonError::Empty | JsonError::CutShort => {
+            JsonError::Syntax("unexpected end of JSON input".to_owned())
+        }
+        error => error,
+    })?;
+    let blank = |byte: &&u8| matches!(**byte, b' ' | b'\t' | b'\r' | b'\n');
+    match text[end..].iter().find(|byte| !blank(byte)) {
+        Some(byte) => Err(unexpected(*byte, "after top-level value")),
+        None => first_value(text),
     }
 }
 

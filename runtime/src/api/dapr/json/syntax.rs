@@ -210,7 +210,7 @@ impl Scanner<'_> {
 }
 
 /// A byte that cannot stand where it does. Go shows it as the character of that number.
-fn unexpected(byte: u8, place: &str) -> JsonError {
+pub(super) fn unexpected(byte: u8, place: &str) -> JsonError {
     JsonError::Syntax(format!("invalid character {} {place}", quoted(byte.into())))
 }
 
