@@ -324,6 +324,7 @@ async fn the_token_is_asked_for_except_by_health_checks() {
         let told = api.http_with("GET", "/v1.0/metadata", headers, "").await;
         assert_eq!((told.status, told.body.as_str()), (401, "invalid api token\n"));
         assert!(told.header("Content-Type").unwrap().starts_with("text/plain"));
+        assert_eq!(told.header("X-Content-Type-Options"), Some("nosniff"));
     }
     let told = api.http_with("GET", "/v1.0/metadata", &["Dapr-Api-Token: secret"], "").await;
     assert_eq!(told.status, 200);
@@ -343,6 +344,7 @@ async fn the_metadata_api_shows_components_and_what_was_written_down() {
         told.body.starts_with(r#"{"id":"shop","runtimeVersion":"0.1.0","components":["#),
         "{told:?}"
     );
+    assert!(told.body.ends_with("}\n"), "{told:?}");
     let told = told.json();
     let mem = &told["components"][0];
     assert_eq!(

@@ -117,3 +117,27 @@ async fn heads_are_refused_with_the_line_that_dapr_has() {
         assert_eq!(told.header("Traceparent"), None, "{line} {fields:.40}");
     }
 }
+
+#[tokio::test]
+async fn another_origin_is_told_what_it_may_ask_in_the_spelling_of_headers() {
+    let api = Api::start_with(|mut settings| {
+        settings.cors = vec!["http://shop.test".to_owned()];
+        settings
+    })
+    .await;
+    let preflight = |origin: &'static str| {
+        let fields = [
+            origin,
+            "Access-Control-Request-Method: put",
+            "Access-Control-Request-Headers: x-one,CONTENT-type",
+        ];
+        let api = &api;
+        async move { api.http_with("OPTIONS", "/v1.0/state/mem", &fields, "").await }
+    };
+    let told = preflight("Origin: http://shop.test").await;
+    assert_eq!(told.header("Access-Control-Allow-Origin"), Some("http://shop.test"));
+    assert_eq!(told.header("Access-Control-Allow-Methods"), Some("PUT"));
+    assert_eq!(told.header("Access-Control-Allow-Headers"), Some("X-One, Content-Type"));
+    let told = preflight("Origin: http://elsewhere.test").await;
+    assert_eq!(told.header("Access-Control-Allow-Origin"), None);
+}
