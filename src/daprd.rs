@@ -244,6 +244,14 @@ impl Daprd {
         }
     }
 
+    /// Says that there is no application to call.
+    pub(crate) fn tell_without_app() {
+        tracing::warn!(
+            target: "dapr.runtime.channels",
+            "App channel is not initialized. Did you configure an app-port?"
+        );
+    }
+
     /// Says that everything is there.
     pub(crate) fn tell_initialized(&self) {
         tracing::info!(

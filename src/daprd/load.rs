@@ -16,6 +16,9 @@ use tokio::time::timeout;
 
 use super::log::SCOPE;
 
+/// The scope of what is said of components.
+const PROCESSOR: &str = "dapr.runtime.processor";
+
 /// How long a component waits for its type where plugins are declared that may yet bring it: longer
 /// than its own timeout, since they have to start first.
 const FOR_PLUGINS: Duration = Duration::from_secs(30);
@@ -57,6 +60,7 @@ pub(super) async fn load(
             }
         })
         .collect();
+    tracing::info!(target: SCOPE, "Waiting for all outstanding components to be processed…");
     while let Some((spec, resource, made)) = made.next().await {
         let log_name = resource.map_or_else(
             || format!("{} ({}/{})", spec.name, spec.component_type, spec.version),
@@ -67,7 +71,7 @@ pub(super) async fn load(
             telemetry.component_init(component_type);
         }
         let Err(trouble) = made else {
-            tracing::info!(target: SCOPE, "Component loaded: {log_name}");
+            tracing::info!(target: PROCESSOR, "Component loaded: {log_name}");
             if let Some(telemetry) = &telemetry {
                 telemetry.component_loaded();
             }
@@ -82,22 +86,23 @@ pub(super) async fn load(
         }
         let within = format!("initialization error occurred for {log_name}");
         let inner = format!("[{kind}]: {within}: {cause}");
-        tracing::error!(target: SCOPE, "Failed to init component {log_name}: {inner}");
+        tracing::error!(target: PROCESSOR, "Failed to init component {log_name}: {inner}");
         let whole = format!(
             "process component {} error: [INIT_COMPONENT_FAILURE]: {within}: {inner}",
             spec.name
         );
         // What stands in plugins.toml ends nothing, as in `replug run`.
         if resource.is_none_or(|resource| resource.ignore_errors) {
-            tracing::error!(target: SCOPE, "Ignoring error processing component: {whole}");
+            tracing::error!(target: PROCESSOR, "Ignoring error processing component: {whole}");
             continue;
         }
         tracing::warn!(
-            target: SCOPE,
+            target: PROCESSOR,
             "Error processing component, daprd will exit gracefully: {whole}"
         );
         return Err(whole);
     }
+    tracing::info!(target: SCOPE, "All outstanding components processed");
     Ok(())
 }
 

@@ -349,6 +349,8 @@ impl Life {
                         }
                         health.reached(Phase::Ready);
                         tracing::info!("the application is there: replug is ready");
+                    } else if house.daprd.is_some() {
+                        Daprd::tell_without_app();
                     }
                     if let Some(daprd) = &house.daprd {
                         daprd.tell_initialized();

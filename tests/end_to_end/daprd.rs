@@ -83,6 +83,9 @@ async fn it_says_what_tools_wait_for_and_of_itself_what_daprd_would() {
         format!("msg=\"API gRPC server is running on port {}\"", ports.grpc.port()),
         format!("msg=\"HTTP server is running on port {}\"", ports.http.port()),
         "scope=dapr.runtime type=log ver=1.18.3".to_owned(),
+        "msg=\"All outstanding components processed\"".to_owned(),
+        "level=warning msg=\"App channel is not initialized. Did you configure an app-port?\""
+            .to_owned(),
         "level=info msg=\"app id: shop\" app_id=shop instance=".to_owned(),
     ] {
         replug.line(&line).await;
