@@ -44,8 +44,8 @@ impl Observed {
         if let Some(telemetry) = &self.telemetry {
             // Whoever calls methods that are not there could otherwise fill the memory.
             let path = self.uri.path();
-            let known = dapr_method(path).and_then(Unary::of).is_some();
-            let method = if code == Code::Unimplemented && !known { "" } else { path };
+            let unknown = || dapr_method(path).and_then(Unary::of).is_none();
+            let method = if code == Code::Unimplemented && unknown() { "" } else { path };
             let status = code_name(code);
             telemetry.grpc(&GrpcCall { method, status, took, sizes });
         }
