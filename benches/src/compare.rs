@@ -5,6 +5,7 @@
 //! from run to run (ids, dates, ports, paths) is masked first.
 
 mod app;
+mod chunked;
 mod comparison;
 mod grpc;
 mod http;

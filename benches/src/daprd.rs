@@ -1,5 +1,6 @@
 //! Dapr's sidecar with the same plugin, for comparison.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
@@ -13,6 +14,9 @@ use tokio::time::timeout;
 use crate::by_hand::ByHand;
 use crate::plugin::{APP_ID, Plugin};
 use crate::{Failure, PATIENCE};
+
+/// How many of the last lines are shown of a sidecar that does not start.
+const LAST_LINES: usize = 20;
 
 /// A running daprd, over a plugin that was started by hand. Killed when dropped.
 pub(crate) struct Daprd {
@@ -62,22 +66,7 @@ impl Daprd {
         }
         let mut child =
             command.spawn().map_err(|error| format!("{}: {error}", program.display()))?;
-        let stdout = child.stdout.take().ok_or("daprd has no standard output")?;
-        let mut lines = BufReader::new(stdout).lines();
-        let mut said = String::new();
-        let running = timeout(PATIENCE, async {
-            while let Ok(Some(line)) = lines.next_line().await {
-                if line.contains("dapr initialized. Status: Running") {
-                    return true;
-                }
-                let _ = writeln!(said, "{line}");
-            }
-            false
-        });
-        if !running.await.unwrap_or(false) {
-            return Err(format!("daprd does not run:\n{said}").into());
-        }
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        until_running(&mut child).await?;
         let address = |port| format!("127.0.0.1:{port}");
         Ok(Self {
             child,
@@ -93,10 +82,35 @@ impl Daprd {
     }
 }
 
+/// Waits until a sidecar says that it runs. What it says after that is read and left.
+pub(crate) async fn until_running(child: &mut Child) -> Result<(), Failure> {
+    let stdout = child.stdout.take().ok_or("a sidecar has no standard output")?;
+    let mut lines = BufReader::new(stdout).lines();
+    let mut said = VecDeque::new();
+    let running = timeout(PATIENCE, async {
+        while let Ok(Some(line)) = lines.next_line().await {
+            if line.contains("dapr initialized. Status: Running") {
+                return true;
+            }
+            said.push_back(line);
+            if said.len() > LAST_LINES {
+                said.pop_front();
+            }
+        }
+        false
+    });
+    if !running.await.unwrap_or(false) {
+        let said: Vec<_> = said.into();
+        return Err(format!("a sidecar does not run:\n{}", said.join("\n")).into());
+    }
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    Ok(())
+}
+
 /// Ports that nobody has at this moment; daprd cannot be told to find its own and say which.
-fn free_ports() -> Result<[u16; 3], Failure> {
-    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0"));
-    let mut ports = [0; 3];
+pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N], Failure> {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0"));
+    let mut ports = [0; N];
     for (port, listener) in ports.iter_mut().zip(&listeners) {
         let listener = listener.as_ref().map_err(ToString::to_string)?;
         *port = listener.local_addr()?.port();

@@ -168,11 +168,12 @@ impl Replug {
 }
 
 /// The program in an environment that says nothing to it.
-fn clean(program: &Path) -> Command {
+pub(crate) fn clean(program: &Path) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let said = name.to_string_lossy();
-        if ["REPLUG_", "DAPR_", "LAYOTTO_"].iter().any(|prefix| said.starts_with(prefix)) {
+        let prefixes = ["REPLUG_", "DAPR_", "LAYOTTO_", "OTEL_"];
+        if prefixes.iter().any(|prefix| said.starts_with(prefix)) {
             command.env_remove(name);
         }
     }

@@ -9,6 +9,8 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
+use super::chunked;
+
 /// An application that listens until it is dropped.
 #[derive(Debug)]
 pub(super) struct App {
@@ -111,28 +113,11 @@ async fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Received>>
     }
     headers.sort();
     let body = if headers.iter().any(|(name, _)| name == "transfer-encoding") {
-        chunks(stream).await?
+        chunked::body(stream).await?
     } else {
         let mut body = vec![0; length];
         stream.read_exact(&mut body).await?;
         body
     };
     Ok(Some(Received { what, headers, body }))
-}
-
-/// A body in chunks.
-async fn chunks(stream: &mut BufReader<TcpStream>) -> io::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        let mut line = String::new();
-        stream.read_line(&mut line).await?;
-        let length = usize::from_str_radix(line.trim(), 16).map_err(io::Error::other)?;
-        let mut chunk = vec![0; length + 2];
-        stream.read_exact(&mut chunk).await?;
-        if length == 0 {
-            return Ok(body);
-        }
-        chunk.truncate(length);
-        body.append(&mut chunk);
-    }
 }

@@ -64,9 +64,7 @@ async fn ask(
         comparison.add(name, "metrics", Expected::Same, &daprd, &replug);
     }
     if group.ends {
-        let (daprd, replug) = tokio::join!(pair.daprd.ended(), pair.replug.ended());
-        let code = |code| vec![("exit code".to_owned(), format!("{code:?}"))];
-        comparison.add(name, "the end", Expected::Same, &code(daprd?), &code(replug?));
+        pair.compare_ends(name, comparison).await?;
     }
     Ok(())
 }

@@ -10,6 +10,47 @@ const HOME: &str = "{home}";
 /// Where the port of the home's application goes in resources.
 const APP: &str = "{app}";
 
+/// Built-ins that need no server, one or two of each block.
+const BUILT_INS: &str = r#"apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: memory}
+spec: {type: state.in-memory, version: v1}
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: sqlite}
+spec:
+  type: state.sqlite
+  version: v1
+  metadata: [{name: connectionString, value: "file:{home}/state.db"}]
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: bus}
+spec: {type: pubsub.in-memory, version: v1}
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: environment}
+spec: {type: secretstores.local.env, version: v1}
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: vault}
+spec:
+  type: secretstores.local.file
+  version: v1
+  metadata: [{name: secretsFile, value: "{home}/secrets.json"}]
+---
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: files}
+spec:
+  type: bindings.localstorage
+  version: v1
+  metadata: [{name: rootPath, value: "{home}/files"}]
+"#;
+
 /// A way to start a sidecar. `{home}` in it is the sidecar's own folder, `{app}` its application's
 /// port.
 #[derive(Debug, Clone, Default)]
@@ -54,6 +95,13 @@ impl Setup {
     pub(super) fn file(mut self, path: &'static str, text: impl Into<String>) -> Self {
         self.files.push((path, text.into()));
         self
+    }
+
+    /// Built-ins and `more` components, and what the secret store of a file has.
+    pub(super) fn built_ins(self, more: &'static str, secrets: &'static str) -> Self {
+        self.file("resources/built-ins.yaml", BUILT_INS)
+            .file("resources/more.yaml", more)
+            .file("secrets.json", secrets)
     }
 
     /// A flag, or the value of one.

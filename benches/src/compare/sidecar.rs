@@ -1,26 +1,24 @@
 //! A sidecar of either kind, and the pair that is compared.
 
-use std::collections::VecDeque;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Stdio;
 
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::app::App;
+use super::comparison::{Comparison, Expected};
 use super::grpc::Application;
 use super::mask::Mask;
 use super::setup::Setup;
+use crate::daprd::{free_ports, until_running};
+use crate::replug::clean;
 use crate::{Failure, PATIENCE};
 
 /// The application's name at both.
 pub(super) const APP_ID: &str = "compared";
-
-/// How many of the last lines are shown of a sidecar that does not start.
-const LAST_LINES: usize = 20;
 
 /// Both, started alike.
 pub(super) struct Pair {
@@ -47,18 +45,23 @@ pub(super) struct Sidecar {
 impl Pair {
     /// Starts daprd, and replug in its place, and waits until both say that they run.
     pub(super) async fn start(daprd: &Path, replug: &Path, setup: &Setup) -> Result<Self, Failure> {
-        let (daprd, replug) = tokio::join!(
-            Sidecar::start(Command::new(daprd), setup),
-            Sidecar::start(
-                {
-                    let mut command = Command::new(replug);
-                    command.arg("daprd");
-                    command
-                },
-                setup
-            ),
-        );
+        let mut in_its_place = clean(replug);
+        in_its_place.arg("daprd");
+        let (daprd, replug) =
+            tokio::join!(Sidecar::start(clean(daprd), setup), Sidecar::start(in_its_place, setup),);
         Ok(Self { daprd: daprd?, replug: replug? })
+    }
+
+    /// Waits until both have ended by themselves, and compares with which code.
+    pub(super) async fn compare_ends(
+        &mut self,
+        group: &'static str,
+        comparison: &mut Comparison,
+    ) -> Result<(), Failure> {
+        let (daprd, replug) = tokio::join!(self.daprd.ended(), self.replug.ended());
+        let code = |code| vec![("exit code".to_owned(), format!("{code:?}"))];
+        comparison.add(group, "the end", Expected::Same, &code(daprd?), &code(replug?));
+        Ok(())
     }
 }
 
@@ -72,7 +75,6 @@ impl Sidecar {
         let port = app.as_ref().map(App::port).or(called.as_ref().map(Application::port));
         let flags = setup.write(home.path(), port)?;
         let [http, grpc, internal, metrics] = free_ports()?;
-        clean(&mut command);
         command
             .args(["--app-id", APP_ID, "--dapr-listen-addresses", "127.0.0.1"])
             .args(["--metrics-listen-address", "127.0.0.1"])
@@ -83,12 +85,10 @@ impl Sidecar {
             .envs(setup.variables.iter().copied())
             .env("DAPR_COMPONENTS_SOCKETS_FOLDER", home.path().join("sockets"))
             .current_dir(home.path())
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true);
+            .stderr(Stdio::null());
         let mut child = command.spawn()?;
-        runs(&mut child).await?;
+        until_running(&mut child).await?;
         let mut mask = Mask::default();
         mask.own("home", &home.path().to_string_lossy());
         for (name, port) in
@@ -105,55 +105,8 @@ impl Sidecar {
     }
 
     /// Waits until it has ended by itself, and says its exit code; none: a signal ended it.
-    pub(super) async fn ended(&mut self) -> Result<Option<i32>, Failure> {
+    async fn ended(&mut self) -> Result<Option<i32>, Failure> {
         let ended = timeout(PATIENCE, self.child.wait()).await;
         Ok(ended.map_err(|_| "a sidecar does not end")??.code())
     }
-}
-
-/// Takes from its environment what would say something to it.
-fn clean(command: &mut Command) {
-    for (name, _) in std::env::vars_os() {
-        let said = name.to_string_lossy();
-        let prefixes = ["REPLUG_", "DAPR_", "LAYOTTO_", "OTEL_"];
-        if prefixes.iter().any(|prefix| said.starts_with(prefix)) {
-            command.env_remove(name);
-        }
-    }
-}
-
-/// Waits until it says that it runs. What it says after that is read and left.
-async fn runs(child: &mut Child) -> Result<(), Failure> {
-    let stdout = child.stdout.take().ok_or("a sidecar has no standard output")?;
-    let mut lines = BufReader::new(stdout).lines();
-    let mut said = VecDeque::new();
-    let running = timeout(PATIENCE, async {
-        while let Ok(Some(line)) = lines.next_line().await {
-            if line.contains("dapr initialized. Status: Running") {
-                return true;
-            }
-            said.push_back(line);
-            if said.len() > LAST_LINES {
-                said.pop_front();
-            }
-        }
-        false
-    });
-    if !running.await.unwrap_or(false) {
-        let said: Vec<_> = said.into();
-        return Err(format!("a sidecar does not run:\n{}", said.join("\n")).into());
-    }
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    Ok(())
-}
-
-/// Ports that nobody has at this moment.
-fn free_ports() -> Result<[u16; 4], Failure> {
-    let listeners = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0"));
-    let mut ports = [0; 4];
-    for (port, listener) in ports.iter_mut().zip(&listeners) {
-        let listener = listener.as_ref().map_err(ToString::to_string)?;
-        *port = listener.local_addr()?.port();
-    }
-    Ok(ports)
 }

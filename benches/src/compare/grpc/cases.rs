@@ -32,26 +32,8 @@ pub(super) fn all() -> Vec<Group> {
     ]
 }
 
-/// Built-ins that need no server.
+/// Components beside the usual ones.
 const RESOURCES: &str = r#"apiVersion: dapr.io/v1alpha1
-kind: Component
-metadata: {name: memory}
-spec: {type: state.in-memory, version: v1}
----
-apiVersion: dapr.io/v1alpha1
-kind: Component
-metadata: {name: sqlite}
-spec:
-  type: state.sqlite
-  version: v1
-  metadata: [{name: connectionString, value: "file:{home}/state.db"}]
----
-apiVersion: dapr.io/v1alpha1
-kind: Component
-metadata: {name: bus}
-spec: {type: pubsub.in-memory, version: v1}
----
-apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata: {name: narrow}
 spec:
@@ -60,27 +42,6 @@ spec:
   metadata:
   - {name: allowedTopics, value: "open,kept"}
   - {name: protectedTopics, value: "kept"}
----
-apiVersion: dapr.io/v1alpha1
-kind: Component
-metadata: {name: environment}
-spec: {type: secretstores.local.env, version: v1}
----
-apiVersion: dapr.io/v1alpha1
-kind: Component
-metadata: {name: vault}
-spec:
-  type: secretstores.local.file
-  version: v1
-  metadata: [{name: secretsFile, value: "{home}/secrets.json"}]
----
-apiVersion: dapr.io/v1alpha1
-kind: Component
-metadata: {name: files}
-spec:
-  type: bindings.localstorage
-  version: v1
-  metadata: [{name: rootPath, value: "{home}/files"}]
 "#;
 
 const SECRETS: &str =
@@ -101,8 +62,7 @@ spec:
 fn setup(name: &'static str) -> Setup {
     Setup::new(name)
         .without_application()
-        .file("resources/components.yaml", RESOURCES)
-        .file("secrets.json", SECRETS)
+        .built_ins(RESOURCES, SECRETS)
         .file("config.yaml", CONFIGURATION)
 }
 

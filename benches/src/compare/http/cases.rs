@@ -30,47 +30,8 @@ pub(super) fn all() -> Vec<Group> {
     groups
 }
 
-/// Built-ins that need no server, one or two of each block.
+/// Components beside the usual ones.
 const RESOURCES: &str = r#"apiVersion: dapr.io/v1alpha1
-kind: Component
-metadata: {name: memory}
-spec: {type: state.in-memory, version: v1}
----
-apiVersion: dapr.io/v1alpha1
-kind: Component
-metadata: {name: sqlite}
-spec:
-  type: state.sqlite
-  version: v1
-  metadata: [{name: connectionString, value: "file:{home}/state.db"}]
----
-apiVersion: dapr.io/v1alpha1
-kind: Component
-metadata: {name: bus}
-spec: {type: pubsub.in-memory, version: v1}
----
-apiVersion: dapr.io/v1alpha1
-kind: Component
-metadata: {name: environment}
-spec: {type: secretstores.local.env, version: v1}
----
-apiVersion: dapr.io/v1alpha1
-kind: Component
-metadata: {name: vault}
-spec:
-  type: secretstores.local.file
-  version: v1
-  metadata: [{name: secretsFile, value: "{home}/secrets.json"}]
----
-apiVersion: dapr.io/v1alpha1
-kind: Component
-metadata: {name: files}
-spec:
-  type: bindings.localstorage
-  version: v1
-  metadata: [{name: rootPath, value: "{home}/files"}]
----
-apiVersion: dapr.io/v1alpha1
 kind: Component
 metadata: {name: web}
 spec:
@@ -92,5 +53,5 @@ const SECRETS: &str = r#"{"plain":"value","empty":"","nested":{"inner":"deep","l
 
 /// The usual setup, under that name.
 fn usual(name: &'static str) -> Setup {
-    Setup::new(name).file("resources/all.yaml", RESOURCES).file("secrets.json", SECRETS)
+    Setup::new(name).built_ins(RESOURCES, SECRETS)
 }

@@ -4,10 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::timeout;
+
+use crate::compare::chunked;
 
 /// How long an answer may take. A sidecar that waits for more of a request says nothing for as long.
 const ANSWER: Duration = Duration::from_secs(3);
@@ -55,7 +57,7 @@ async fn read(stream: &mut Reading, head_only: bool) -> io::Result<Answer> {
         return Ok(answer);
     }
     if answer.field("transfer-encoding").is_some() {
-        answer.body = chunks(stream).await?;
+        answer.body = chunked::body(stream).await?;
     } else if let Some(length) = answer.field("content-length") {
         let mut body = vec![0; length.parse().map_err(io::Error::other)?];
         stream.read_exact(&mut body).await?;
@@ -68,34 +70,14 @@ async fn read(stream: &mut Reading, head_only: bool) -> io::Result<Answer> {
 }
 
 async fn head(stream: &mut Reading) -> io::Result<Answer> {
-    let mut answer = Answer { status: line(stream).await?, ..Answer::default() };
+    let mut answer = Answer { status: chunked::line(stream).await?, ..Answer::default() };
     if answer.status.is_empty() {
         return Err(io::Error::other("the connection was closed"));
     }
     loop {
-        let line = line(stream).await?;
+        let line = chunked::line(stream).await?;
         let Some((name, value)) = line.split_once(':') else { return Ok(answer) };
         answer.fields.push((name.to_owned(), value.trim().to_owned()));
-    }
-}
-
-async fn line(stream: &mut Reading) -> io::Result<String> {
-    let mut line = Vec::new();
-    stream.read_until(b'\n', &mut line).await?;
-    Ok(String::from_utf8_lossy(line.trim_ascii_end()).into_owned())
-}
-
-async fn chunks(stream: &mut Reading) -> io::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        let length = usize::from_str_radix(&line(stream).await?, 16).map_err(io::Error::other)?;
-        let mut chunk = vec![0; length + 2];
-        stream.read_exact(&mut chunk).await?;
-        if length == 0 {
-            return Ok(body);
-        }
-        chunk.truncate(length);
-        body.append(&mut chunk);
     }
 }
 
