@@ -89,15 +89,26 @@ pub fn find(component_type: &ComponentType) -> Option<Builtin> {
     types().into_iter().find(|builtin| builtin.component_type() == component_type)
 }
 
-/// The built-in of this type in a version of it, such as `v2`. One that has no such version is the same
-/// in all of them. A later version is a type of its own too: `state.postgresql.v2`.
+/// The built-in of this type in a version of it, such as `v2`. A later version is a type of its own
+/// too: `state.postgresql.v2`.
 #[must_use]
 pub fn find_version(component_type: &ComponentType, version: &str) -> Option<Builtin> {
-    let later = (!version.is_empty()).then(|| {
-        let name = format!("{}.{version}", component_type.name());
-        find(&ComponentType::new(component_type.block(), &name))
-    });
-    later.flatten().or_else(|| find(component_type))
+    if is_first_version(version) {
+        return find(component_type);
+    }
+    let name = format!("{}.{}", component_type.name(), version.to_lowercase());
+    find(&ComponentType::new(component_type.block(), &name))
+}
+
+/// Whether Dapr would know a component of this type in that version: the first, which every type has,
+/// or a later one of a built-in.
+#[must_use]
+pub fn has_version(component_type: &ComponentType, version: &str) -> bool {
+    is_first_version(version) || find_version(component_type, version).is_some()
+}
+
+fn is_first_version(version: &str) -> bool {
+    ["", "v0", "v1"].iter().any(|first| first.eq_ignore_ascii_case(version))
 }
 
 fn state(name: &str, of: impl StateStoreType) -> Builtin {
@@ -160,6 +171,7 @@ mod tests {
         assert_eq!(found("state.postgresql", "v2"), v2);
         assert_eq!(found("state.postgresql.v2", "v1"), v2);
         assert_eq!(found("state.postgresql", "v1").as_deref(), Some("state.postgresql"));
-        assert_eq!(found("state.sqlite", "v2").as_deref(), Some("state.sqlite"));
+        assert_eq!(found("state.sqlite", "V1").as_deref(), Some("state.sqlite"));
+        assert_eq!(found("state.sqlite", "v2"), None);
     }
 }

@@ -30,7 +30,7 @@ pub struct ComponentSpec {
     pub name: String,
     /// What it is made from.
     pub component_type: ComponentType,
-    /// The version as declared, such as `v1`; empty where none is. Shown to applications, no more.
+    /// The version as declared, such as `v1`; empty where none is. Some built-ins have several.
     pub version: String,
     /// What it is made with. Secrets that a store keeps are asked for before each initialisation.
     pub metadata: DeclaredMetadata,

@@ -125,6 +125,26 @@ async fn a_store_or_a_secret_that_is_not_there_is_told_to_callers() {
     assert_eq!(failed, "the secret vault/empty has no value");
 }
 
+/// As Dapr takes `secretKeyRef`.
+#[tokio::test]
+async fn a_component_is_made_without_what_it_only_wishes_for() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("secrets.json"), r#"{"empty": ""}"#).unwrap();
+    let registry = Arc::new(Registry::new("shop", ""));
+    registry.declare(vault(folder.path(), &[])).await.unwrap();
+    let wish = |name: &str, instead: Option<&str>| {
+        let mut spec = referring(reference(name, None));
+        let wish = MetadataValue::Wish(reference(name, None), instead.map(str::to_owned));
+        spec.metadata.insert("dsn".to_owned(), wish);
+        spec
+    };
+    registry.declare(wish("nowhere", Some("instead"))).await.unwrap();
+    let life = Life::begin(1).await;
+    assert_eq!(life.attach(&registry).await.failed, []);
+    registry.redeclare(wish("empty", Some("other"))).await.unwrap();
+    assert_eq!(life.calls(), ["init instead", "init other"]);
+}
+
 #[tokio::test]
 async fn a_built_in_that_could_not_be_made_is_made_when_it_is_tried_again() {
     let folder = tempfile::tempdir().unwrap();

@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 use replug_component::BuildingBlock;
-use replug_runtime::component::ComponentSpec;
+use replug_runtime::builtin::has_version;
+use replug_runtime::component::{ComponentSpec, MetadataValue};
 use replug_runtime::registry::{ComponentState, Registry};
 use replug_runtime::resources::ComponentResource;
 use replug_runtime::telemetry::Telemetry;
@@ -18,6 +19,9 @@ use super::log::SCOPE;
 
 /// The scope of what is said of components.
 const PROCESSOR: &str = "dapr.runtime.processor";
+
+/// The scope of what is said of secrets.
+const SECRETS: &str = "dapr.runtime.processor.secret";
 
 /// How long a component waits for its type where plugins are declared that may yet bring it: longer
 /// than its own timeout, since they have to start first.
@@ -77,6 +81,14 @@ pub(super) async fn load(
             }
             continue;
         };
+        if let (Some(_), Some(store)) = (resource, unloaded_store(spec, &registry)) {
+            tracing::warn!(
+                target: SECRETS,
+                "Component {} references a secret store that isn't loaded: {store}",
+                spec.name
+            );
+            continue;
+        }
         let (kind, reason, cause) = match trouble {
             Trouble::Create(cause) => ("CREATE_COMPONENT_FAILURE", "creation", cause),
             Trouble::Init(cause) => ("INIT_COMPONENT_FAILURE", "init", cause),
@@ -106,8 +118,22 @@ pub(super) async fn load(
     Ok(())
 }
 
+/// A secret store that the component needs and that cannot be used: daprd goes on without them.
+fn unloaded_store<'s>(spec: &'s ComponentSpec, registry: &Registry) -> Option<&'s str> {
+    let components = registry.components();
+    let is_loaded = |store: &str| {
+        let found = components.iter().find(|component| component.name == store);
+        found.is_some_and(|component| component.state == ComponentState::Ready)
+    };
+    let mut references = spec.metadata.values().filter_map(MetadataValue::reference);
+    references.find(|it| !is_loaded(&it.store)).map(|it| it.store.as_str())
+}
+
 /// Makes one, and waits until it can be used.
 async fn make(spec: &ComponentSpec, registry: &Registry) -> Result<(), Trouble> {
+    if !has_version(&spec.component_type, &spec.version) {
+        return Err(Trouble::Create(not_found(spec)));
+    }
     let mut changes = registry.changes();
     match registry.redeclare(spec.clone()).await {
         Ok(None) => {}

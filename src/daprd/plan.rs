@@ -155,8 +155,12 @@ fn told(wrong: Wrong) -> Told {
                 wrong.message
             );
         }
+        // Told as it is made.
+        WrongWith::Version => {}
         WrongWith::OtherKind => tracing::debug!(target: SCOPE, "{file}: {}", wrong.message),
-        WrongWith::Refused | WrongWith::Value => tracing::warn!(target: SCOPE, "{}", wrong.message),
+        WrongWith::Refused | WrongWith::Value | WrongWith::Circle => {
+            tracing::warn!(target: SCOPE, "{}", wrong.message);
+        }
         WrongWith::Name => return Told::Duplicate(wrong.message),
         WrongWith::Folder => {
             return Told::Fatal(format!(

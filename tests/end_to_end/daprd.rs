@@ -146,6 +146,7 @@ async fn what_cannot_be_ends_with_daprds_words_and_codes() {
                          orders (state.in-memory/v1)\"";
     let unknown =
         IN_MEMORY.replace("in-memory", "nowhere").replace("spec:", "spec:\n  initTimeout: 50ms");
+    let version = IN_MEMORY.replace("v1\n", "v7\n");
     let block = IN_MEMORY.replace("state.in-memory", "middleware.http.oauth2");
     let broken_store = "
 apiVersion: dapr.io/v1alpha1
@@ -159,6 +160,11 @@ spec: {type: secretstores.local.file, version: v1, metadata: [{name: secretsFile
             &[("a.yaml", &unknown)],
             &[],
             "Fatal error from runtime: process component orders error: [INIT_COMPONENT_FAILURE]: initialization error occurred for orders (state.nowhere/v1): [CREATE_COMPONENT_FAILURE]: initialization error occurred for orders (state.nowhere/v1): couldn't find state store state.nowhere/v1",
+        ),
+        (
+            &[("a.yaml", &version)],
+            &[],
+            "[CREATE_COMPONENT_FAILURE]: initialization error occurred for orders (state.in-memory/v7): couldn't find state store state.in-memory/v7",
         ),
         (
             &[("a.yaml", &block)],
@@ -208,6 +214,55 @@ async fn a_component_that_may_fail_ends_nothing() {
     replug.line("Ignoring error processing component: process component other error:").await;
     let (_, metadata) = get(ports.http, "/v1.0/metadata").await;
     assert_eq!(metadata["components"].as_array().unwrap().len(), 1);
+    replug.stop(&home).await;
+}
+
+/// A component that needs a secret which it does not get is made without it; one whose store is not
+/// there, or failed, is made when that is.
+#[tokio::test]
+async fn what_a_secret_store_does_not_give_ends_nothing() {
+    let keeper = "
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: keeper}
+spec: {type: secretstores.local.env, version: v1}
+";
+    let failing = "
+apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: {name: failing}
+spec:
+  ignoreErrors: true
+  type: secretstores.local.file
+  version: v1
+  metadata: [{name: secretsFile, value: /nowhere.json}]
+";
+    let of = |name: &str, store: &str| {
+        let named = IN_MEMORY.replace("orders", name);
+        let secret = "{name: unused, secretKeyRef: {name: NOT_IN_THE_ENVIRONMENT, key: key}}";
+        format!("{named}  metadata: [{secret}]\nauth: {{secretStore: {store}}}\n")
+    };
+    let (one, two, three) = (of("one", "keeper"), of("two", "nobody"), of("three", "failing"));
+    let files = [
+        ("a.yaml", keeper),
+        ("b.yaml", failing),
+        ("c.yaml", &one),
+        ("d.yaml", &two),
+        ("e.yaml", &three),
+    ];
+    let (home, ports) = (home("", &files), Ports::free());
+    let mut replug = start(&home, &ports, &[]).await;
+    replug.line("Component two references a secret store that isn't loaded: nobody").await;
+    replug.line("Component three references a secret store that isn't loaded: failing").await;
+    replug.line("Component loaded: one (state.in-memory/v1)").await;
+    replug.line("dapr initialized. Status: Running.").await;
+    assert_eq!(get(ports.http, "/v1.0/state/one/1").await.0, 204);
+    let (status, refused) = get(ports.http, "/v1.0/state/two/1").await;
+    assert_eq!(status, 503, "{refused}");
+    assert!(refused["message"].as_str().unwrap().contains("there is no secret store `nobody`"));
+    write(&home, "f.yaml", &keeper.replace("keeper", "nobody"));
+    replug.until_usable("two").await;
+    assert_eq!(get(ports.http, "/v1.0/state/two/1").await.0, 204);
     replug.stop(&home).await;
 }
 

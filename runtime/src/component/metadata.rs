@@ -18,8 +18,11 @@ pub enum MetadataValue {
     Plain(String),
     /// A text that came from elsewhere and is shown by nothing.
     Secret(Arc<str>),
-    /// What a secret store keeps.
+    /// What a secret store keeps. There is no component without it.
     Reference(SecretReference),
+    /// What a secret store keeps, or this text where the store does not give it, or nothing: as Dapr
+    /// takes `secretKeyRef` and the `value` beside it.
+    Wish(SecretReference, Option<String>),
 }
 
 /// A secret that is kept by a secret store component.
@@ -43,7 +46,7 @@ impl MetadataValue {
         match self {
             Self::Plain(text) => Some(text),
             Self::Secret(text) => Some(text),
-            Self::Reference(_) => None,
+            Self::Reference(_) | Self::Wish(..) => None,
         }
     }
 
@@ -51,7 +54,7 @@ impl MetadataValue {
     #[must_use]
     pub fn reference(&self) -> Option<&SecretReference> {
         match self {
-            Self::Reference(reference) => Some(reference),
+            Self::Reference(reference) | Self::Wish(reference, _) => Some(reference),
             Self::Plain(_) | Self::Secret(_) => None,
         }
     }
@@ -69,6 +72,7 @@ impl fmt::Debug for MetadataValue {
             Self::Plain(_) => f.write_str("Plain"),
             Self::Secret(_) => f.write_str("Secret"),
             Self::Reference(reference) => f.debug_tuple("Reference").field(reference).finish(),
+            Self::Wish(reference, _) => f.debug_tuple("Wish").field(reference).finish(),
         }
     }
 }

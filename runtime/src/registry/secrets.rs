@@ -6,13 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use replug_component::secret::Secret;
 use replug_component::{Context, Metadata};
 use tokio::time::timeout;
 
 use super::{ComponentState, Registry, Unmade};
-use crate::component::{DeclaredMetadata, SecretReference};
+use crate::component::{DeclaredMetadata, MetadataValue, SecretReference};
+
+/// The scope under which Dapr tells of secrets that are not given.
+const SCOPE: &str = "dapr.runtime.processor.secret";
 
 /// How long a secret store may take to give one secret.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -30,6 +33,14 @@ pub enum SecretError {
         store: String,
         /// What keeps it away.
         reason: String,
+    },
+    /// The store could not be made.
+    #[error("the secret store `{store}` failed: {cause}")]
+    Failed {
+        /// The store.
+        store: String,
+        /// Why.
+        cause: String,
     },
     /// The store does not give it.
     #[error("the secret store `{store}` does not give `{name}`: {cause}")]
@@ -62,6 +73,11 @@ impl SecretError {
     pub fn is_absence(&self) -> bool {
         matches!(self, Self::Away { .. })
     }
+
+    /// Whether the store was asked, and gave no value.
+    fn is_answer(&self) -> bool {
+        !matches!(self, Self::NoStore(_) | Self::Away { .. } | Self::Failed { .. })
+    }
 }
 
 // === impl Registry ===
@@ -73,6 +89,15 @@ impl Registry {
         &self,
         references: impl IntoIterator<Item = &SecretReference>,
     ) -> Result<BTreeMap<SecretReference, String>, SecretError> {
+        let asked = self.ask(references).await;
+        asked.into_iter().map(|(reference, value)| Ok((reference.clone(), value?))).collect()
+    }
+
+    /// What each reference stands for at this moment, or why there is no value for it.
+    async fn ask<'r>(
+        &self,
+        references: impl IntoIterator<Item = &'r SecretReference>,
+    ) -> BTreeMap<&'r SecretReference, Result<String, SecretError>> {
         let references: BTreeSet<_> = references.into_iter().collect();
         let names: BTreeSet<_> = references
             .iter()
@@ -80,11 +105,12 @@ impl Registry {
             .collect();
         let given = names
             .into_iter()
-            .map(async |(store, name)| Ok(((store, name), self.secret(store, name).await?)));
-        let given: BTreeMap<_, _> = try_join_all(given).await?.into_iter().collect();
-        let value = |reference: &SecretReference| {
-            let secret = &given[&(reference.store.as_str(), reference.name.as_str())];
-            Ok((reference.clone(), value(reference, secret)?.to_owned()))
+            .map(async |(store, name)| ((store, name), self.secret(store, name).await));
+        let given: BTreeMap<_, _> = join_all(given).await.into_iter().collect();
+        let value = |reference: &'r SecretReference| {
+            let secret = given[&(reference.store.as_str(), reference.name.as_str())].as_ref();
+            let found = secret.map_err(Clone::clone).and_then(|secret| value(reference, secret));
+            (reference, found.map(str::to_owned))
         };
         references.into_iter().map(value).collect()
     }
@@ -111,18 +137,28 @@ impl Registry {
         self.stores.subscribe()
     }
 
-    /// A component's metadata with everything in place that it refers to.
+    /// A component's metadata with everything in place that it refers to. What is only wished for
+    /// and not given is told, and left out.
     pub(super) async fn resolved(&self, declared: &DeclaredMetadata) -> Result<Metadata, Unmade> {
-        let references = declared.values().filter_map(|value| value.reference());
-        let revealed = self.reveal(references).await.map_err(|error| match error {
-            error if error.is_absence() => Unmade::Waits(error.to_string()),
-            error => Unmade::Failed(error.to_string()),
-        })?;
-        let text = |value: &crate::component::MetadataValue| {
-            let revealed = || value.reference().and_then(|reference| revealed.get(reference));
-            value.text().or_else(|| revealed().map(String::as_str)).unwrap_or_default().to_owned()
-        };
-        Ok(declared.iter().map(|(name, value)| (name.clone(), text(value))).collect())
+        let asked = self.ask(declared.values().filter_map(MetadataValue::reference)).await;
+        let mut resolved = Metadata::with_capacity(declared.len());
+        for (name, value) in declared {
+            let answer = value.reference().map(|reference| asked[reference].as_ref());
+            let text = match (value, answer) {
+                (_, Some(Ok(text))) => Some(text.clone()),
+                (_, Some(Err(error))) if error.is_absence() => {
+                    return Err(Unmade::Waits(error.to_string()));
+                }
+                (MetadataValue::Wish(_, instead), Some(Err(error))) if error.is_answer() => {
+                    tracing::error!(target: SCOPE, "Error getting secret: {error}");
+                    instead.clone()
+                }
+                (_, Some(Err(error))) => return Err(Unmade::Failed(error.to_string())),
+                (_, None) => value.text().map(str::to_owned),
+            };
+            resolved.extend(text.map(|text| (name.clone(), text)));
+        }
+        Ok(resolved)
     }
 
     async fn secret(&self, store: &str, name: &str) -> Result<Secret, SecretError> {
@@ -139,7 +175,9 @@ impl Registry {
             ComponentState::Waiting(reason) | ComponentState::Suspended(reason) => {
                 return Err(away(reason));
             }
-            ComponentState::Failed(reason) => return Err(not_given(reason)),
+            ComponentState::Failed(cause) => {
+                return Err(SecretError::Failed { store: store.to_owned(), cause });
+            }
         }
         let slot = self.secrets(store).map_err(|_| missing())?;
         let cx = Context::with_deadline(Some(Instant::now() + PATIENCE));

@@ -47,7 +47,8 @@ impl ComponentResource {
                 Some(secret) if !self.secret_store.is_empty() => {
                     let key = Some(secret.key).filter(|key| !key.is_empty());
                     let store = self.secret_store.clone();
-                    MetadataValue::Reference(SecretReference { store, name: secret.name, key })
+                    let reference = SecretReference { store, name: secret.name, key };
+                    MetadataValue::Wish(reference, Some(value).filter(|value| !value.is_empty()))
                 }
                 Some(_) if value.is_empty() => {
                     without_store = true;

@@ -1,6 +1,7 @@
 //! `[components.NAME]`: what applications name in their calls.
 
 use replug_component::{BuildingBlock, ComponentType, ComponentTypeError};
+use replug_runtime::builtin;
 use replug_runtime::component::{
     ComponentSpec, DeclaredMetadata, HoldPolicy, MetadataValue, Replay, SecretReference,
 };
@@ -58,6 +59,13 @@ pub(super) fn read(
         .get("version")
         .and_then(|entry| entry.text("a string, such as \"v1\"", findings))
         .unwrap_or_default();
+    // What a plugin serves may have any.
+    let builtin = component_type.as_ref().filter(|it| builtin::find(it).is_some());
+    if let Some(builtin) = builtin.filter(|it| !builtin::has_version(it, version)) {
+        let fault =
+            Fault::new(format!("{builtin} has no version {version:?}"), "most have v1 alone");
+        findings.warning(&section.place_of("version"), fault);
+    }
     let table = section
         .get("metadata")
         .and_then(|entry| entry.table("a table, such as { table = \"orders\" }", findings));

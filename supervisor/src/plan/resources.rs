@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use replug_runtime::Condition;
+use replug_runtime::builtin;
 use replug_runtime::component::ComponentSpec;
 use replug_runtime::resources::{
     ComponentResource, Configuration, Loaded, Names, Problem, Resources, SubscriptionResource, load,
@@ -47,6 +48,10 @@ pub enum WrongWith {
     Refused,
     /// A component's value cannot be had, and is left out.
     Value,
+    /// A component is of a version that nothing built in has. A plugin may.
+    Version,
+    /// Secret stores need each other.
+    Circle,
     /// A component cannot be made at all.
     Component,
     /// A subscription has a rule whose condition is wrong.
@@ -191,6 +196,12 @@ impl Found {
                 for warning in specified.warnings {
                     wrong(WrongWith::Value, Severity::Warning, warning, None);
                 }
+                let ComponentSpec { component_type, version, .. } = &specified.spec;
+                if !builtin::has_version(component_type, version) {
+                    let message = format!("{component_type} has no version {version:?}");
+                    let help = Some("most types have v1 alone");
+                    wrong(WrongWith::Version, Severity::Warning, message, help);
+                }
                 self.specs.push(specified.spec);
                 self.resources.components.push(component);
             }
@@ -230,7 +241,7 @@ impl Found {
             told.push(component.name.clone());
             let (file, line) = place(&component.place);
             wrong.push(Wrong {
-                with: WrongWith::Component,
+                with: WrongWith::Circle,
                 severity: Severity::Error,
                 file,
                 line,
