@@ -1,9 +1,14 @@
-//! Components over a Redis server. All of them share the settings ([`settings`]) and the connection
-//! ([`server`]), and are a file each.
+//! Components over Redis. All of them share the settings ([`settings`]) and the way to the server
+//! ([`server`]), be it one ([`node`]), the master that sentinels name ([`sentinel`]) or a cluster
+//! ([`cluster`]), and are a file each.
 
 mod binding;
 mod change;
+mod cluster;
+mod dial;
+mod node;
 mod pubsub;
+mod sentinel;
 mod server;
 mod settings;
 mod state;

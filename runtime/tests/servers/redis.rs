@@ -1,4 +1,7 @@
-//! A Redis server.
+//! A Redis server; several of them are in [`cluster`] and [`sentinel`].
+
+pub mod cluster;
+pub mod sentinel;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -41,7 +44,11 @@ impl Redis {
     /// What `redis-cli` prints.
     pub fn cli(&self, arguments: &[&str]) -> String {
         let mut command = Command::new("redis-cli");
-        let output = command.arg("-s").arg(self.socket()).args(arguments).output().unwrap();
+        command.arg("-s").arg(self.socket());
+        if let Some(at) = self.arguments.iter().position(|argument| argument == "--requirepass") {
+            command.args(["--no-auth-warning", "-a", &self.arguments[at + 1]]);
+        }
+        let output = command.args(arguments).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }

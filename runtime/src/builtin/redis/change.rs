@@ -193,6 +193,13 @@ pub(super) async fn make(
     };
     let number = match answer {
         Value::Int(number) => number,
+        Value::ServerError(error) if error.code() == "CROSSSLOT" => {
+            return Err(server.told(
+                "nothing was written: the keys of the transaction lie in different slots of the \
+                 cluster; write the same in braces into all of them, such as {order}"
+                    .to_owned(),
+            ));
+        }
         Value::ServerError(error) => return Err(server.told(format!("cannot write: {error}"))),
         other => return Err(server.told(format!("cannot write: the answer is {other:?}"))),
     };

@@ -2,6 +2,9 @@
 //! ones are left alone, as are those of Dapr's pool of connections (`poolSize`, `idleTimeout` …):
 //! here all calls share one connection.
 
+mod topology;
+
+use std::fmt::Display;
 use std::time::Duration;
 
 use replug_component::{Error, Metadata};
@@ -9,7 +12,8 @@ use replug_component::{Error, Metadata};
 use crate::builtin::setting::{Secret, filled, number, text, truth};
 use crate::go_duration;
 
-const DEFAULT_PORT: u16 = 6379;
+pub(super) use topology::{Address, Topology, Watched};
+
 const DEFAULT_DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 const DEFAULT_READ_TIMEOUT: Duration = Duration::from_secs(3);
 const DEFAULT_RETRIES: u32 = 3;
@@ -19,8 +23,8 @@ const DEFAULT_MAX_PAUSE: Duration = Duration::from_millis(512);
 /// What a connection is made with.
 #[derive(Debug)]
 pub(in crate::builtin) struct Settings {
-    /// Where the server is: `redisHost`, `redisPort`.
-    pub(super) address: Address,
+    /// Where the server is, or the servers are: `redisHost`, `redisPort`, `redisType`, `failover`.
+    pub(super) topology: Topology,
     /// `redisUsername`.
     pub(super) username: Option<String>,
     /// `redisPassword`.
@@ -43,24 +47,6 @@ pub(in crate::builtin) struct Settings {
     pub(super) max_pause: Duration,
 }
 
-/// Where a server is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::builtin) enum Address {
-    Tcp(String, u16),
-    /// A Unix socket, which Dapr does not have: `redisHost` that begins with a slash.
-    Unix(String),
-}
-
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Tcp(host, port) => write!(f, "{host}:{port}"),
-            Self::Unix(path) => f.write_str(path),
-        }
-    }
-}
-
 /// How TLS is spoken.
 #[derive(Debug)]
 pub(super) struct Tls {
@@ -73,15 +59,27 @@ pub(super) struct Tls {
 impl Settings {
     pub(in crate::builtin) fn new(metadata: &Metadata) -> Result<Self, Error> {
         refuse_what_is_not_there(metadata)?;
+        let topology = Topology::new(metadata)?;
+        let tls = tls(metadata)?;
+        if tls.is_some() && matches!(topology, Topology::Node(Address::Unix(_))) {
+            return Err(Error::Invalid(
+                "`enableTLS` is for TCP and `redisHost` is a Unix socket".into(),
+            ));
+        }
+        let mut database = number(metadata, &["redisDB"])?.unwrap_or(0);
+        if database != 0 && matches!(topology, Topology::Cluster(_)) {
+            tracing::warn!("`redisDB` is {database} and has no effect: a cluster has one database");
+            database = 0;
+        }
         let read_timeout = timeout(metadata, "readTimeout")?.or(Some(DEFAULT_READ_TIMEOUT));
         let min_pause = pause(metadata, "redisMinRetryInterval", DEFAULT_MIN_PAUSE)?;
         let max_pause = pause(metadata, "redisMaxRetryInterval", DEFAULT_MAX_PAUSE)?;
         Ok(Self {
-            address: address(metadata)?,
+            topology,
             username: filled(metadata, &["redisUsername"])?.map(str::to_owned),
             password: filled(metadata, &["redisPassword"])?.map(Secret::from),
-            database: number(metadata, &["redisDB"])?.unwrap_or(0),
-            tls: tls(metadata)?,
+            database,
+            tls,
             dial_timeout: timeout(metadata, "dialTimeout")?.or(Some(DEFAULT_DIAL_TIMEOUT)),
             read_timeout,
             write_timeout: timeout(metadata, "writeTimeout")?.or(read_timeout),
@@ -92,61 +90,47 @@ impl Settings {
             max_pause,
         })
     }
+
+    /// The pauses between tries, from the first on.
+    pub(super) fn pauses(&self) -> Pauses {
+        Pauses { next: self.min_pause, longest: self.max_pause }
+    }
+
+    /// An error of `whom`, with no password in it.
+    pub(super) fn told(&self, whom: &dyn Display, mut text: String) -> Error {
+        let of_sentinels = match &self.topology {
+            Topology::Sentinels(watched) => watched.password.as_ref(),
+            Topology::Node(_) | Topology::Cluster(_) => None,
+        };
+        for password in [self.password.as_ref(), of_sentinels].into_iter().flatten() {
+            text = password.taken_out_of(text);
+        }
+        Error::Failed(format!("redis {whom}: {text}"))
+    }
 }
 
-/// Says so where something is asked for that would change what calls mean.
-fn refuse_what_is_not_there(metadata: &Metadata) -> Result<(), Error> {
-    let kind = text(metadata, &["redisType"])?.unwrap_or("node");
-    if !kind.is_empty() && !kind.eq_ignore_ascii_case("node") {
-        return Err(Error::Invalid(format!(
-            "`redisType` is `{kind}`; replug speaks to a single server only: write node"
-        )));
+/// Pauses, each twice the one before up to the longest.
+pub(super) struct Pauses {
+    next: Duration,
+    longest: Duration,
+}
+
+impl Pauses {
+    /// Waits for the next one.
+    pub(super) async fn wait(&mut self) {
+        tokio::time::sleep(self.next).await;
+        self.next = (self.next * 2).min(self.longest);
     }
-    for name in ["failover", "useEntraID", "useAzureAD", "useOIDC"] {
+}
+
+/// Says so where a login is asked for that cannot be made.
+fn refuse_what_is_not_there(metadata: &Metadata) -> Result<(), Error> {
+    for name in ["useEntraID", "useAzureAD", "useOIDC"] {
         if truth(metadata, name)? {
             return Err(Error::Invalid(format!("`{name}` is not there yet; leave it out")));
         }
     }
     Ok(())
-}
-
-fn address(metadata: &Metadata) -> Result<Address, Error> {
-    let host = text(metadata, &["redisHost"])?.unwrap_or_default().trim();
-    if host.is_empty() {
-        return Err(Error::Invalid(
-            "`redisHost` is missing; write the server's address, such as localhost:6379".into(),
-        ));
-    }
-    if host.starts_with('/') {
-        return Ok(Address::Unix(host.to_owned()));
-    }
-    let wrong = || {
-        Error::Invalid(format!(
-            "`redisHost` is `{host}`; write one server's address, such as localhost:6379"
-        ))
-    };
-    if host.contains([',', '@', '/']) {
-        return Err(wrong());
-    }
-    let port = number(metadata, &["redisPort"])?.map(u16::try_from).transpose();
-    let port = port.map_err(|_| Error::Invalid("`redisPort` is no port".into()))?;
-    let (name, own_port) = match host.strip_prefix('[').map(|rest| rest.split_once(']')) {
-        Some(Some((name, ""))) => (name, None),
-        Some(Some((name, rest))) => (name, Some(rest.strip_prefix(':').ok_or_else(wrong)?)),
-        Some(None) => return Err(wrong()),
-        // More than one colon without brackets: an IPv6 address without a port.
-        None => match host.split_once(':') {
-            Some((name, port)) if !port.contains(':') => (name, Some(port)),
-            _ => (host, None),
-        },
-    };
-    let own_port: Option<u16> = own_port.map(str::parse).transpose().map_err(|_| wrong())?;
-    match (own_port, port) {
-        (Some(own), Some(port)) if own != port => Err(Error::Invalid(format!(
-            "`redisHost` is `{host}` and `redisPort` is {port}; write the port once"
-        ))),
-        (own, port) => Ok(Address::Tcp(name.to_owned(), own.or(port).unwrap_or(DEFAULT_PORT))),
-    }
 }
 
 fn tls(metadata: &Metadata) -> Result<Option<Tls>, Error> {
@@ -225,34 +209,6 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_its_port_from_either_setting() {
-        let tcp = |host: &str, port| Address::Tcp(host.into(), port);
-        for (host, port, expected) in [
-            ("localhost", "", tcp("localhost", 6379)),
-            ("localhost:7000", "", tcp("localhost", 7000)),
-            ("localhost:7000", "7000", tcp("localhost", 7000)),
-            ("redis.local", "7001", tcp("redis.local", 7001)),
-            ("::1", "", tcp("::1", 6379)),
-            ("[::1]:7000", "", tcp("::1", 7000)),
-            ("/run/redis.sock", "", Address::Unix("/run/redis.sock".into())),
-        ] {
-            let settings = settings(&[("redisHost", host), ("redisPort", port)]).unwrap();
-            assert_eq!(settings.address, expected, "{host} {port}");
-        }
-        for (host, port) in [
-            ("", ""),
-            ("a:1,b:2", ""),
-            ("localhost:x", ""),
-            ("localhost:1", "2"),
-            ("redis://localhost", ""),
-            ("localhost", "70000"),
-        ] {
-            let error = settings(&[("redisHost", host), ("redisPort", port)]).unwrap_err();
-            assert!(error.to_string().contains("`redis"), "{error}");
-        }
-    }
-
-    #[test]
     fn the_defaults_are_those_of_dapr() {
         let settings = settings(&[("redisHost", "localhost"), ("poolSize", "7")]).unwrap();
         assert_eq!(settings.dial_timeout, Some(Duration::from_secs(5)));
@@ -281,8 +237,8 @@ mod tests {
     #[test]
     fn what_cannot_be_done_is_refused_by_its_name_and_no_secret_is_shown() {
         for (name, value) in [
-            ("redisType", "cluster"),
-            ("failover", "true"),
+            ("redisType", "ring"),
+            ("failover", "perhaps"),
             ("useEntraID", "true"),
             ("readTimeout", "soon"),
             ("redisDB", "first"),

@@ -43,7 +43,7 @@ impl StateStoreType for RedisStateType {
         }
         let lifetime = number(&metadata, &["ttlInSeconds"])?;
         let server = Server::new(Settings::new(&metadata)?)?;
-        let replicas = replicas(&server).await?;
+        let replicas = server.replicas().await?;
         let strong = match replicas {
             0 => None,
             replicas => Some((replicas, Server::new(Settings::new(&metadata)?)?)),
@@ -163,22 +163,4 @@ fn end_of_life(left: Option<Value>) -> Metadata {
         (TTL_EXPIRE_TIME.to_owned(), humantime::format_rfc3339_seconds(end).to_string())
     });
     end.into_iter().collect()
-}
-
-/// How many replicas the server has at this moment.
-async fn replicas(server: &Server) -> Result<usize, Error> {
-    let mut commands = Pipeline::with_capacity(1);
-    commands.cmd("INFO").arg("replication");
-    let answer = server.ask(Doing::Read, &commands).await?.into_iter().next();
-    let info = match &answer {
-        Some(Value::BulkString(info)) => String::from_utf8_lossy(info),
-        Some(Value::VerbatimString { text, .. }) => text.into(),
-        // Who may not ask has none to wait for.
-        Some(Value::ServerError(error)) if error.code() != "NOPERM" => {
-            return Err(server.told(error.to_string()));
-        }
-        _ => return Ok(0),
-    };
-    let count = info.lines().find_map(|line| line.strip_prefix("connected_slaves:"));
-    Ok(count.and_then(|count| count.trim().parse().ok()).unwrap_or(0))
 }
