@@ -9,7 +9,7 @@ use futures_util::stream::FuturesOrdered;
 use replug_component::BuildingBlock;
 use replug_runtime::builtin::has_version;
 use replug_runtime::component::{ComponentSpec, MetadataValue};
-use replug_runtime::registry::{ComponentState, Registry};
+use replug_runtime::registry::{ComponentState, ComponentStatus, Registry};
 use replug_runtime::resources::ComponentResource;
 use replug_runtime::telemetry::Telemetry;
 use replug_supervisor::plan::Plan;
@@ -155,22 +155,23 @@ async fn make(spec: &ComponentSpec, registry: &Registry) -> Result<(), Trouble> 
 
 /// Why one was not there in time.
 fn late(spec: &ComponentSpec, registry: &Registry) -> Trouble {
-    match state(spec, registry) {
-        Some(ComponentState::Waiting(_)) | None => Trouble::Create(not_found(spec)),
-        Some(ComponentState::Suspended(cause)) => Trouble::Init(format!(
-            "{cause}\ninit timeout for component {} ({}/{})",
-            spec.name, spec.component_type, spec.version
-        )),
-        _ => Trouble::Init(format!(
-            "init timeout for component {} ({}/{})",
-            spec.name, spec.component_type, spec.version
-        )),
-    }
+    let Some(status) = status(spec, registry).filter(|status| status.served_by.is_some()) else {
+        return Trouble::Create(not_found(spec));
+    };
+    let ComponentSpec { name, component_type, version, .. } = spec;
+    let late = format!("init timeout for component {name} ({component_type}/{version})");
+    Trouble::Init(match status.state {
+        ComponentState::Suspended(cause) => format!("{cause}\n{late}"),
+        _ => late,
+    })
 }
 
 fn state(spec: &ComponentSpec, registry: &Registry) -> Option<ComponentState> {
-    let found = registry.components().into_iter().find(|component| component.name == spec.name);
-    found.map(|component| component.state)
+    status(spec, registry).map(|status| status.state)
+}
+
+fn status(spec: &ComponentSpec, registry: &Registry) -> Option<ComponentStatus> {
+    registry.components().into_iter().find(|component| component.name == spec.name)
 }
 
 /// That nothing serves a type, as Dapr says it.

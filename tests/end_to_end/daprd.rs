@@ -202,6 +202,22 @@ spec: {type: secretstores.local.file, version: v1, metadata: [{name: secretsFile
     }
 }
 
+/// A built-in that waits for a server which says nothing is late, and not unknown.
+#[tokio::test]
+async fn a_built_in_that_is_not_there_in_time_is_called_late() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = silent.local_addr().unwrap();
+    let late =
+        IN_MEMORY.replace("in-memory", "redis").replace("spec:", "spec:\n  initTimeout: 50ms");
+    let late = format!("{late}  metadata: [{{name: redisHost, value: \"{host}\"}}]\n");
+    let (home, ports) = (home("", &[("a.yaml", &late)]), Ports::free());
+    let mut replug = spawn(&home, &ports, &[]);
+    assert_eq!(replug.ended().await.code(), Some(1));
+    replug
+        .line("orders (state.redis/v1): [INIT_COMPONENT_FAILURE]: initialization error occurred for orders (state.redis/v1): init timeout for component orders (state.redis/v1)")
+        .await;
+}
+
 #[tokio::test]
 async fn a_component_that_may_fail_ends_nothing() {
     let may_fail = IN_MEMORY
