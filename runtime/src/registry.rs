@@ -7,6 +7,7 @@
 mod claim;
 mod desk;
 mod draining;
+mod making;
 mod place;
 mod record;
 mod secrets;
@@ -16,7 +17,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use futures_util::future::join_all;
 use parking_lot::Mutex;
 use replug_component::ComponentType;
 use replug_component::binding::Binding;
@@ -26,14 +26,14 @@ use replug_component::secret::SecretStore;
 use replug_component::state::StateStore;
 use tokio::sync::watch;
 
-use self::desk::{Desk, Task};
+use self::desk::Desk;
 pub use self::draining::Draining;
-use self::place::Opened;
+pub(crate) use self::making::Unmade;
 pub use self::secrets::SecretError;
 pub use self::status::{ComponentState, ComponentStatus};
 use crate::component::{ComponentSpec, HoldPolicy};
 use crate::key_prefix::KeyPrefix;
-use crate::plugin::{Connection, Contracts, Learned, Seat};
+use crate::plugin::{Connection, Contracts, Seat};
 use crate::slot::Slot;
 use crate::topics::Topics;
 
@@ -75,15 +75,6 @@ pub struct Registry {
     failures: watch::Sender<()>,
     /// Rung when a secret store has become usable.
     stores: watch::Sender<()>,
-}
-
-/// Why a component cannot be used, for people.
-#[derive(Debug, Clone)]
-pub(crate) enum Unmade {
-    /// A secret store that it needs is away: its callers wait.
-    Waits(String),
-    /// Its initialisation failed: its callers are turned away.
-    Failed(String),
 }
 
 /// What requests read. Replaced as a whole when a component is declared.
@@ -395,13 +386,6 @@ impl Registry {
         self.perform_all(tasks).await.is_empty()
     }
 
-    /// Gives the components whose initialisation failed, each with the error.
-    async fn perform_all(&self, tasks: Vec<Task>) -> Vec<(String, String)> {
-        self.ring();
-        let failures = join_all(tasks.into_iter().map(|task| self.perform(task))).await;
-        failures.into_iter().flatten().collect()
-    }
-
     /// Answers every caller who waits, now and from now on, with `reason`: replug is about to end.
     /// Calls that need not wait go through.
     pub fn part(&self, reason: &str) {
@@ -412,84 +396,6 @@ impl Registry {
     /// Called after every change, so that whoever looks then finds it.
     fn ring(&self) {
         self.bell.send_replace(());
-    }
-
-    /// Does what a change at the desk asks for, without holding the desk. Gives the component and
-    /// the error of an initialisation that failed.
-    async fn perform(&self, task: Task) -> Option<(String, String)> {
-        let (component, result) = match task {
-            Task::Init { component, wrapper, seat, connection, contracts, metadata } => {
-                let initialised = async {
-                    let metadata = self.resolved(&metadata).await?;
-                    let initialised = wrapper.init(&connection, &contracts, metadata).await;
-                    initialised.map_err(|error| Unmade::Failed(error.to_string()))
-                };
-                let initialised = initialised.await;
-                // The plugin went away meanwhile; its next life initialises again.
-                if let Err(unmade) = &initialised
-                    && connection.is_closed()
-                {
-                    wrapper.link().lose(&connection, unmade.reason());
-                    return None;
-                }
-                let result = initialised.as_ref().map(drop).map_err(Unmade::clone);
-                let settled = initialised.map_err(|unmade| unmade.of(&component));
-                let adopt = |learned: &Learned| wrapper.adopt(learned);
-                wrapper.link().settle(seat, &connection, settled, adopt);
-                (component, result)
-            }
-            Task::Open { component, turn, builtin, metadata } => {
-                let opened = async {
-                    let metadata = self.resolved(&metadata).await?;
-                    let opened = Opened::from(&builtin, metadata).await;
-                    opened.map_err(|error| Unmade::Failed(error.to_string()))
-                };
-                let opened = opened.await;
-                let result = opened.as_ref().map(drop).map_err(Unmade::clone);
-                let opened = opened.map_err(|unmade| unmade.of(&component));
-                self.desk.lock().opened(&component, turn, opened);
-                (component, result)
-            }
-        };
-        self.ring();
-        match result {
-            Ok(()) => {
-                if self.view.load().secrets.contains_key(&component) {
-                    self.stores.send_replace(());
-                }
-                None
-            }
-            Err(unmade) => {
-                match &unmade {
-                    Unmade::Waits(reason) => tracing::warn!(component, "{reason}"),
-                    Unmade::Failed(reason) => {
-                        tracing::error!(component, "initialisation failed: {reason}");
-                    }
-                }
-                self.failures.send_replace(());
-                Some((component, unmade.reason().to_owned()))
-            }
-        }
-    }
-}
-
-// === impl Unmade ===
-
-impl Unmade {
-    fn reason(&self) -> &str {
-        match self {
-            Self::Waits(reason) | Self::Failed(reason) => reason,
-        }
-    }
-
-    /// As callers of the component are told.
-    fn of(self, component: &str) -> Self {
-        match self {
-            Self::Waits(reason) => Self::Waits(format!("component {component} {reason}")),
-            Self::Failed(reason) => {
-                Self::Failed(format!("initialisation of component {component} failed: {reason}"))
-            }
-        }
     }
 }
 

@@ -1,0 +1,107 @@
+//! What a change at the desk asks for: components are initialised over a plugin, or made from a
+//! built-in, while nobody holds the desk.
+
+use futures_util::future::join_all;
+
+use super::Registry;
+use super::desk::Task;
+use super::place::Opened;
+use crate::plugin::Learned;
+
+/// Why a component cannot be used, for people.
+#[derive(Debug, Clone)]
+pub(crate) enum Unmade {
+    /// A secret store that it needs is away: its callers wait.
+    Waits(String),
+    /// Its initialisation failed: its callers are turned away.
+    Failed(String),
+}
+
+// === impl Registry ===
+
+impl Registry {
+    /// Gives the components whose initialisation failed, each with the error.
+    pub(super) async fn perform_all(&self, tasks: Vec<Task>) -> Vec<(String, String)> {
+        self.ring();
+        let failures = join_all(tasks.into_iter().map(|task| self.perform(task))).await;
+        failures.into_iter().flatten().collect()
+    }
+
+    /// Does what a change at the desk asks for, without holding the desk. Gives the component and
+    /// the error of an initialisation that failed.
+    async fn perform(&self, task: Task) -> Option<(String, String)> {
+        let (component, result) = match task {
+            Task::Init { component, wrapper, seat, connection, contracts, metadata } => {
+                let initialised = async {
+                    let metadata = self.resolved(&metadata).await?;
+                    let initialised = wrapper.init(&connection, &contracts, metadata).await;
+                    initialised.map_err(|error| Unmade::Failed(error.to_string()))
+                };
+                let initialised = initialised.await;
+                // The plugin went away meanwhile; its next life initialises again.
+                if let Err(unmade) = &initialised
+                    && connection.is_closed()
+                {
+                    wrapper.link().lose(&connection, unmade.reason());
+                    return None;
+                }
+                let result = initialised.as_ref().map(drop).map_err(Unmade::clone);
+                let settled = initialised.map_err(|unmade| unmade.of(&component));
+                let adopt = |learned: &Learned| wrapper.adopt(learned);
+                wrapper.link().settle(seat, &connection, settled, adopt);
+                (component, result)
+            }
+            Task::Open { component, turn, builtin, metadata } => {
+                let opened = async {
+                    let metadata = self.resolved(&metadata).await?;
+                    let opened = Opened::from(&builtin, metadata).await;
+                    opened.map_err(|error| Unmade::Failed(error.to_string()))
+                };
+                let opened = opened.await;
+                let result = opened.as_ref().map(drop).map_err(Unmade::clone);
+                let opened = opened.map_err(|unmade| unmade.of(&component));
+                self.desk.lock().opened(&component, turn, opened);
+                (component, result)
+            }
+        };
+        self.ring();
+        match result {
+            Ok(()) => {
+                if self.view.load().secrets.contains_key(&component) {
+                    self.stores.send_replace(());
+                }
+                None
+            }
+            Err(unmade) => {
+                match &unmade {
+                    Unmade::Waits(reason) => tracing::warn!(component, "{reason}"),
+                    Unmade::Failed(reason) => {
+                        tracing::error!(component, "initialisation failed: {reason}");
+                    }
+                }
+                self.failures.send_replace(());
+                Some((component, unmade.reason().to_owned()))
+            }
+        }
+    }
+}
+
+// === impl Unmade ===
+
+impl Unmade {
+    fn reason(&self) -> &str {
+        match self {
+            Self::Waits(reason) | Self::Failed(reason) => reason,
+        }
+    }
+
+    /// As callers of the component are told.
+    fn of(self, component: &str) -> Self {
+        match self {
+            Self::Waits(reason) => Self::Waits(format!("component {component} {reason}")),
+            Self::Failed(reason) => {
+                Self::Failed(format!("initialisation of component {component} failed: {reason}"))
+            }
+        }
+    }
+}
