@@ -11,6 +11,7 @@ mod grpc;
 mod health;
 mod layotto;
 mod listener;
+mod quoted;
 mod server;
 mod settings;
 mod token;

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 pub use self::grpc::Callbacks;
+pub(crate) use self::grpc::calls::BINDING_EVENT;
 pub use self::http::{HttpChannel, HttpError};
 pub use self::settings::{AppSettings, HealthCheck, Protocol};
 pub use self::token::{AppToken, InvalidToken};

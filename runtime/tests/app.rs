@@ -395,7 +395,7 @@ async fn the_calls_of_app_callback_reach_an_application_over_grpc() {
         assert_eq!(answer.statuses[0].entry_id, "secret 7");
 
         // It is shown no token where it is asked for what it wants.
-        assert_eq!(callbacks.list_input_bindings().await.unwrap().bindings, ["no token"]);
+        assert_eq!(callbacks.list_input_bindings(PATIENCE).await.unwrap().bindings, ["no token"]);
         let status = callbacks.list_topic_subscriptions().await.unwrap_err();
         assert_eq!(status.code(), tonic::Code::Unimplemented);
     }

@@ -361,7 +361,15 @@ impl AppCallback for Handler {
     ) -> Result<Response<pb::TopicEventBulkResponse>, Status> {
         use pb::topic_event_bulk_request_entry::Event::CloudEvent;
 
+        let head = request.metadata();
+        assert_eq!(head.get("pubsubname").unwrap(), "bus");
+        let parent = format!("00-{}-{}-00", "0".repeat(32), "0".repeat(16));
+        let (parents, traces) = (head.get_all("traceparent"), head.get_all_bin("grpc-trace-bin"));
+        // Each event that names a trace has its own here, and one that is none is of zeros.
+        assert!(parents.iter().all(|it| it == parent.as_str()) && parents.iter().count() > 0);
+        assert_eq!(traces.iter().count(), parents.iter().count());
         let request = request.into_inner();
+        assert!(request.entries.iter().all(|entry| entry.content_type.is_empty()));
         let mut statuses = Vec::new();
         for entry in request.entries {
             let Some(CloudEvent(event)) = entry.event else { panic!("it is no event") };
@@ -403,6 +411,6 @@ async fn events_go_over_grpc_with_their_paths() {
     assert_eq!((event.topic.as_str(), event.pubsub_name.as_str()), ("a", "bus"));
     assert_eq!(told("a", r#"{"id":"2","type":"x"}"#).await.1.path, "old");
     assert_eq!(told("b", r#"{"id":"3"}"#).await.1.path, "");
-    assert_eq!(told("bulk", r#"{"id":"4"}"#).await.1.id, "4");
+    assert_eq!(told("bulk", r#"{"id":"4","traceid":""}"#).await.1.id, "4");
     running.end().await;
 }

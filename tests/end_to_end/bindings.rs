@@ -265,8 +265,9 @@ struct Wants(mpsc::UnboundedSender<pb::BindingEventRequest>);
 impl AppCallback for Wants {
     async fn list_input_bindings(
         &self,
-        _: tonic::Request<()>,
+        request: tonic::Request<()>,
     ) -> Result<Response<pb::ListInputBindingsResponse>, Status> {
+        assert!(request.metadata().contains_key("grpc-timeout"));
         let bindings = ["inbox", "copies"].map(str::to_owned).into();
         Ok(Response::new(pb::ListInputBindingsResponse { bindings }))
     }
@@ -276,6 +277,10 @@ impl AppCallback for Wants {
         &self,
         request: tonic::Request<pb::BindingEventRequest>,
     ) -> Result<Response<pb::BindingEventResponse>, Status> {
+        let parent = format!("00-{}-{}-00", "0".repeat(32), "0".repeat(16));
+        assert_eq!(request.metadata().get("traceparent").unwrap(), parent.as_str());
+        let trace = request.metadata().get_bin("grpc-trace-bin").unwrap().to_bytes().unwrap();
+        assert_eq!(trace.len(), 29);
         let event = request.into_inner();
         let to = (event.name == "inbox").then(|| "copies".to_owned()).into_iter().collect();
         self.0.send(event).unwrap();

@@ -3,9 +3,11 @@
 //! What holds for every call is done here, once: the token, the deadline, and the statuses that
 //! differ from those of the gRPC library.
 
+mod binary;
 mod connection;
 mod deadline;
 mod exchange;
+mod head;
 mod observed;
 mod statuses;
 mod unread;
@@ -19,7 +21,7 @@ use std::task::Poll;
 use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::SendResponse;
-use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, Request, Response};
 use replug_component::Context;
 use replug_proto::dapr::runtime::v1::dapr_server::{self, DaprServer};
 use replug_proto::layotto::runtime::v1::runtime_server::{self, RuntimeServer};
@@ -33,13 +35,15 @@ use tower_service::Service as _;
 
 pub(super) use self::connection::OverHttp2;
 use self::exchange::{Answer, Inbound};
+use self::head::Head;
 use self::observed::Observed;
 use self::unread::Unread;
 use super::access::ApiAccess;
 use super::dapr::Dapr;
-use super::dapr::grpc::{DaprGrpc, Unary};
+use super::dapr::grpc::{DaprGrpc, Refusal, Unary};
 use super::health::{Health, Phase};
 use super::layotto::LayottoGrpc;
+use super::quoted::quoted;
 use super::settings::ApiSettings;
 use super::token::{ApiToken, HEADER};
 use crate::registry::Registry;
@@ -66,6 +70,8 @@ pub(super) struct GrpcPort {
     token: Option<ApiToken>,
     access: ApiAccess,
     call_log: bool,
+    /// Whether answers have the trace and the baggage of their calls, which are then looked at.
+    traces: bool,
     telemetry: Option<Arc<Telemetry>>,
 }
 
@@ -98,20 +104,14 @@ impl GrpcPort {
             token: settings.token.clone(),
             access: settings.access.clone(),
             call_log: settings.call_log.is_some(),
+            traces: settings.trace_headers,
             telemetry: settings.telemetry.clone(),
         };
         (port, reporter)
     }
 
-    /// Why a request is not looked at; none where it is.
+    /// Why a caller may not call; none where it may.
     fn refused(&self, request: &Request<RecvStream>) -> Option<Response<Body>> {
-        let content_type = request.headers().get(header::CONTENT_TYPE);
-        let is_grpc = content_type.is_some_and(|t| t.as_bytes().starts_with(b"application/grpc"));
-        if !is_grpc || request.method() != Method::POST {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            return Some(response);
-        }
         if let Some(method) = dapr_method(request.uri().path())
             && !self.access.grpc(method)
         {
@@ -163,22 +163,30 @@ impl GrpcPort {
             .await
         };
         if let Some(answer) = answer {
-            answer.send(respond, &unread).await;
+            answer.send(respond, self.traces, &unread).await;
         }
     }
 
     async fn answer(&self, mut request: Request<RecvStream>, unread: &Unread) -> Answer {
+        let mut head = match Head::read(request.method(), request.headers(), self.traces) {
+            Ok(head) => head,
+            Err(refusal) => return Answer::Other(*refusal),
+        };
         if let Some(refusal) = self.refused(&request) {
             return Answer::Other(refusal);
         }
+        if let Err(status) = head.read_baggage(request.headers()) {
+            return status.into();
+        }
         request.headers_mut().remove(&HEADER);
-        let deadline = deadline::of(request.headers());
+        let Head { deadline, told, .. } = head;
         let observed = self.observed(&request);
         let received = AtomicUsize::new(UNKNOWN);
         // In its place: moved, it would take its room twice.
         let mut answer = pin!(async {
             unread.room().await;
-            self.answer_by(Context::with_deadline(deadline), request, &received).await
+            let cx = Context::with_deadline(deadline);
+            self.answer_by(cx, request, told, &received).await
         });
         let answer = match deadline {
             None => answer.as_mut().await,
@@ -199,16 +207,18 @@ impl GrpcPort {
         answer
     }
 
-    /// Answers within the caller's deadline, which somebody else sees to. Says how large the request's
-    /// message is where it is looked at here.
+    /// Answers within the caller's deadline, which somebody else sees to, with what the head of the
+    /// answer is `told`. Says how large the request's message is where it is looked at here.
     async fn answer_by(
         &self,
         cx: Context,
         mut request: Request<RecvStream>,
+        mut told: Option<Box<HeaderMap>>,
         received: &AtomicUsize,
     ) -> Answer {
         let path = request.uri().path();
-        if let Some(call) = dapr_method(path).and_then(Unary::of)
+        let call = dapr_method(path).and_then(Unary::of);
+        if let Some(call) = call
             && is_plain(request.headers())
         {
             let (head, body) = request.into_parts();
@@ -217,9 +227,13 @@ impl GrpcPort {
                     received.store(message.len(), Ordering::Relaxed);
                     self.dapr_calls.unary(call, &cx, head.headers, message).await
                 }
-                Err(status) => Err(status.into()),
+                Err(status) => Err(Refusal { status, headers: None, unread: true }),
             };
-            return answered.map_or_else(Answer::from, Answer::Message);
+            return answered.map_or_else(Answer::from, Answer::Message).telling(told);
+        }
+        if !path.get(1..).is_some_and(|path| path.contains('/')) {
+            let text = format!("malformed method name: {}", quoted(path.as_bytes()));
+            return Status::unimplemented(text).into();
         }
         let service = path.strip_prefix('/').and_then(|path| path.split_once('/'));
         let service = service.map(|(service, _)| service);
@@ -227,13 +241,21 @@ impl GrpcPort {
         let is_layotto = service == Some(runtime_server::SERVICE_NAME);
         request.extensions_mut().insert(cx);
         let request = request.map(Inbound);
-        exchange::of_service(if is_dapr {
+        let answer = exchange::of_service(if is_dapr {
             self.dapr.clone().call(request).await
         } else if is_layotto {
             self.layotto.clone().call(request).await
         } else {
             LazyLock::force(&self.about).clone().call(request).await
-        })
+        });
+        if call.is_some() && self.traces {
+            return exchange::traced(answer).telling(told);
+        }
+        // A stream has begun before its trace is told, and others' calls have none.
+        if let Some(told) = &mut told {
+            told.remove(&head::TRACE_NAME);
+        }
+        answer.telling(told)
     }
 }
 

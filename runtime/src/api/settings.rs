@@ -51,7 +51,7 @@ pub struct ApiSettings {
     pub access: ApiAccess,
     /// Which secrets can be had, a store each; of stores that none is about, all.
     pub secret_scopes: Vec<SecretScope>,
-    /// Whether answers over HTTP have the trace headers of their requests, which are then looked at.
+    /// Whether answers have the trace headers of their requests, which are then looked at.
     pub trace_headers: bool,
     /// The origins whose pages may call over HTTP, `*` for all; none: CORS is off.
     pub cors: Vec<String>,

@@ -36,12 +36,12 @@ pub struct Callbacks {
 }
 
 /// The calls, as metrics name them.
-mod calls {
+pub(super) mod calls {
     pub(super) const TOPIC_EVENT: &str = "/dapr.proto.runtime.v1.AppCallback/OnTopicEvent";
     pub(super) const BULK_EVENT: &str = "/dapr.proto.runtime.v1.AppCallback/OnBulkTopicEvent";
     pub(super) const BULK_EVENT_ALPHA1: &str =
         "/dapr.proto.runtime.v1.AppCallbackAlpha/OnBulkTopicEventAlpha1";
-    pub(super) const BINDING_EVENT: &str = "/dapr.proto.runtime.v1.AppCallback/OnBindingEvent";
+    pub(crate) const BINDING_EVENT: &str = "/dapr.proto.runtime.v1.AppCallback/OnBindingEvent";
     pub(super) const LIST_SUBSCRIPTIONS: &str =
         "/dapr.proto.runtime.v1.AppCallback/ListTopicSubscriptions";
     pub(super) const LIST_BINDINGS: &str = "/dapr.proto.runtime.v1.AppCallback/ListInputBindings";
@@ -120,10 +120,15 @@ impl Callbacks {
     }
 
     /// Asks for the names of the bindings whose events the application wants. Carries no token, as
-    /// in Dapr.
-    pub async fn list_input_bindings(&self) -> Result<pb::ListInputBindingsResponse, Status> {
+    /// in Dapr. The application is told that the answer is waited for so long.
+    pub async fn list_input_bindings(
+        &self,
+        limit: Duration,
+    ) -> Result<pb::ListInputBindingsResponse, Status> {
         let mut client = self.client();
-        self.measured(calls::LIST_BINDINGS, 0, client.list_input_bindings(())).await
+        let mut request = Request::new(());
+        request.set_timeout(limit);
+        self.measured(calls::LIST_BINDINGS, 0, client.list_input_bindings(request)).await
     }
 
     /// Asks whether it is well.

@@ -7,15 +7,18 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{HeaderName, HeaderValue, Method, Request, header};
 use replug_component::binding::{Event, InvokeRequest};
-use replug_component::{Context, RemoteError};
+use replug_component::{Context, RemoteError, code_name};
 use replug_proto::dapr::runtime::v1 as pb;
 use replug_proto::dapr::runtime::v1::binding_event_response::BindingEventConcurrency;
-use tonic::metadata::{AsciiMetadataKey, MetadataMap};
+use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::{Code, Status};
 
 use crate::api::dapr::binding::invoke;
-use crate::app::{Application, Callbacks, Channel, HttpChannel, path};
+use crate::api::dapr::trace::{BAGGAGE, NO_TRACE, TRACEPARENT, TRACESTATE};
+use crate::app::{Application, BINDING_EVENT, Callbacks, Channel, HttpChannel, path};
+use crate::messaging::cloud_event::{binary_trace, is_parent};
 use crate::registry::Registry;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{GrpcCall, Telemetry};
 
 /// What other bindings are asked to do that the application's answer goes to.
 const CREATE: &str = "create";
@@ -106,14 +109,33 @@ impl Delivery {
         let Event { data, metadata, .. } = event;
         let name = self.binding.clone();
         let mut headers = MetadataMap::new();
-        for trace in ["traceparent", "tracestate", "baggage"] {
-            if let Some(value) = metadata.get(trace).and_then(|value| value.parse().ok()) {
-                headers.insert(AsciiMetadataKey::from_static(trace), value);
+        for name in [TRACESTATE, BAGGAGE] {
+            if let Some(value) = metadata.get(name).and_then(|value| value.parse().ok()) {
+                headers.insert(name, value);
             }
         }
+        let parent = metadata.get(TRACEPARENT).filter(|parent| is_parent(parent));
+        let parent = parent.map_or(NO_TRACE, String::as_str);
+        if let Some(trace) = binary_trace(parent)
+            && let Ok(parent) = parent.parse()
+        {
+            headers.insert(TRACEPARENT, parent);
+            headers.insert_bin("grpc-trace-bin", MetadataValue::from_bytes(&trace));
+        }
+        let begun = Instant::now();
+        let received = data.len();
         let mut request = tonic::Request::new(pb::BindingEventRequest { name, data, metadata });
         *request.metadata_mut() = headers;
         let answer = callbacks.on_binding_event(request).await;
+        if let Some(telemetry) = &self.telemetry {
+            // Dapr counts an event as a call that it serves as well.
+            telemetry.grpc(&GrpcCall {
+                method: BINDING_EVENT,
+                status: code_name(answer.as_ref().map_or_else(Status::code, |_| Code::Ok)),
+                took: begun.elapsed(),
+                sizes: Some((received, answer.as_ref().map_or(0, |answer| answer.data.len()))),
+            });
+        }
         let answer = answer
             .map_err(|status| format!("error invoking app: {}", RemoteError::from(status)))?;
         self.pass_on(&answer).await;

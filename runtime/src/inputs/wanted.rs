@@ -27,7 +27,8 @@ impl Wanted {
         match self.application.channel() {
             Channel::Grpc(callbacks) => {
                 let listing = async {
-                    match callbacks.list_input_bindings().await {
+                    let limit = self.application.settings().binding_options_timeout;
+                    match callbacks.list_input_bindings(limit).await {
                         Ok(listed) => listed.bindings,
                         Err(status) => {
                             tracing::debug!("the application lists no input bindings: {status}");

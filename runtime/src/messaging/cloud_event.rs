@@ -17,7 +17,7 @@ use replug_component::Metadata;
 use uuid::Uuid;
 
 pub(crate) use self::exact::NoJson;
-pub(crate) use self::trace::{Trace, is_parent};
+pub(crate) use self::trace::{Trace, binary_trace, is_parent};
 pub(crate) use self::ttl::ttl;
 use super::content_type::{is_binary, is_cloud_event, is_cloud_event_protobuf, is_json};
 use crate::api::json::{Fields, to_bytes};

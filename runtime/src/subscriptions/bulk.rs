@@ -158,8 +158,9 @@ pub(super) async fn over_grpc(callbacks: &Callbacks, batch: &Batch<'_>) -> Vec<O
         };
         entries.push(pb::TopicEventBulkRequestEntry {
             entry_id: entry.id.clone(),
-            content_type: content_type(batch, entry).to_owned(),
-            metadata: entry.event.metadata.clone(),
+            // The broker's alone, as in Dapr.
+            content_type: told_type(entry).unwrap_or_default().to_owned(),
+            metadata: entry.message.metadata.clone(),
             event: Some(event),
         });
     }
@@ -172,7 +173,10 @@ pub(super) async fn over_grpc(callbacks: &Callbacks, batch: &Batch<'_>) -> Vec<O
         r#type: TYPE.to_owned(),
         path: batch.path.to_owned(),
     };
-    match callbacks.on_bulk_topic_event(tonic::Request::new(request)).await {
+    let mut request = tonic::Request::new(request);
+    let events = batch.entries.iter().filter(|_| !batch.raw).map(|entry| &entry.event);
+    *request.metadata_mut() = headers::grpc_of_batch(&of_batch(batch), events);
+    match callbacks.on_bulk_topic_event(request).await {
         Ok(answer) => {
             let statuses = answer.statuses.into_iter().map(|it| (it.entry_id, it.status));
             each(batch, statuses.collect(), |status| Answer::try_from(*status).ok())
@@ -243,8 +247,13 @@ fn carried<'b>(batch: &Batch<'b>, entry: &'b Entry) -> EnvelopeEntry<'b> {
 }
 
 fn content_type<'b>(batch: &Batch<'_>, entry: &'b Entry) -> &'b str {
+    told_type(entry).unwrap_or(if batch.raw { BYTES } else { CLOUD_EVENT })
+}
+
+/// The content type that the broker has told.
+fn told_type(entry: &Entry) -> Option<&str> {
     let told = entry.event.metadata.get(CONTENT_TYPE).filter(|told| !told.is_empty());
-    told.map_or(if batch.raw { BYTES } else { CLOUD_EVENT }, String::as_str)
+    told.map(String::as_str)
 }
 
 fn of_batch(batch: &Batch<'_>) -> Metadata {

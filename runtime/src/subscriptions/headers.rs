@@ -5,10 +5,10 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use replug_component::Metadata;
-use tonic::metadata::{BinaryMetadataKey, MetadataMap, MetadataValue};
+use tonic::metadata::{MetadataMap, MetadataValue};
 
 use crate::messaging::Event;
-use crate::messaging::cloud_event::{TRACE_ID, TRACE_PARENT, TRACE_STATE};
+use crate::messaging::cloud_event::{TRACE_ID, TRACE_PARENT, TRACE_STATE, binary_trace};
 
 /// Headers that say something of the request itself, and those of one connection.
 static KEPT_BACK: [HeaderName; 10] = [
@@ -79,11 +79,25 @@ pub(super) fn of_event(event: &Event) -> HeaderMap {
 /// The metadata of gRPC of one event.
 pub(super) fn grpc_of_event(event: &Event) -> MetadataMap {
     let mut metadata = MetadataMap::from_headers(of_event(event));
-    if let Some(parent) = parent(event)
-        && let Some(trace) = binary(parent)
-    {
-        let key = BinaryMetadataKey::from_static(TRACE_BIN);
-        metadata.insert_bin(key, MetadataValue::from_bytes(&trace));
+    if let Some(trace) = parent(event).and_then(binary_trace) {
+        metadata.insert_bin(TRACE_BIN, MetadataValue::from_bytes(&trace));
+    }
+    metadata
+}
+
+/// The metadata of gRPC of several events: those of all, and the trace of each.
+pub(super) fn grpc_of_batch<'e>(
+    of_all: &Metadata,
+    events: impl Iterator<Item = &'e Event>,
+) -> MetadataMap {
+    let mut metadata = MetadataMap::from_headers(of_metadata(of_all));
+    for parent in events.filter_map(parent) {
+        if let Some(trace) = binary_trace(parent)
+            && let Ok(parent) = parent.parse()
+        {
+            metadata.append(TRACE_PARENT, parent);
+            metadata.append_bin(TRACE_BIN, MetadataValue::from_bytes(&trace));
+        }
     }
     metadata
 }
@@ -92,31 +106,7 @@ pub(super) fn grpc_of_event(event: &Event) -> MetadataMap {
 fn parent(event: &Event) -> Option<&str> {
     let named = [TRACE_PARENT, TRACE_ID].into_iter().find_map(|name| event.fields.get(name));
     let text = named?.as_str()?;
-    Some(if binary(text).is_some() { text } else { NO_TRACE })
-}
-
-/// A trace of W3C's form in the binary form of `grpc-trace-bin`: each field after its number.
-fn binary(parent: &str) -> Option<[u8; 29]> {
-    let mut parts = parent.split('-');
-    let (version, trace, span, flags) =
-        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    if version.len() != 2 || trace.len() != 32 || span.len() != 16 || flags.len() != 2 {
-        return None;
-    }
-    let mut form = [0; 29];
-    bytes(trace, &mut form[2..18])?;
-    form[18] = 1;
-    bytes(span, &mut form[19..27])?;
-    form[27] = 2;
-    bytes(flags, &mut form[28..])?;
-    Some(form)
-}
-
-fn bytes(digits: &str, into: &mut [u8]) -> Option<()> {
-    for (at, byte) in into.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(digits.get(at * 2..at * 2 + 2)?, 16).ok()?;
-    }
-    Some(())
+    Some(if binary_trace(text).is_some() { text } else { NO_TRACE })
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The trace that a call is a part of, as it is passed on.
 
+pub(crate) mod baggage;
+
 /// The header, or gRPC metadata, of the W3C trace context.
 pub(crate) const TRACEPARENT: &str = "traceparent";
 /// What vendors add to it.

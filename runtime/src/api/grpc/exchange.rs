@@ -11,21 +11,37 @@ use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use http::header::{self, HeaderValue};
-use http::{HeaderMap, Response};
+use http::{HeaderMap, HeaderName, Response};
 use http_body::{Body as _, Frame};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
+use super::head::{TRACE_NAME, told};
 use super::statuses;
 use super::unread::Unread;
 use crate::api::dapr::error::Told;
 use crate::api::dapr::grpc::{Refusal, Reply};
+use crate::api::dapr::trace;
 use crate::http2::message::{Malformed, Only};
 
-/// The head of an answer with a message.
+/// The head of an answer.
 static HEAD: LazyLock<HeaderMap> = LazyLock::new(|| {
     let grpc = HeaderValue::from_static("application/grpc");
     HeaderMap::from_iter([(header::CONTENT_TYPE, grpc)])
+});
+
+/// The same where answers have traces, and the caller stands in none.
+static TRACED: LazyLock<HeaderMap> = LazyLock::new(|| {
+    let mut head = HEAD.clone();
+    head.extend([NO_TRACE.clone()]);
+    head
+});
+
+/// What Dapr tells of a trace where there is none.
+static NO_TRACE: LazyLock<(HeaderName, HeaderValue)> = LazyLock::new(|| {
+    // The text has the form of a trace.
+    let none = told(trace::NO_TRACE).unwrap_or(HeaderValue::from_static(""));
+    (TRACE_NAME.clone(), none)
 });
 
 /// What follows the message.
@@ -39,7 +55,7 @@ const PREFIX: usize = 5;
 pub(super) enum Answer {
     /// One message.
     Message(Reply),
-    /// No message, and yet something in the answer's head.
+    /// No message, and yet an answer's head, with these fields besides.
     Refused(Box<(HeaderMap, Status)>),
     /// Whatever else there is: a status alone, or what a generated service says.
     Other(Response<Body>),
@@ -48,6 +64,26 @@ pub(super) enum Answer {
 // === impl Answer ===
 
 impl Answer {
+    /// With these fields in its head besides.
+    pub(super) fn telling(self, own: Option<Box<HeaderMap>>) -> Self {
+        let Some(own) = own else { return self };
+        match self {
+            Self::Message(Reply { message, headers }) => {
+                let mut headers = headers.unwrap_or_default();
+                headers.extend(*own);
+                Self::Message(Reply { message, headers: Some(headers) })
+            }
+            Self::Refused(mut refused) => {
+                refused.0.extend(*own);
+                Self::Refused(refused)
+            }
+            Self::Other(mut answer) => {
+                answer.headers_mut().extend(*own);
+                Self::Other(answer)
+            }
+        }
+    }
+
     /// The status that is known of it; one in the head is that of a call without an answer, all
     /// others are well.
     pub(super) fn code(&self) -> Code {
@@ -78,13 +114,19 @@ impl Answer {
         }
     }
 
-    /// Sends it. Returns early when the caller is gone.
-    pub(super) async fn send(self, mut respond: SendResponse<Bytes>, unread: &Arc<Unread>) {
+    /// Sends it; `traced` says whether its head has a trace. Returns early when the caller is gone.
+    pub(super) async fn send(
+        self,
+        mut respond: SendResponse<Bytes>,
+        traced: bool,
+        unread: &Arc<Unread>,
+    ) {
+        let usual = if traced { &TRACED } else { &HEAD };
         // An error says that the stream is no more, so nobody is to be told.
         match self {
             Self::Message(Reply { message, headers }) => {
                 let mut head = Response::new(());
-                *head.headers_mut() = HEAD.clone();
+                head.headers_mut().clone_from(usual);
                 if let Some(headers) = headers {
                     head.headers_mut().extend(*headers);
                 }
@@ -96,7 +138,7 @@ impl Answer {
             Self::Refused(refused) => {
                 let (headers, status) = *refused;
                 let mut head = Response::new(());
-                *head.headers_mut() = HEAD.clone();
+                head.headers_mut().clone_from(usual);
                 head.headers_mut().extend(headers);
                 let Ok(mut stream) = respond.send_response(head, false) else { return };
                 let mut trailers = status.into_http::<Body>().into_parts().0.headers;
@@ -125,11 +167,11 @@ impl From<Status> for Answer {
 }
 
 impl From<Refusal> for Answer {
-    fn from(Refusal { status, headers }: Refusal) -> Self {
-        match headers {
-            None => status.into(),
-            Some(headers) => Self::Refused(Box::new((*headers, status))),
+    fn from(Refusal { status, headers, unread }: Refusal) -> Self {
+        if unread {
+            return status.into();
         }
+        Self::Refused(Box::new((headers.map(|headers| *headers).unwrap_or_default(), status)))
     }
 }
 
@@ -239,4 +281,9 @@ impl http_body::Body for Inbound {
 pub(super) fn of_service(answer: Result<Response<Body>, Infallible>) -> Answer {
     let Ok(answer) = answer;
     Answer::Other(statuses::told(answer))
+}
+
+/// The same of a call whose answer tells of a trace.
+pub(super) fn traced(answer: Answer) -> Answer {
+    answer.telling(Some(Box::new(HeaderMap::from_iter([NO_TRACE.clone()]))))
 }

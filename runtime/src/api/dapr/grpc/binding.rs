@@ -37,7 +37,7 @@ fn told(error: ApiError) -> Refusal {
         Box::new(headers.into_headers())
     });
     let headers = headers.filter(|headers| !headers.is_empty());
-    Refusal { status: error.into(), headers }
+    Refusal { status: error.into(), headers, unread: false }
 }
 
 /// Adds `metadata.KEY`. What a header cannot hold is in the message alone.

@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
+use prost::Message;
 use replug_component::Context;
 use replug_proto::dapr::runtime::v1 as pb;
 use tonic::Status;
@@ -45,17 +46,19 @@ pub(in crate::api) struct Refusal {
     pub(in crate::api) status: Status,
     /// What stands in the answer's head before it; mostly nothing.
     pub(in crate::api) headers: Option<Box<HeaderMap>>,
+    /// Whether the answer is the status alone: what was asked could not be read.
+    pub(in crate::api) unread: bool,
 }
 
 impl From<Status> for Refusal {
     fn from(status: Status) -> Self {
-        Self { status, headers: None }
+        Self { status, headers: None, unread: false }
     }
 }
 
 impl From<Refusal> for Status {
     /// What stands in the head stands beside the status then.
-    fn from(Refusal { mut status, headers }: Refusal) -> Self {
+    fn from(Refusal { mut status, headers, .. }: Refusal) -> Self {
         if let Some(headers) = headers {
             let metadata = status.metadata_mut();
             *metadata = MetadataMap::from_headers(*headers);
@@ -107,63 +110,63 @@ impl DaprGrpc {
         // Each that is rarer or longer is apart, so that the others are small: a call's future is copied
         // to where it runs.
         let message = match call {
-            Unary::GetState => framed(&dapr.get_state(cx, decoded(message)?).await?),
-            Unary::SaveState => framed(&dapr.save_state(cx, decoded(message)?).await?),
+            Unary::GetState => framed(&dapr.get_state(cx, read(message)?).await?),
+            Unary::SaveState => framed(&dapr.save_state(cx, read(message)?).await?),
             Unary::DeleteState => {
-                let deleted = Box::pin(dapr.delete_state(cx, decoded(message)?));
+                let deleted = Box::pin(dapr.delete_state(cx, read(message)?));
                 framed(&deleted.await?)
             }
             Unary::GetBulkState => {
-                let got = Box::pin(dapr.get_bulk_state(cx, decoded(message)?));
+                let got = Box::pin(dapr.get_bulk_state(cx, read(message)?));
                 framed(&got.await?)
             }
             Unary::ExecuteStateTransaction => {
-                let done = Box::pin(dapr.execute_state_transaction(cx, decoded(message)?));
+                let done = Box::pin(dapr.execute_state_transaction(cx, read(message)?));
                 framed(&done.await?)
             }
             Unary::PublishEvent => {
                 let headers = MetadataMap::from_headers(headers);
-                let published = Box::pin(dapr.publish_event(cx, &headers, decoded(message)?));
+                let published = Box::pin(dapr.publish_event(cx, &headers, read(message)?));
                 framed(&published.await?)
             }
             Unary::GetSecret => {
-                let got = Box::pin(dapr.get_secret(cx, decoded(message)?));
+                let got = Box::pin(dapr.get_secret(cx, read(message)?));
                 framed(&got.await?)
             }
             Unary::DeleteBulkState => {
-                let deleted = Box::pin(dapr.delete_bulk_state(cx, decoded(message)?));
+                let deleted = Box::pin(dapr.delete_bulk_state(cx, read(message)?));
                 framed(&deleted.await?)
             }
             Unary::QueryState => {
-                let found = Box::pin(dapr.query_state(cx, decoded(message)?));
+                let found = Box::pin(dapr.query_state(cx, read(message)?));
                 framed(&found.await?)
             }
             Unary::GetBulkSecret => {
-                let got = Box::pin(dapr.get_bulk_secret(cx, decoded(message)?));
+                let got = Box::pin(dapr.get_bulk_secret(cx, read(message)?));
                 framed(&got.await?)
             }
             Unary::BulkPublishEvent => {
                 let headers = MetadataMap::from_headers(headers);
-                let published = Box::pin(dapr.bulk_publish_event(cx, &headers, decoded(message)?));
+                let published = Box::pin(dapr.bulk_publish_event(cx, &headers, read(message)?));
                 framed(&published.await?)
             }
             Unary::GetMetadata => {
-                decoded::<pb::GetMetadataRequest>(message)?;
+                read::<pb::GetMetadataRequest>(message)?;
                 framed(&dapr.metadata_message())
             }
             Unary::SetMetadata => {
-                let pb::SetMetadataRequest { key, value } = decoded(message)?;
+                let pb::SetMetadataRequest { key, value } = read(message)?;
                 dapr.set_metadata(key, value);
                 framed(&())
             }
             Unary::Shutdown => {
-                decoded::<pb::ShutdownRequest>(message)?;
+                read::<pb::ShutdownRequest>(message)?;
                 dapr.request_shutdown(headers.get(FORCE_SHUTDOWN).map(HeaderValue::as_bytes));
                 framed(&())
             }
             Unary::InvokeBinding => {
                 let headers = MetadataMap::from_headers(headers);
-                let invoked = Box::pin(dapr.grpc_invoke_binding(cx, &headers, decoded(message)?));
+                let invoked = Box::pin(dapr.grpc_invoke_binding(cx, &headers, read(message)?));
                 let (answer, headers) = invoked.await?;
                 let headers = (!headers.is_empty()).then(|| Box::new(headers.into_headers()));
                 return Ok(Reply { message: framed(&answer), headers });
@@ -171,4 +174,9 @@ impl DaprGrpc {
         };
         Ok(message.into())
     }
+}
+
+/// What is asked.
+fn read<M: Message + Default>(message: Bytes) -> Result<M, Refusal> {
+    decoded(message).map_err(|status| Refusal { status, headers: None, unread: true })
 }
