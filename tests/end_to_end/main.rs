@@ -32,6 +32,7 @@ mod first_process;
 mod found;
 mod go_plugin;
 mod health;
+mod http_proxy;
 mod inotify;
 mod instances;
 mod late_answers;

@@ -6,13 +6,15 @@
 //! call or else of the component, says otherwise; its metadata are told all the same. Redirects are
 //! followed.
 //!
-//! Unlike Dapr's, proxies of the environment are not used, and a redirect to another host takes neither
-//! the security token nor the client's credentials along.
+//! Requests go through the proxies that the environment names ([`proxies`]). Unlike Dapr's, a redirect to
+//! another host takes neither the security token nor the client's credentials along.
 
 mod connector;
 mod exchange;
+mod proxies;
 mod question;
 mod settings;
+mod wire;
 
 use std::sync::Arc;
 
