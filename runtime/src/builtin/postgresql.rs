@@ -17,6 +17,7 @@ mod change;
 mod cleanup;
 mod connection_string;
 mod database;
+mod idle;
 mod layout;
 mod schema;
 mod search;
@@ -37,6 +38,7 @@ use super::query::Plan;
 use change::Change;
 use cleanup::Cleaner;
 use database::Database;
+use idle::IdleCloser;
 pub(super) use layout::Layout;
 use settings::Settings;
 
@@ -47,11 +49,12 @@ pub(super) struct PostgresType(pub(super) Layout);
 impl StateStoreType for PostgresType {
     async fn open(&self, metadata: Metadata) -> Result<Arc<dyn StateStore>, Error> {
         let settings = Settings::new(&metadata, self.0)?;
-        let cleanup_interval = settings.cleanup_interval;
+        let (cleanup_interval, longest_idle) = (settings.cleanup_interval, settings.longest_idle);
         let database = Arc::new(Database::new(settings)?);
         schema::ensure(&database).await?;
         let cleaner = cleanup_interval.map(|interval| Cleaner::start(database.clone(), interval));
-        Ok(Arc::new(PostgresStore { database, _cleaner: cleaner }))
+        let idle_closer = IdleCloser::start(database.clone(), longest_idle);
+        Ok(Arc::new(PostgresStore { database, _cleaner: cleaner, _idle_closer: idle_closer }))
     }
 }
 
@@ -59,6 +62,8 @@ struct PostgresStore {
     database: Arc<Database>,
     /// Removes what has expired; ends with the store.
     _cleaner: Option<Cleaner>,
+    /// Closes connections that nothing uses; ends with the store.
+    _idle_closer: IdleCloser,
 }
 
 #[async_trait]

@@ -7,10 +7,15 @@ use replug_component::{Error, Metadata};
 
 /// The value of the first of these names that is there.
 pub(super) fn text<'m>(metadata: &'m Metadata, names: &[&str]) -> Result<Option<&'m str>, Error> {
+    Ok(found(metadata, names)?.map(|(_, value)| value))
+}
+
+/// The first of these names that is there, as it is written there, and its value.
+fn found<'m>(metadata: &'m Metadata, names: &[&str]) -> Result<Option<(&'m str, &'m str)>, Error> {
     for name in names {
         let mut values = metadata.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
         match (values.next(), values.next()) {
-            (Some((_, value)), None) => return Ok(Some(value)),
+            (Some((key, value)), None) => return Ok(Some((key, value))),
             (Some((one, _)), Some((other, _))) => {
                 return Err(Error::Invalid(format!("`{one}` and `{other}` are the same setting")));
             }
@@ -31,11 +36,10 @@ pub(super) fn duration(
     names: &[&str],
     default: Duration,
 ) -> Result<Duration, Error> {
-    let Some(text) = text(metadata, names)? else {
+    let Some((name, text)) = found(metadata, names)? else {
         return Ok(default);
     };
     crate::go_duration::parse(text).ok_or_else(|| {
-        let name = names[0];
         Error::Invalid(format!("`{name}` is `{text}`; write a duration such as 20s or 1h30m"))
     })
 }
@@ -57,10 +61,10 @@ pub(super) fn says_yes(text: &str) -> bool {
 
 /// A whole number, under the first of these names that is there.
 pub(super) fn number(metadata: &Metadata, names: &[&str]) -> Result<Option<i64>, Error> {
-    let Some(text) = text(metadata, names)?.map(str::trim).filter(|text| !text.is_empty()) else {
+    let found = found(metadata, names)?.map(|(name, text)| (name, text.trim()));
+    let Some((name, text)) = found.filter(|(_, text)| !text.is_empty()) else {
         return Ok(None);
     };
-    let name = names[0];
     let wrong = |_| Error::Invalid(format!("`{name}` is `{text}`; write a whole number"));
     text.parse().map(Some).map_err(wrong)
 }
@@ -77,10 +81,14 @@ pub(super) fn quantity(text: &str) -> Option<usize> {
         "M" => (1e3, 2),
         "G" => (1e3, 3),
         "T" => (1e3, 4),
+        "P" => (1e3, 5),
+        "E" => (1e3, 6),
         "Ki" => (1024.0, 1),
         "Mi" => (1024.0, 2),
         "Gi" => (1024.0, 3),
         "Ti" => (1024.0, 4),
+        "Pi" => (1024.0, 5),
+        "Ei" => (1024.0, 6),
         _ => return None,
     };
     // A conversion from a float stays within what the type holds.

@@ -228,3 +228,19 @@ async fn tls_is_spoken_and_the_root_certificate_counts() {
     let unchecked = at("sslmode=require");
     open("state.postgresql", &[("connectionString", &unchecked)]).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_connection_that_nothing_uses_is_closed_in_time_and_made_again() {
+    let Some(postgres) = Postgres::start(None) else { return };
+    let settings = [("connectionMaxIdleTime", "200ms"), ("cleanupInterval", "0")];
+    let store = open_at("state.postgresql", &postgres, &settings).await.unwrap();
+    store.set(&cx(), set("key", "value")).await.unwrap();
+    let count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'replug'";
+    let begun = std::time::Instant::now();
+    // PostgreSQL tells nobody of it.
+    while postgres.sql(count) != "0" {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it stays open");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(get(&*store, "key").await.data, "value");
+}

@@ -64,6 +64,11 @@ impl Database {
         Ok(Self { settings, statements, pool, tls })
     }
 
+    /// Closes connections of the pool that were last taken longer ago than that.
+    pub(super) fn close_idle(&self, longest: Duration) {
+        self.pool.retain(|_, metrics| metrics.last_used() < longest);
+    }
+
     /// A connection from the pool.
     pub(super) async fn connection(&self) -> Result<Borrowed, Error> {
         match tokio::time::timeout(self.settings.timeout, self.pool.get()).await {

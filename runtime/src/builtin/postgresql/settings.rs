@@ -12,6 +12,8 @@ use crate::builtin::setting::{duration, number, text, truth};
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
 const DEFAULT_CLEANUP_INTERVAL: Duration = Duration::from_secs(3600);
+/// That of Dapr's client.
+const DEFAULT_LONGEST_IDLE: Duration = Duration::from_secs(30 * 60);
 const DEFAULT_TABLE: &str = "state";
 const DEFAULT_METADATA_TABLE: &str = "dapr_metadata";
 
@@ -34,6 +36,8 @@ pub(super) struct Settings {
     pub(super) cleanup_interval: Option<Duration>,
     /// How many connections there are at the most: `maxConns`.
     pub(super) max_connections: usize,
+    /// How long a connection stays open that nothing uses: `connectionMaxIdleTime`.
+    pub(super) longest_idle: Duration,
 }
 
 impl Settings {
@@ -61,6 +65,7 @@ impl Settings {
         let metadata_table =
             text(metadata, &["metadataTableName"])?.unwrap_or(DEFAULT_METADATA_TABLE).to_owned();
         check_table("metadataTableName", &metadata_table)?;
+        let idle = duration(metadata, &["connectionMaxIdleTime"], Duration::ZERO)?;
         let most = number(metadata, &["maxConns"])?.and_then(|most| usize::try_from(most).ok());
         Ok(Self {
             layout,
@@ -71,6 +76,7 @@ impl Settings {
             metadata_table,
             cleanup_interval: Some(cleanup).filter(|interval| !interval.is_zero()),
             max_connections: most.filter(|most| *most > 1).unwrap_or_else(default_connections),
+            longest_idle: if idle.is_zero() { DEFAULT_LONGEST_IDLE } else { idle },
         })
     }
 }

@@ -83,8 +83,9 @@ impl Settings {
             dial_timeout: timeout(metadata, "dialTimeout")?.or(Some(DEFAULT_DIAL_TIMEOUT)),
             read_timeout,
             write_timeout: timeout(metadata, "writeTimeout")?.or(read_timeout),
-            // Below zero is none, as in Dapr.
+            // Below zero is none, and zero is as if nothing was said, as in Dapr.
             retries: number(metadata, &["redisMaxRetries", "maxRetries"])?
+                .filter(|retries| *retries != 0)
                 .map_or(DEFAULT_RETRIES, |retries| u32::try_from(retries).unwrap_or(0)),
             min_pause: min_pause.min(max_pause),
             max_pause,
