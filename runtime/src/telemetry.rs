@@ -6,9 +6,12 @@
 //! nothing is measured there is no `Telemetry`, and a call costs a look at that.
 
 mod bindings;
+mod bounds;
 mod grpc;
 mod http;
 mod maker;
+mod open;
+mod path_labels;
 mod paths;
 mod pubsub;
 mod rules;
@@ -168,7 +171,7 @@ impl Telemetry {
         let mut text = String::new();
         // It writes to a text, which takes every write; what it gathers is well-formed.
         let _ = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text);
-        text
+        bounds::in_go(&text)
     }
 }
 
@@ -188,6 +191,11 @@ impl Counted {
             latencies: make.latencies(&format!("{name}_latencies"), labels),
             count: make.counter(&format!("{name}_count"), labels),
         }
+    }
+
+    /// As [`maker::Series::open`].
+    fn open(self, places: &'static [usize]) -> Self {
+        Self { latencies: self.latencies.open(places), count: self.count.open(places) }
     }
 
     /// Once more. What took no time at all has no latency, as in Dapr.

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use super::{Counted, Maker, Telemetry};
 
+/// Where the component and the operation stand among the labels of an invocation: neither need be
+/// there.
+const INVOKED: &[usize] = &[0, 2];
+
 #[derive(Debug)]
 pub(super) struct Bindings {
     input: Counted,
@@ -21,7 +25,7 @@ impl Bindings {
                 "dapr_component_input_binding",
                 &["component", "namespace", "success"],
             ),
-            output: Counted::new(make, "dapr_component_output_binding", &output),
+            output: Counted::new(make, "dapr_component_output_binding", &output).open(INVOKED),
         }
     }
 }

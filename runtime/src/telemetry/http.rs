@@ -1,27 +1,21 @@
 //! What is measured of calls over HTTP: those that applications make, and those that are made to the
 //! application.
 
-use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-
-use parking_lot::RwLock;
 
 use super::Telemetry;
 use super::maker::{Counters, Histograms, Maker};
-use super::paths::Patterns;
+use super::path_labels::PathLabels;
 use crate::resources::HttpMetrics;
 
-/// Different paths that are told apart. Whoever calls paths that are not there could otherwise fill
-/// the memory: what comes beyond counts as the empty path.
-const MOST_PATHS: usize = 10_000;
-
-/// Paths towards the application that are always told.
-const STATIC_PATHS: [&str; 4] = ["/dapr/config", "/dapr/metrics", "/dapr/subscribe", "/healthz"];
+/// Where the path stands among the labels of a call.
+const PATH: &[usize] = &[1];
 
 #[derive(Debug)]
 pub(super) struct Http {
-    labels: Labels,
+    /// Else all count as one without a name.
+    tells_methods: bool,
+    paths: PathLabels,
     request_bytes: Histograms,
     response_bytes: Histograms,
     latency: Histograms,
@@ -33,16 +27,6 @@ pub(super) struct Http {
     client_completed: Counters,
     probe_latency: Histograms,
     probes: Counters,
-}
-
-/// What methods and paths are called in labels.
-#[derive(Debug)]
-struct Labels {
-    tells_paths: bool,
-    patterns: Patterns,
-    tells_methods: bool,
-    paths: AtomicUsize,
-    seen: RwLock<HashSet<String>>,
 }
 
 /// A call over HTTP that has been answered.
@@ -85,25 +69,24 @@ impl Http {
     pub(super) fn new(make: &Maker<'_>, settings: &HttpMetrics) -> Self {
         let call = ["method", "path", "status"];
         Self {
-            labels: Labels {
-                tells_paths: settings.increased_cardinality,
-                patterns: Patterns::new(make.app_id, &settings.path_matching),
-                tells_methods: !settings.exclude_verbs,
-                paths: AtomicUsize::new(0),
-                seen: RwLock::default(),
-            },
+            tells_methods: !settings.exclude_verbs,
+            paths: PathLabels::new(settings),
             request_bytes: make.sizes("dapr_http_server_request_bytes", &[]),
             response_bytes: make.sizes("dapr_http_server_response_bytes", &[]),
-            latency: make.latencies("dapr_http_server_latency", &call),
-            requests: make.counter("dapr_http_server_request_count", &call),
-            responses: make.counter("dapr_http_server_response_count", &call),
-            client_sent: make.sizes("dapr_http_client_sent_bytes", &call),
+            latency: make.latencies("dapr_http_server_latency", &call).open(PATH),
+            requests: make.counter("dapr_http_server_request_count", &call).open(PATH),
+            responses: make.counter("dapr_http_server_response_count", &call).open(PATH),
+            client_sent: make.sizes("dapr_http_client_sent_bytes", &call).open(PATH),
             client_received: make.sizes("dapr_http_client_received_bytes", &[]),
-            client_latency: make.latencies("dapr_http_client_roundtrip_latency", &call),
-            client_completed: make.counter("dapr_http_client_completed_count", &call),
+            client_latency: make.latencies("dapr_http_client_roundtrip_latency", &call).open(PATH),
+            client_completed: make.counter("dapr_http_client_completed_count", &call).open(PATH),
             probe_latency: make.latencies("dapr_http_healthprobes_roundtrip_latency", &["status"]),
             probes: make.counter("dapr_http_healthprobes_completed_count", &["status"]),
         }
+    }
+
+    fn method<'m>(&self, method: &'m str) -> &'m str {
+        if self.tells_methods { known_method(method) } else { "" }
     }
 }
 
@@ -113,16 +96,15 @@ impl Telemetry {
     /// A call over HTTP has been answered.
     pub fn http(&self, call: &HttpCall<'_>) {
         let http = &self.http;
-        let method = http.labels.method(call.method);
-        let path = http.labels.path(call.path);
-        let labels = [method, path, call.status];
+        let path = http.paths.called(call.path);
+        let labels = [http.method(call.method), &*path, call.status];
         #[allow(clippy::cast_precision_loss)] // No body is that large.
         let (received, sent) = (call.received as f64, call.sent as f64);
         http.request_bytes.of(&[]).observe(received);
         http.response_bytes.of(&[]).observe(sent);
         http.latency.of(&labels).observe(whole_milliseconds(call.took));
         http.requests.of(&labels).inc();
-        if http.labels.tells_paths {
+        if http.paths.tells() {
             http.responses.of(&labels).inc();
         }
     }
@@ -130,15 +112,11 @@ impl Telemetry {
     /// The application has answered a call over HTTP. What it was sent has no status, as in Dapr.
     pub(crate) fn app_http(&self, call: &AppHttpCall<'_>) {
         let http = &self.http;
-        let method = http.labels.method(call.method);
-        let path = match STATIC_PATHS.into_iter().find(|path| *path == call.path) {
-            Some(path) => path,
-            None => http.labels.path(call.path),
-        };
-        let labels = [method, path, call.status];
+        let (method, path) = (http.method(call.method), http.paths.asked(call.path));
+        let labels = [method, &*path, call.status];
         #[allow(clippy::cast_precision_loss)] // No body is that large.
         let (received, sent) = (call.received as f64, call.sent as f64);
-        http.client_sent.of(&[method, path, ""]).observe(sent);
+        http.client_sent.of(&[method, &*path, ""]).observe(sent);
         http.client_received.of(&[]).observe(received);
         http.client_latency.of(&labels).observe(whole_milliseconds(call.took));
         http.client_completed.of(&labels).inc();
@@ -156,47 +134,6 @@ pub(super) fn whole_milliseconds(took: Duration) -> f64 {
     #[allow(clippy::cast_precision_loss)] // No call takes that long.
     let whole = took.as_millis() as f64;
     whole
-}
-
-// === impl Labels ===
-
-impl Labels {
-    fn method<'m>(&self, method: &'m str) -> &'m str {
-        if self.tells_methods { known_method(method) } else { "" }
-    }
-
-    fn path<'p>(&'p self, path: &'p str) -> &'p str {
-        match self.patterns.of(path) {
-            Some(pattern) => pattern,
-            None if self.tells_paths => self.bounded(cut(path)),
-            None => "",
-        }
-    }
-
-    /// The path, where there is room for another one.
-    fn bounded<'p>(&self, path: &'p str) -> &'p str {
-        if self.seen.read().contains(path) {
-            return path;
-        }
-        if self.paths.load(Ordering::Relaxed) >= MOST_PATHS {
-            return "";
-        }
-        if self.seen.write().insert(path.to_owned()) {
-            self.paths.fetch_add(1, Ordering::Relaxed);
-        }
-        path
-    }
-}
-
-/// The path without what names a single thing: the key of a state, the name of a secret.
-fn cut(path: &str) -> &str {
-    for prefix in ["/v1.0/state/", "/v1.0/secrets/"] {
-        if let Some(rest) = path.strip_prefix(prefix) {
-            let store = rest.find('/').unwrap_or(rest.len());
-            return &path[..prefix.len() + store];
-        }
-    }
-    path
 }
 
 fn known_method(method: &str) -> &str {

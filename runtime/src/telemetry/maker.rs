@@ -3,8 +3,12 @@
 use std::cell::RefCell;
 
 use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
-use prometheus::{CounterVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+use prometheus::{
+    Counter, CounterVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts,
+    Registry,
+};
 
+use super::open::Open;
 use super::rules::{LabelRules, Rules};
 
 /// Upper bounds of latencies in milliseconds, as Dapr has them.
@@ -15,6 +19,9 @@ const LATENCIES: [f64; 33] = [
 
 /// Upper bounds of sizes in bytes.
 const KIB: f64 = 1024.0;
+
+/// The longest value that a label has in Dapr, in bytes.
+const LONGEST: usize = 255;
 
 /// Makes metrics of one application.
 pub(super) struct Maker<'m> {
@@ -29,15 +36,19 @@ pub(super) struct Maker<'m> {
 
 /// The series of one metric, found by its labels, which rules may have changed.
 #[derive(Debug)]
-pub(super) struct Series<V> {
+pub(super) struct Series<V, M> {
     series: V,
     /// None: labels are as they are.
     rules: Option<Box<LabelRules>>,
+    /// None: labels are names that the runtime knows.
+    open: Option<Box<Open>>,
+    /// Counts, and is shown to nobody.
+    nowhere: M,
 }
 
-pub(super) type Histograms = Series<HistogramVec>;
-pub(super) type Counters = Series<IntCounterVec>;
-pub(super) type FloatCounters = Series<CounterVec>;
+pub(super) type Histograms = Series<HistogramVec, Histogram>;
+pub(super) type Counters = Series<IntCounterVec, IntCounter>;
+pub(super) type FloatCounters = Series<CounterVec, Counter>;
 
 // === impl Maker ===
 
@@ -70,21 +81,26 @@ impl<'m> Maker<'m> {
         Opts::new(name, name).const_label("app_id", self.rules.changed(name, "app_id", self.app_id))
     }
 
-    fn made<V: Collector + Clone + 'static>(
+    fn made<B: MetricVecBuilder>(
         &self,
         name: &str,
         labels: &[&str],
-        series: prometheus::Result<V>,
-    ) -> Series<V> {
-        let series = series.expect("names and bounds are well-formed");
+        make: impl Fn() -> prometheus::Result<MetricVec<B>>,
+    ) -> Series<MetricVec<B>, B::M>
+    where
+        MetricVec<B>: Collector + Clone + 'static,
+    {
+        let fresh = || make().expect("names and bounds are well-formed");
+        let series = fresh();
         self.registry.register(Box::new(series.clone())).expect("no two have one name");
         self.names.borrow_mut().push(name.to_owned());
-        Series { series, rules: self.rules.of(name, labels) }
+        let nowhere = fresh().with_label_values(&vec![""; labels.len()]);
+        Series { series, rules: self.rules.of(name, labels), open: None, nowhere }
     }
 
     fn histogram(&self, name: &str, labels: &[&str], buckets: &[f64]) -> Histograms {
         let options = HistogramOpts::from(self.options(name)).buckets(buckets.to_vec());
-        self.made(name, labels, HistogramVec::new(options, labels))
+        self.made(name, labels, || HistogramVec::new(options.clone(), labels))
     }
 
     pub(super) fn latencies(&self, name: &str, labels: &[&str]) -> Histograms {
@@ -96,22 +112,49 @@ impl<'m> Maker<'m> {
     }
 
     pub(super) fn counter(&self, name: &str, labels: &[&str]) -> Counters {
-        self.made(name, labels, IntCounterVec::new(self.options(name), labels))
+        self.made(name, labels, || IntCounterVec::new(self.options(name), labels))
     }
 
     pub(super) fn float_counter(&self, name: &str, labels: &[&str]) -> FloatCounters {
-        self.made(name, labels, CounterVec::new(self.options(name), labels))
+        self.made(name, labels, || CounterVec::new(self.options(name), labels))
     }
 }
 
 // === impl Series ===
 
-impl<B: MetricVecBuilder> Series<MetricVec<B>> {
-    /// The series of these labels, in the order in which the metric has them.
+impl<B: MetricVecBuilder> Series<MetricVec<B>, B::M> {
+    /// The labels at these places have values that callers make up. Those beyond a bound, after rules
+    /// have changed them, are counted together, by empty values.
+    pub(super) fn open(self, places: &'static [usize]) -> Self {
+        Self { open: Some(Box::new(Open::new(places))), ..self }
+    }
+
+    /// The series of these labels, in the order in which the metric has them. As in Dapr, what has a
+    /// value that cannot be a label's is counted nowhere.
     pub(super) fn of(&self, labels: &[&str]) -> B::M {
         match &self.rules {
-            None => self.series.with_label_values(labels),
-            Some(rules) => self.series.with_label_values(&rules.changed(labels)),
+            None => self.found(labels),
+            Some(rules) => {
+                let changed = rules.changed(labels);
+                self.found(&changed.iter().map(|value| &**value).collect::<Vec<_>>())
+            }
         }
     }
+
+    fn found(&self, labels: &[&str]) -> B::M {
+        if !labels.iter().all(|value| is_label(value)) {
+            return self.nowhere.clone();
+        }
+        match &self.open {
+            Some(open) if !open.has_room_for(labels) => {
+                self.series.with_label_values(&open.emptied(labels))
+            }
+            _ => self.series.with_label_values(labels),
+        }
+    }
+}
+
+/// Whether Dapr takes it for the value of a label.
+fn is_label(value: &str) -> bool {
+    value.len() <= LONGEST && value.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }

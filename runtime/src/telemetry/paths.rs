@@ -1,8 +1,12 @@
 //! Patterns that paths are counted by, in the form of Go's `ServeMux`: `/orders/{id}`, `/files/`,
 //! `/files/{rest...}`, `/orders/{$}`.
 
-/// What follows the application's id where it is invoked through the runtime.
+use super::path_labels::normal;
+
+/// What methods of an application are invoked by through the runtime, and what pattern stands for all
+/// of them, as in Dapr.
 const INVOKED: &str = "/v1.0/invoke/";
+const METHODS: &str = "/v1.0/invoke/{app_id}/method";
 
 /// A part of a pattern between two slashes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,20 +35,16 @@ pub(super) struct Patterns(Vec<Pattern>);
 // === impl Patterns ===
 
 impl Patterns {
-    /// These patterns, and each for the methods of the application `app_id` as they are invoked
-    /// through the runtime. What is no pattern is left out and told.
-    pub(super) fn new(app_id: &str, texts: &[String]) -> Self {
-        let whole = |text: &String| {
-            let of_methods = format!("{INVOKED}{app_id}/method{text}");
-            text.starts_with('/').then(|| [text.clone(), of_methods])
-        };
+    /// These patterns, and each for the methods of applications as they are invoked through the
+    /// runtime.
+    pub(super) fn new(texts: &[String]) -> Self {
         let mut patterns = Vec::new();
         for text in texts {
-            let Some(both) = whole(text) else {
-                tracing::error!("{text:?} of pathMatching is left out: a path begins with a slash");
-                continue;
-            };
-            patterns.extend(both.map(|text| Pattern { parts: parts(&text), text }));
+            let text = normal(text);
+            if !text.starts_with(INVOKED) {
+                patterns.push(Pattern::new(format!("{METHODS}{text}")));
+            }
+            patterns.push(Pattern::new(text.into_owned()));
         }
         // Parts are in the order of how particular they are, and what is longer is more so: a shorter
         // pattern that is the beginning of a longer one matches other paths than that.
@@ -52,30 +52,62 @@ impl Patterns {
         Self(patterns)
     }
 
-    /// The pattern that a path is counted by.
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The pattern that a path is counted by. `/files` is counted by `/files/` or `/files/{$}`, to
+    /// which Go would send the caller, where nothing else fits as well.
     pub(super) fn of(&self, path: &str) -> Option<&str> {
-        let pattern = self.0.iter().find(|pattern| pattern.matches(path))?;
-        Some(&pattern.text)
+        let found = self.0.iter().find(|pattern| pattern.matches(path));
+        let whole = found.filter(|pattern| pattern.parts.last() != Some(&Part::Rest));
+        let found = whole.or_else(|| self.0.iter().find(|it| it.is_below(path))).or(found)?;
+        Some(&found.text)
     }
 }
 
 // === impl Pattern ===
 
 impl Pattern {
+    fn new(text: String) -> Self {
+        Self { parts: parts(&text), text }
+    }
+
+    /// Whether the path is of it once it has a slash after it.
+    fn is_below(&self, path: &str) -> bool {
+        let Some((Part::Rest | Part::End, before)) = self.parts.split_last() else { return false };
+        let mut given = path.strip_prefix('/').unwrap_or(path).split('/');
+        !self.text.ends_with("...}")
+            && before.iter().all(|part| part.fits(given.next()))
+            && given.next().is_none()
+    }
+
     fn matches(&self, path: &str) -> bool {
         let mut given = path.strip_prefix('/').unwrap_or(path).split('/');
         for part in &self.parts {
-            let fits = match part {
-                Part::Rest => return given.next().is_some(),
-                Part::End => given.next() == Some(""),
-                Part::Text(text) => given.next() == Some(text),
-                Part::Any => given.next().is_some_and(|given| !given.is_empty()),
-            };
-            if !fits {
+            if *part == Part::Rest {
+                return given.next().is_some();
+            }
+            if !part.fits(given.next()) {
                 return false;
             }
         }
         given.next().is_none()
+    }
+}
+
+// === impl Part ===
+
+impl Part {
+    /// Whether it is of what stands between two slashes; none: the path has ended before.
+    fn fits(&self, given: Option<&str>) -> bool {
+        match self {
+            Self::Rest => given.is_some(),
+            Self::End => given == Some(""),
+            Self::Text(text) => given == Some(text),
+            Self::Any => given.is_some_and(|given| !given.is_empty()),
+        }
     }
 }
 
@@ -108,24 +140,27 @@ mod tests {
             "/rest/{all...}",
             "no-slash",
         ];
-        let patterns = Patterns::new("shop", &texts.map(str::to_owned));
+        let patterns = Patterns::new(&texts.map(str::to_owned));
         for (path, pattern) in [
             ("/orders/7", "/orders/{id}"),
             ("/orders/new", "/orders/new"),
             ("/orders/7/items/8", "/orders/{id}/items/{item}"),
             ("/files/a/b", "/files/"),
             ("/files/", "/files/"),
+            ("/files", "/files/"),
+            ("/rest", "/"),
+            ("/exact", "/exact/{$}"),
             ("/exact/", "/exact/{$}"),
             ("/exact/more", "/"),
             ("/rest/a/b", "/rest/{all...}"),
             ("/orders/", "/"),
             ("/else", "/"),
-            ("/v1.0/invoke/shop/method/orders/7", "/v1.0/invoke/shop/method/orders/{id}"),
-            ("/v1.0/invoke/other/method/orders/7", "/"),
+            ("/no-slash", "/no-slash"),
+            ("/v1.0/invoke/shop/method/orders/7", "/v1.0/invoke/{app_id}/method/orders/{id}"),
         ] {
             assert_eq!(patterns.of(path), Some(pattern), "{path}");
         }
-        let few = Patterns::new("shop", &["/orders/{id}".to_owned()]);
+        let few = Patterns::new(&["/orders/{id}".to_owned()]);
         assert_eq!((few.of("/orders"), few.of("/")), (None, None));
     }
 }

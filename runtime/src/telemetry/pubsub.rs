@@ -38,6 +38,9 @@ pub(crate) struct BulkIngress<'m> {
     pub(crate) took: Duration,
 }
 
+/// Where the topic stands among the labels of what is published.
+const TOPIC: &[usize] = &[3];
+
 #[derive(Debug)]
 pub(super) struct PubSub {
     ingress: Counted,
@@ -72,8 +75,9 @@ impl PubSub {
             ingress: Counted::new(make, "dapr_component_pubsub_ingress", &told),
             bulk_ingress: Counted::new(make, "dapr_component_pubsub_ingress_bulk", &ingress),
             bulk_events: make.counter("dapr_component_pubsub_ingress_bulk_event_count", &ingress),
-            egress: Counted::new(make, "dapr_component_pubsub_egress", &egress),
-            bulk_egress: Counted::new(make, "dapr_component_pubsub_egress_bulk", &egress),
+            egress: Counted::new(make, "dapr_component_pubsub_egress", &egress).open(TOPIC),
+            bulk_egress: Counted::new(make, "dapr_component_pubsub_egress_bulk", &egress)
+                .open(TOPIC),
         }
     }
 }

@@ -25,10 +25,7 @@ impl Dapr {
         let measured = self.settings.telemetry.as_ref();
         let measured = measured.map(|it| (it, Instant::now(), request.operation.clone()));
         let invoked = invoke(&self.registry, cx, name, request).await;
-        // What is no operation of a binding would be a series for whatever callers make up.
-        if let Some((telemetry, begun, operation)) = measured
-            && !matches!(invoked, Err(Error::Invalid(_) | Error::Unsupported(_)))
-        {
+        if let Some((telemetry, begun, operation)) = measured {
             telemetry.output_binding(name, &operation, begun.elapsed(), invoked.is_ok());
         }
         invoked.map_err(|error| {

@@ -78,7 +78,9 @@ impl Topic<'_> {
     ) -> Result<(), ApiError> {
         let metadata = std::mem::take(&mut self.metadata);
         let data = self.enveloped(cx, data, content_type, trace, &metadata).await?;
-        let (component, topic) = self.permitted(cx).await?;
+        let begun = Instant::now();
+        let permitted = self.permitted(cx).await;
+        let (component, topic) = permitted.inspect_err(|_| self.count(false, begun, false))?;
         let request = PublishRequest {
             data,
             pubsub_name: self.failing.pubsub.to_owned(),
@@ -86,7 +88,6 @@ impl Topic<'_> {
             metadata,
             content_type: None,
         };
-        let begun = Instant::now();
         let published = component.publish(cx, request).await;
         self.count(false, begun, published.is_ok());
         published.map_err(|error| self.failing.publish(self.topic, &error))
@@ -106,11 +107,12 @@ impl Topic<'_> {
             entry.event =
                 self.enveloped(cx, event, &entry.content_type, trace, &entry.metadata).await?;
         }
-        let (component, topic) = self.permitted(cx).await?;
+        let begun = Instant::now();
+        let permitted = self.permitted(cx).await;
+        let (component, topic) = permitted.inspect_err(|_| self.count(true, begun, false))?;
         let ids: Vec<String> = entries.iter().map(|entry| entry.entry_id.clone()).collect();
         let pubsub_name = self.failing.pubsub.to_owned();
         let request = BulkPublishRequest { entries, pubsub_name, topic, metadata };
-        let begun = Instant::now();
         if component.features().has(Features::BULK_PUBSUB) {
             let published = component.bulk_publish(cx, request).await;
             self.count(true, begun, published.is_ok());

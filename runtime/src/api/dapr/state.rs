@@ -149,6 +149,10 @@ impl Store<'_> {
         cx: &Context,
         asked: Vec<Asked<SetRequest>>,
     ) -> Result<(), ApiError> {
+        // Nothing to do is nothing that the store does.
+        if asked.is_empty() {
+            return Ok(());
+        }
         if asked.iter().all(|asked| asked.unknown.is_none()) {
             return self.save(cx, asked.into_iter().map(|asked| asked.request).collect()).await;
         }
