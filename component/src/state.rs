@@ -31,6 +31,11 @@ pub trait StateStore: Send + Sync + 'static {
         false
     }
 
+    /// The same of a delete within a transaction.
+    fn refuses_unknown_options_of_deletes(&self) -> bool {
+        self.refuses_unknown_options()
+    }
+
     /// The value of a key. A missing key is no error: see [`GetResponse`].
     async fn get(&self, cx: &Context, request: GetRequest) -> Result<GetResponse, Error>;
 

@@ -265,7 +265,7 @@ async fn paths_that_are_no_routes_are_invocations_without_an_application() {
 }
 
 #[tokio::test]
-async fn a_body_over_the_limit_is_the_routes_own_error_and_ends_the_connection() {
+async fn a_body_over_the_limit_is_the_routes_own_error() {
     let api = Api::start_with(|mut settings| {
         settings.max_body = 64;
         settings
@@ -294,13 +294,28 @@ async fn a_body_over_the_limit_is_the_routes_own_error_and_ends_the_connection()
         ),
     ];
     for (path, method, code, message) in cases {
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{large}",
-            large.len()
-        );
-        // Ends, though nobody asked for the connection to be closed.
-        let told = support::parsed(&api.raw(request.as_bytes()).await);
+        let told = api.http(method, path, &large).await;
         assert_eq!((told.status, told.body), (400, plain(code, message)), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_ends_with_a_request_that_has_too_much_of_its_body_left() {
+    let api = Api::start_with(|mut settings| {
+        settings.max_body = 64;
+        settings
+    })
+    .await;
+    let save = |length: usize| {
+        let body = format!("[{{\"key\":\"k\",\"value\":\"{}\"}}]", "x".repeat(length));
+        format!("POST {STATE} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    };
+    let last = "GET /v1.0/healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    for (length, answers) in [(100_000, 2), (1_000_000, 1)] {
+        let told = api.raw(format!("{}{last}", save(length)).as_bytes()).await;
+        let told = String::from_utf8(told).unwrap();
+        assert_eq!(told.matches("HTTP/1.1 ").count(), answers, "{told}");
+        assert!(told.contains("stream too large"), "{told}");
     }
 }
 

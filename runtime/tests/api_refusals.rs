@@ -100,6 +100,7 @@ async fn heads_are_refused_with_the_line_that_dapr_has() {
     let api = Api::start().await;
     let line = "GET /v1.0/healthz/outbound HTTP/1.1";
     let long = format!("Host: x\r\nX-Long: {}", "a".repeat(70_000));
+    let version = "505 HTTP Version Not Supported: unsupported protocol version";
     for (line, fields, status, body) in [
         (line, "X: y", 400, "400 Bad Request: missing required Host header"),
         (line, "Host: a\r\nHost: b", 400, "400 Bad Request"),
@@ -107,6 +108,10 @@ async fn heads_are_refused_with_the_line_that_dapr_has() {
         (line, "Host: a\r\nno colon", 400, "400 Bad Request"),
         ("GET /%zz HTTP/1.1", "Host: a", 400, "400 Bad Request"),
         (line, "Host: a\r\nTransfer-Encoding: gzip, chunked", 501, "Unsupported transfer encoding"),
+        (line, "Host: a\r\nTransfer-Encoding: gzip", 501, "Unsupported transfer encoding"),
+        (line, "Host: a\r\nX Y: z", 400, "400 Bad Request: invalid header name"),
+        (line, "Host: a\r\n b", 400, "400 Bad Request: malformed Host header"),
+        ("GET / HTTP/2.0", "Host: a", 505, version),
         (line, "Host: a\r\nExpect: other", 417, ""),
         (line, long.as_str(), 431, "431 Request Header Fields Too Large"),
     ] {
@@ -116,6 +121,35 @@ async fn heads_are_refused_with_the_line_that_dapr_has() {
         assert_eq!(told.header("Connection"), Some("close"), "{line} {fields:.40}");
         assert_eq!(told.header("Traceparent"), None, "{line} {fields:.40}");
     }
+}
+
+#[tokio::test]
+async fn a_head_may_have_hundreds_of_fields() {
+    let api = Api::start().await;
+    let fields = "X-Y: 1\r\n".repeat(500);
+    let request =
+        format!("GET /v1.0/healthz HTTP/1.1\r\nHost: a\r\n{fields}Connection: close\r\n\r\n");
+    assert_eq!(support::parsed(&api.raw(request.as_bytes()).await).status, 204);
+}
+
+#[tokio::test]
+async fn a_body_in_chunks_that_are_none_is_told_in_gos_words() {
+    let api = Api::start().await;
+    let head = "POST /v1.0/state/mem HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (chunks, told) in [
+        ("1\r\n[]\r\n0\r\n\r\n", "malformed chunked encoding"),
+        ("zz\r\n[]\r\n0\r\n\r\n", "invalid byte in chunk length"),
+    ] {
+        let answer = support::parsed(&api.raw(format!("{head}{chunks}").as_bytes()).await);
+        assert_eq!((answer.status, answer.body), (400, plain("ERR_MALFORMED_REQUEST", told)));
+    }
+}
+
+#[tokio::test]
+async fn a_delete_within_a_transaction_may_have_options_that_are_none() {
+    let api = Api::start().await;
+    let body = r#"{"operations":[{"operation":"delete","request":{"key":"k","options":{"concurrency":"x"}}}]}"#;
+    assert_eq!(api.http("POST", "/v1.0/state/mem/transaction", body).await.status, 204);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 
 mod first_bytes;
 mod refusals;
+mod refused_head;
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
@@ -26,6 +27,7 @@ use tokio::task::JoinSet;
 use self::first_bytes::Telling;
 pub(super) use self::first_bytes::{FirstBytes, Progress};
 use self::refusals::Refusals;
+pub(super) use self::refused_head::is_of_host;
 use super::listener::{Io, Listener};
 use super::server::Ending;
 
@@ -62,6 +64,10 @@ pub(super) const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The least that hyper takes for an HTTP/1.1 head.
 const LEAST_HEAD: usize = 8 << 10;
+
+/// The most fields of an HTTP/1.1 head. Dapr takes as many as its read buffer holds; here each head has
+/// room made for this many.
+const MOST_FIELDS: usize = 512;
 
 /// What a listener speaks.
 #[derive(Debug, Clone, Copy)]
@@ -186,6 +192,7 @@ fn builder(protocol: Protocol, head: usize) -> auto::Builder<TokioExecutor> {
     builder
         .http1()
         .max_buf_size(head)
+        .max_headers(MOST_FIELDS)
         // As Go writes them, for clients that compare header names letter by letter.
         .title_case_headers(true)
         // Only the first head of a connection is timed, by `FirstBytes`: a client may keep an idle

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{Request, StatusCode};
 use serde::Deserialize;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -58,7 +59,8 @@ pub(super) async fn wait_for_port(settings: &AppSettings) {
 /// Asks the application what it is. It need not know the question.
 pub(super) async fn read_configuration(channel: &HttpChannel) {
     let asked = async {
-        let request = Request::get(CONFIGURATION_PATH).body(Bytes::new()).ok()?;
+        let request = Request::get(CONFIGURATION_PATH).header(CONTENT_TYPE, "application/json");
+        let request = request.body(Bytes::new()).ok()?;
         let answer = channel.ask(request).await;
         let answer = answer.inspect_err(|error| tracing::debug!("{CONFIGURATION_PATH}: {error}"));
         answer.ok().filter(|answer| answer.status() == StatusCode::OK)

@@ -64,6 +64,11 @@ impl StateStore for MemoryStore {
         true
     }
 
+    /// Dapr's store does not look at them.
+    fn refuses_unknown_options_of_deletes(&self) -> bool {
+        false
+    }
+
     async fn get(&self, _cx: &Context, request: GetRequest) -> Result<GetResponse, Error> {
         Ok(self.shards.read_one(&request.key, |shard| response(shard.get(&request.key))))
     }

@@ -23,11 +23,13 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
 use replug_component::Context;
 
 use self::answer::{Answer, go_error, no_content, plain_text};
+use self::body::Unread;
 use self::cors::Cors;
 use self::observed::Observed;
 use self::params::Params;
@@ -94,16 +96,22 @@ impl Dapr {
         let observed = Observed::begin(&self.settings, &request);
         let cors = Cors::of(&self.settings.cors, request.headers());
         let preflight = cors.as_ref().and_then(|cors| cors.preflight(&request));
+        let (head, body) = request.into_parts();
+        let mut body = Unread::new(body, self.settings.body_limit());
         let mut refused = false;
-        let answer = if let Some(answer) = preflight {
+        let mut answer = if let Some(answer) = preflight {
             answer
         } else {
-            let mut answer = self.answer_to(request, &mut refused).await;
+            let mut answer = self.answer_to(&head, &mut body, &mut refused).await;
             if let Some(cors) = cors {
                 cors.mark(&mut answer);
             }
             answer
         };
+        if !body.passed_over(&head).await {
+            let close = HeaderValue::from_static("close");
+            answer.headers_mut().insert(header::CONNECTION, close);
+        }
         if let Some(observed) = observed {
             observed.answered(&self.settings, &answer, refused);
         }
@@ -113,17 +121,18 @@ impl Dapr {
     /// What the public port answers.
     async fn answer_public(&self, request: Request<Incoming>) -> Answer {
         let observed = Observed::begin(&self.settings, &request);
-        let version = request.version();
         let route = Route::of(request.method(), request.uri().path());
+        let (head, body) = request.into_parts();
+        let mut body = Unread::new(body, self.settings.body_limit());
         let answer = match route {
             Ok(
                 route @ (Route::GetMetadata
                 | Route::PutMetadata { .. }
                 | Route::Healthz
                 | Route::HealthzOutbound),
-            ) => match self.routed(route, request).await {
+            ) => match self.routed(route, &head, &mut body).await {
                 Ok(answer) => answer,
-                Err(error) => answer::error(&error, version),
+                Err(error) => answer::error(&error),
             },
             _ => plain_text(StatusCode::NOT_FOUND, "404 page not found\n"),
         };
@@ -135,10 +144,9 @@ impl Dapr {
     }
 
     /// `refused` is set where the caller's token is not the right one.
-    async fn answer_to(&self, request: Request<Incoming>, refused: &mut bool) -> Answer {
-        let path = request.uri().path();
-        let (Ok(mut route), Ok(segments)) =
-            (Route::of(request.method(), path), path::segments(path))
+    async fn answer_to(&self, head: &Parts, body: &mut Unread, refused: &mut bool) -> Answer {
+        let path = head.uri.path();
+        let (Ok(mut route), Ok(segments)) = (Route::of(&head.method, path), path::segments(path))
         else {
             return plain_text(StatusCode::BAD_REQUEST, "400 Bad Request");
         };
@@ -147,21 +155,23 @@ impl Dapr {
         }
         if let Some(token) = &self.settings.token
             && !route.needs_no_token()
-            && !request.headers().get(&HEADER).is_some_and(|shown| token.admits(shown.as_bytes()))
+            && !head.headers.get(&HEADER).is_some_and(|shown| token.admits(shown.as_bytes()))
         {
             *refused = true;
             return go_error(StatusCode::UNAUTHORIZED, "invalid api token\n");
         }
-        let version = request.version();
-        match self.routed(route, request).await {
+        match self.routed(route, head, body).await {
             Ok(answer) => answer,
-            Err(error) => answer::error(&error, version),
+            Err(error) => answer::error(&error),
         }
     }
 
-    async fn routed(&self, route: Route, request: Request<Incoming>) -> Result<Answer, Failure> {
-        let (head, body) = request.into_parts();
-        let body = body::Unread::new(body, self.settings.body_limit());
+    async fn routed(
+        &self,
+        route: Route,
+        head: &Parts,
+        body: &mut Unread,
+    ) -> Result<Answer, Failure> {
         let params = Params::of(&head.uri);
         match route {
             Route::GetState { store, key } => self.http_get_state(&store, &key, &params).await,
@@ -208,16 +218,15 @@ impl Dapr {
     }
 }
 
-/// An error, and whether the request's body was left half read, which ends the connection.
+/// What is told in place of what was asked for.
 #[derive(Debug)]
 struct Failure {
     error: ApiError,
-    close: bool,
 }
 
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
-        Self { error, close: false }
+        Self { error }
     }
 }
 

@@ -92,10 +92,12 @@ fn located(root: &Path, name: &str) -> Result<PathBuf, String> {
 fn create(root: &Path, name: &str, data: &Bytes) -> Result<Option<InvokeResponse>, String> {
     let path = located(root, name)?;
     let folder = path.parent().unwrap_or(root);
-    fs::create_dir_all(folder)
-        .map_err(|error| format!("error creating directory {}: {error}", folder.display()))?;
-    fs::write(&path, content(data))
-        .map_err(|error| format!("error creating file {}: {error}", path.display()))?;
+    fs::create_dir_all(folder).map_err(|error| {
+        format!("error creating directory {}: {}", folder.display(), in_go("mkdir", folder, &error))
+    })?;
+    fs::write(&path, content(data)).map_err(|error| {
+        format!("error creating file {}: {}", path.display(), in_go("open", &path, &error))
+    })?;
     let relative = path.strip_prefix(root).unwrap_or(&path);
     let answer = serde_json::json!({ FILE_NAME: relative.to_string_lossy() });
     Ok(Some(response(answer.to_string())))
@@ -108,7 +110,12 @@ fn get(root: &Path, name: &str) -> Result<Option<InvokeResponse>, String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(format!("file not found: {}", path.display()))
         }
-        Err(error) => Err(format!("error opening path {}: {error}", path.display())),
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+            Err(format!("error reading file {}: {}", path.display(), in_go("read", &path, &error)))
+        }
+        Err(error) => {
+            Err(format!("error opening path {}: {}", path.display(), in_go("open", &path, &error)))
+        }
     }
 }
 
@@ -149,15 +156,24 @@ fn walk(folder: &Path, files: &mut Vec<String>) -> io::Result<()> {
 /// Deletes a file, or a folder with nothing in it.
 fn delete(root: &Path, name: &str) -> Result<(), String> {
     let path = located(root, name)?;
-    let failed = |error: io::Error| format!("error deleting file {}: {error}", path.display());
-    if path == root {
-        return Err(failed(io::ErrorKind::PermissionDenied.into()));
-    }
+    let failed = |error: io::Error| {
+        format!("error deleting file {}: {}", path.display(), in_go("remove", &path, &error))
+    };
     if fs::symlink_metadata(&path).map_err(failed)?.is_dir() {
         fs::remove_dir(&path).map_err(failed)
     } else {
         fs::remove_file(&path).map_err(failed)
     }
+}
+
+/// An error of a file system as Go says it.
+fn in_go(operation: &str, path: &Path, error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut words = text.chars();
+    let first = words.next().map(|first| first.to_ascii_lowercase());
+    let text: String = first.into_iter().chain(words).collect();
+    format!("{operation} {}: {text}", path.display())
 }
 
 /// What is written: the text of a JSON string, and what base64 stands for, where the data are so.
@@ -240,8 +256,13 @@ mod tests {
         assert_eq!(told, r#"{"fileName":"made"}"#);
         assert!(root.join("made").exists());
         for name in ["", ".", ".."] {
-            assert!(invoke(&storage, "delete", name, "").await.is_err(), "{name:?}");
+            let told = invoke(&storage, "delete", name, "").await.unwrap_err();
+            let shown = root.canonicalize().unwrap().display().to_string();
+            let why = format!("error deleting file {shown}: remove {shown}: directory not empty");
+            assert_eq!(told, why, "{name:?}");
         }
+        let told = invoke(&storage, "get", "", "").await.unwrap_err();
+        assert!(told.ends_with(": is a directory"), "{told}");
         assert_eq!(fs::read(outside).unwrap(), b"secret");
     }
 

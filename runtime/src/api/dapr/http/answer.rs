@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
-use http::{Response, StatusCode, Version};
+use http::{Response, StatusCode};
 use http_body_util::Full;
 use replug_component::Metadata;
 
@@ -58,7 +58,7 @@ pub(super) fn go_error(status: StatusCode, text: impl Into<Bytes>) -> Answer {
 }
 
 /// Tells an error.
-pub(super) fn error(failure: &Failure, version: Version) -> Answer {
+pub(super) fn error(failure: &Failure) -> Answer {
     let error = &failure.error;
     let mut told = answer(error.http_status(), Some(&JSON), json::to_bytes(&error.body()));
     told.extensions_mut().insert(error.told());
@@ -69,9 +69,6 @@ pub(super) fn error(failure: &Failure, version: Version) -> Answer {
     }
     if let Some(metadata) = error.metadata() {
         add_metadata(&mut told, metadata.clone());
-    }
-    if failure.close && version < Version::HTTP_2 {
-        told.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     told
 }

@@ -16,7 +16,7 @@ impl Dapr {
         &self,
         name: &str,
         headers: &HeaderMap,
-        body: Unread,
+        body: &mut Unread,
     ) -> Result<Answer, Failure> {
         let mut request = body.decoded(MALFORMED, DESERIALIZING, decoded).await?;
         let header = |name| headers.get(name).and_then(|value| value.to_str().ok());

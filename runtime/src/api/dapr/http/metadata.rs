@@ -125,7 +125,7 @@ impl From<ShownSubscription> for Subscription {
 }
 
 impl Dapr {
-    pub(super) async fn http_get_metadata(&self, body: Unread) -> Result<Answer, Failure> {
+    pub(super) async fn http_get_metadata(&self, body: &mut Unread) -> Result<Answer, Failure> {
         // A body is read, and its size counts, whatever it is for.
         body.read(BODY_READ, "failed to read request body: ").await?;
         let app = &self.settings.app;
@@ -162,7 +162,7 @@ impl Dapr {
     pub(super) async fn http_put_metadata(
         &self,
         key: String,
-        body: Unread,
+        body: &mut Unread,
     ) -> Result<Answer, Failure> {
         let value = body.read(BODY_READ, "failed to read request body: ").await?;
         self.set_metadata(key, String::from_utf8_lossy(&value).into_owned());

@@ -34,13 +34,13 @@ impl Dapr {
         topic_name: &str,
         params: &Params,
         headers: &HeaderMap,
-        body: Unread,
+        body: &mut Unread,
     ) -> Result<Answer, Failure> {
         let topic = self.topic(pubsub, topic_name, params.metadata(), Front::Http)?;
         let failing = topic.failing();
         let data = body.read(PUBLISH, "").await.map_err(|failure| {
             let error = failing.unread(topic_name, failure.error.message());
-            Failure { error, ..failure }
+            Failure::from(error)
         })?;
         let content_type = headers.get(header::CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
         let content_type = String::from_utf8_lossy(content_type);
@@ -54,13 +54,13 @@ impl Dapr {
         topic_name: &str,
         params: &Params,
         headers: &HeaderMap,
-        body: Unread,
+        body: &mut Unread,
     ) -> Result<Answer, Failure> {
         let topic = self.topic(pubsub, topic_name, params.metadata(), Front::Http)?;
         let decoded = body.decoded(EVENTS, "", |body| decoded(body, &topic)).await;
         let decoded = decoded.map_err(|failure| {
             let error = bulk_malformed(topic.failing(), topic_name, failure.error.message());
-            Failure { error, ..failure }
+            Failure::from(error)
         })?;
         let entries = entries(decoded, &topic, topic_name)?;
         match topic.publish_all(&CX, entries, &trace(headers)).await? {

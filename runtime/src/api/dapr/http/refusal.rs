@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode, Version, header};
 use hyper::ext::ReasonPhrase;
 
 use super::answer::{Answer, empty, plain_text};
+use crate::api::connections::is_of_host;
 
 /// The answer to such a request; none: it is none.
 pub(super) fn of<B>(request: &Request<B>) -> Option<Answer> {
@@ -62,10 +63,6 @@ fn is_escaped(path: &str) -> bool {
     let mut parts = path.split('%');
     parts.next();
     parts.all(|part| part.len() >= 2 && part.bytes().take(2).all(|byte| byte.is_ascii_hexdigit()))
-}
-
-fn is_of_host(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!$%&'()*+,-.:;=@[]_~".contains(&byte)
 }
 
 /// Whether the client waits for something else than being told to go on.

@@ -39,7 +39,7 @@ impl Dapr {
         &self,
         store: &str,
         params: &Params,
-        body: Unread,
+        body: &mut Unread,
     ) -> Result<Answer, Failure> {
         let store = self.store(store, Front::Http)?;
         let mut items = body.decoded(MALFORMED, "", decode::saves).await?;
@@ -80,7 +80,7 @@ impl Dapr {
         &self,
         store: &str,
         params: &Params,
-        body: Unread,
+        body: &mut Unread,
     ) -> Result<Answer, Failure> {
         let store = self.store(store, Front::Http)?;
         let mut bulk = body.decoded(MALFORMED, DESERIALIZING, decode::bulk_get).await?;
@@ -96,23 +96,23 @@ impl Dapr {
         &self,
         store: &str,
         params: &Params,
-        body: Unread,
+        body: &mut Unread,
     ) -> Result<Answer, Failure> {
         let store = self.store(store, Front::Http)?;
         let transaction = store.transaction(&CX).await?;
         let decoded = body.decoded(MALFORMED, DESERIALIZING, decode::transaction).await?;
         let metadata = params.metadata();
-        let mut first_unknown = None;
+        let mut refused = None;
         let operations = decoded.operations.into_iter().map(|operation| {
             let Asked { request: mut operation, unknown } = operation.typed()?;
-            first_unknown = first_unknown.take().or(unknown);
+            refused = refused.take().or_else(|| transaction.refused(&operation, unknown));
             let (key, own) = decode::key_and_metadata(&mut operation);
             *key = transaction.stored(key)?;
             own.extend(metadata.clone());
             Ok(operation)
         });
         let operations = operations.collect::<Result<_, ApiError>>()?;
-        transaction.carry_out(&CX, operations, decoded.metadata, first_unknown).await?;
+        transaction.carry_out(&CX, operations, decoded.metadata, refused).await?;
         Ok(no_content())
     }
 
@@ -120,7 +120,7 @@ impl Dapr {
         &self,
         store: &str,
         params: &Params,
-        body: Unread,
+        body: &mut Unread,
     ) -> Result<Answer, Failure> {
         let query = body.read(BODY_READ, "failed to read request body: ").await?;
         let store = self.queried_store(store)?;

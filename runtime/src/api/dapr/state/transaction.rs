@@ -45,14 +45,26 @@ impl Transaction<'_> {
         stored.map_err(|illegal| illegal_key(&illegal, field, self.store.name, self.store.front))
     }
 
-    /// Carries out the operations, whose keys are as [`Store::stored`] gives them. `unknown` is what
-    /// a store that refuses unknown options says of the first that has one.
+    /// What the store says of an operation's unknown options, if it looks at them.
+    pub(in crate::api::dapr) fn refused(
+        &self,
+        operation: &Operation,
+        unknown: Option<Error>,
+    ) -> Option<Error> {
+        unknown.filter(|_| match operation {
+            Operation::Set(_) => self.component.refuses_unknown_options(),
+            Operation::Delete(_) => self.component.refuses_unknown_options_of_deletes(),
+        })
+    }
+
+    /// Carries out the operations, whose keys are as [`Store::stored`] gives them. `refused` is
+    /// what the store says of the first whose options it refuses.
     pub(in crate::api::dapr) async fn carry_out(
         self,
         cx: &Context,
         operations: Vec<Operation>,
         metadata: Metadata,
-        unknown: Option<Error>,
+        refused: Option<Error>,
     ) -> Result<(), ApiError> {
         if operations.is_empty() {
             return Ok(());
@@ -65,7 +77,7 @@ impl Transaction<'_> {
         }
         let request = TransactRequest { operations, metadata };
         let done = async {
-            match unknown.filter(|_| self.component.refuses_unknown_options()) {
+            match refused {
                 Some(error) => Err(error),
                 None => self.component.transact(cx, request).await,
             }
