@@ -9,6 +9,7 @@ mod chunked;
 mod comparison;
 mod grpc;
 mod http;
+mod marks;
 mod mask;
 mod setup;
 mod sidecar;

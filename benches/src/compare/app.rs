@@ -4,12 +4,17 @@
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
 use super::chunked;
+
+/// How long the answer to a path that begins with `/slow` takes: daprd measures no less than a
+/// millisecond.
+const SLOW: Duration = Duration::from_millis(20);
 
 /// An application that listens until it is dropped.
 #[derive(Debug)]
@@ -65,6 +70,9 @@ impl Drop for App {
 async fn serve(stream: TcpStream, kept: Arc<Mutex<Vec<Received>>>) {
     let mut stream = BufReader::new(stream);
     while let Ok(Some(request)) = read(&mut stream).await {
+        if request.path().starts_with("/slow") {
+            tokio::time::sleep(SLOW).await;
+        }
         let (status, kind, body) = answer(&request);
         kept.lock().unwrap_or_else(PoisonError::into_inner).push(request);
         let answer = format!(
@@ -78,9 +86,17 @@ async fn serve(stream: TcpStream, kept: Arc<Mutex<Vec<Received>>>) {
     }
 }
 
-/// What the application makes of a request: its path says the status, if it begins with one.
+/// What the application makes of a request: its path says the status, if it begins with one, or what
+/// becomes of a message.
 fn answer(request: &Received) -> (String, &'static str, Vec<u8>) {
-    let path = request.what.split_once(' ').map_or("", |(_, path)| path);
+    let path = request.path();
+    if let Some(word) = path.strip_prefix("/said/") {
+        return (
+            "200 OK".to_owned(),
+            "application/json",
+            format!(r#"{{"status":"{word}"}}"#).into(),
+        );
+    }
     if path.starts_with("/dapr/subscribe") {
         return ("200 OK".to_owned(), "application/json", b"[]".to_vec());
     }
@@ -90,6 +106,15 @@ fn answer(request: &Received) -> (String, &'static str, Vec<u8>) {
     match path.strip_prefix("/status/").and_then(|rest| rest.get(..3)) {
         Some(status) => (format!("{status} Said"), "text/plain", format!("it is {status}").into()),
         None => ("200 OK".to_owned(), "application/json", request.body.clone()),
+    }
+}
+
+// === impl Received ===
+
+impl Received {
+    /// The path with its query.
+    fn path(&self) -> &str {
+        self.what.split_once(' ').map_or("", |(_, path)| path)
     }
 }
 

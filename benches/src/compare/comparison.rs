@@ -1,5 +1,6 @@
 //! What came of all calls: how many were answered alike, and each difference.
 
+use super::marks::{Mark, Marks};
 use crate::report::{Cell, Report, Table};
 
 /// How much of a text the table shows, in characters. `--json` has all.
@@ -22,11 +23,14 @@ pub(super) enum Expected {
 /// The answers to all calls.
 #[derive(Debug, Default)]
 pub(super) struct Comparison {
+    marks: Marks,
     calls: usize,
     same: usize,
+    /// Calls that are answered otherwise in parts that are known to differ, and in no others.
+    meant_calls: usize,
     /// Calls of what replug has not yet.
     later: Vec<(String, &'static str)>,
-    /// Differences on purpose, with the reason.
+    /// Differences on purpose, with their reasons.
     meant: Vec<(Difference, &'static str)>,
     differing: Vec<Difference>,
     differing_calls: usize,
@@ -47,6 +51,16 @@ struct Difference {
 // === impl Comparison ===
 
 impl Comparison {
+    /// Nothing compared yet; these parts are known to differ.
+    pub(super) fn with_marks(marks: &'static [Mark]) -> Self {
+        Self { marks: Marks::new(marks), ..Self::default() }
+    }
+
+    /// Whether the series of a call's metrics are known to differ.
+    pub(super) fn sets_metrics_apart(&self, group: &str, call: &str) -> bool {
+        self.marks.set_metrics_apart(group, call)
+    }
+
     /// Adds the answers to one call.
     pub(super) fn add(
         &mut self,
@@ -72,17 +86,27 @@ impl Comparison {
             Expected::Differs(reason, parts) => (reason, parts),
             Expected::Same | Expected::Later(_) => ("", &[][..]),
         };
-        let (meant, differing): (Vec<_>, Vec<_>) =
-            differences.partition(|difference| parts.contains(&difference.part.as_str()));
-        if meant.is_empty() && !reason.is_empty() {
+        self.marks.made(group);
+        let (mut meant, mut differing) = (0, 0);
+        for difference in differences {
+            let own = parts.contains(&difference.part.as_str()).then_some(reason);
+            let why = own.or_else(|| self.marks.reason(group, call, &difference.part));
+            if let Some(reason) = why {
+                meant += 1;
+                self.meant.push((difference, reason));
+            } else {
+                differing += 1;
+                self.differing.push(difference);
+            }
+        }
+        if meant == 0 && !reason.is_empty() {
             self.stale.push(format!("{group}: {call}"));
         }
-        if meant.is_empty() && differing.is_empty() {
-            self.same += 1;
+        match (meant, differing) {
+            (0, 0) => self.same += 1,
+            (_, 0) => self.meant_calls += 1,
+            _ => self.differing_calls += 1,
         }
-        self.differing_calls += usize::from(!differing.is_empty());
-        self.meant.extend(meant.into_iter().map(|difference| (difference, reason)));
-        self.differing.extend(differing);
     }
 
     /// Writes it down.
@@ -101,16 +125,18 @@ impl Comparison {
             ] as [Cell; 5]);
         }
         report.table(table);
-        let columns = ["part", "daprd", "replug", "call", "reason"];
+        let columns = ["part", "daprd", "replug", "calls", "the first", "reason"];
         let mut table = Table::new("differences on purpose", columns);
-        for (it, reason) in self.meant {
+        for ((it, reason), calls) in alike(self.meant) {
+            let first = format!("{}: {}", it.group, it.call);
             table.row([
-                it.part.into(),
+                cut(it.part).into(),
                 it.daprd.map(cut).into(),
                 it.replug.map(cut).into(),
-                cut(it.call).into(),
+                calls.into(),
+                cut(first).into(),
                 reason.into(),
-            ] as [Cell; 5]);
+            ] as [Cell; 6]);
         }
         report.table(table);
         let mut table = Table::new("not there yet", ["call", "what"]);
@@ -121,28 +147,45 @@ impl Comparison {
         report.table(table);
         report.setting("calls", self.calls);
         report.setting("answered alike", self.same);
+        report.setting("otherwise on purpose", self.meant_calls);
         report.setting("not there yet", later);
         report.require_none("calls that are answered otherwise", self.differing_calls);
-        report.require_none("calls said to differ that do not", self.stale.len());
-        for call in self.stale {
+        let stale: Vec<_> = self.stale.into_iter().chain(self.marks.stale()).collect();
+        report.require_none("calls said to differ that do not", stale.len());
+        for call in stale {
             report.note(format!("does not differ: {call}"));
         }
     }
 }
 
 /// Each kind of difference once, with how many calls have it.
-fn alike(differences: Vec<Difference>) -> Vec<(Difference, usize)> {
-    let mut kinds: Vec<(Difference, usize)> = Vec::new();
+fn alike<D: Kind>(differences: Vec<D>) -> Vec<(D, usize)> {
+    let mut kinds: Vec<(D, usize)> = Vec::new();
     for it in differences {
-        let known = kinds.iter_mut().find(|(known, _)| {
-            (&known.part, &known.daprd, &known.replug) == (&it.part, &it.daprd, &it.replug)
-        });
-        match known {
+        match kinds.iter_mut().find(|(known, _)| known.kind() == it.kind()) {
             Some((_, calls)) => *calls += 1,
             None => kinds.push((it, 1)),
         }
     }
     kinds
+}
+
+/// What makes a difference the same as another.
+trait Kind {
+    fn kind(&self) -> (&str, Option<&str>, Option<&str>, &str);
+}
+
+impl Kind for Difference {
+    fn kind(&self) -> (&str, Option<&str>, Option<&str>, &str) {
+        (&self.part, self.daprd.as_deref(), self.replug.as_deref(), "")
+    }
+}
+
+impl Kind for (Difference, &'static str) {
+    fn kind(&self) -> (&str, Option<&str>, Option<&str>, &str) {
+        let (part, daprd, replug, _) = self.0.kind();
+        (part, daprd, replug, self.1)
+    }
 }
 
 /// The parts that are not alike.
@@ -186,9 +229,12 @@ mod tests {
         parts.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
+    const MARKS: &[Mark] =
+        &[Mark { groups: &["g"], calls: &["mark*"], parts: &["body"], reason: "a rule" }];
+
     #[test]
     fn only_what_is_not_alike_is_a_difference() {
-        let mut comparison = Comparison::default();
+        let mut comparison = Comparison::with_marks(MARKS);
         let (one, other) =
             (said(&[("status", "200"), ("body", "a")]), said(&[("status", "200"), ("body", "b")]));
         comparison.add("g", "same", Expected::Same, &one, &one);
@@ -196,12 +242,15 @@ mod tests {
         comparison.add("g", "meant", Expected::Differs("why", &["body"]), &one, &other);
         comparison.add("g", "stale", Expected::Differs("why", &["body"]), &one, &one);
         comparison.add("g", "later", Expected::Later("what"), &one, &other);
+        comparison.add("g", "marked", Expected::Same, &one, &other);
         let mut report = Report::new("compare");
         comparison.report(&mut report, false);
         let json = report.json();
         assert_eq!(json["settings"]["answered alike"], "2");
+        assert_eq!(json["settings"]["otherwise on purpose"], "2");
         assert_eq!(json["tables"]["differences"][0]["daprd"], "a");
         assert_eq!(json["tables"]["differences on purpose"][0]["reason"], "why");
+        assert_eq!(json["tables"]["differences on purpose"][1]["reason"], "a rule");
         assert_eq!(json["tables"]["not there yet"][0]["what"], "what");
         assert_eq!(json["held"], false);
     }

@@ -22,11 +22,11 @@ impl Mask {
 
     /// The text without what is the sidecar's own, ids and dates.
     pub(super) fn hide(&self, text: &str) -> String {
-        let mut hidden = text.to_owned();
+        // Ids first: they may have a port's digits in them.
+        let mut hidden = versions(&dates(&uuids(text)));
         for (name, own) in &self.own {
             hidden = hidden.replace(own.as_str(), &format!("<{name}>"));
         }
-        let hidden = versions(&dates(&uuids(&hidden)));
         hidden.replace(FEATURES[1], FEATURES[0])
     }
 }
@@ -107,6 +107,7 @@ mod tests {
         for (text, hidden) in [
             ("127.0.0.1:34567", "127.0.0.1:<http>"),
             ("20c103b2-64f4-4772-abd8-8719f08a5f31", "<uuid>"),
+            ("20c103b2-64f4-4772-abd8-8719f0834567", "<uuid>"),
             (r#"{"t":"2026-11-28T10:53:48.255Z"}"#, r#"{"t":"<date>"}"#),
             ("2026-11-28T10:53:48+01:00 on", "<date> on"),
             ("at 2026-11-28T10:53:48", "at <date>"),

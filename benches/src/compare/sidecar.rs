@@ -84,6 +84,8 @@ impl Sidecar {
             .args(flags)
             .envs(setup.variables.iter().copied())
             .env("DAPR_COMPONENTS_SOCKETS_FOLDER", home.path().join("sockets"))
+            // Where replug would have its control socket by the application's name, which others have.
+            .env("RUNTIME_DIRECTORY", home.path())
             .current_dir(home.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());

@@ -17,6 +17,8 @@ pub(super) struct Group {
     pub(super) calls: Vec<Call>,
     /// What is known of what the application is sent.
     pub(super) heard: Expected,
+    /// Whether the application is sent the same more or less often.
+    pub(super) heard_by_time: bool,
     /// Whether the metrics are compared after the calls.
     pub(super) measured: bool,
     /// Whether both end after the calls.
@@ -28,13 +30,22 @@ pub(super) struct Group {
 pub(super) struct Call {
     request: Vec<u8>,
     pub(super) expected: Expected,
+    /// Whether a message is delivered for it, which is waited for.
+    pub(super) delivered: bool,
 }
 
 // === impl Group ===
 
 impl Group {
     pub(super) fn new(setup: Setup) -> Self {
-        Self { setup, calls: Vec::new(), heard: Expected::Same, measured: false, ends: false }
+        Self {
+            setup,
+            calls: Vec::new(),
+            heard: Expected::Same,
+            heard_by_time: false,
+            measured: true,
+            ends: false,
+        }
     }
 
     pub(super) fn get(&mut self, path: &str) -> &mut Call {
@@ -74,7 +85,8 @@ impl Group {
 
     /// Those bytes.
     pub(super) fn raw(&mut self, request: impl Into<Vec<u8>>) -> &mut Call {
-        self.calls.push(Call { request: request.into(), expected: Expected::Same });
+        let request = request.into();
+        self.calls.push(Call { request, expected: Expected::Same, delivered: false });
         self.calls.last_mut().expect("it was pushed just now")
     }
 }
@@ -87,9 +99,9 @@ impl Call {
         self.expected = Expected::Later(what);
     }
 
-    /// These parts of the answers differ on purpose.
-    pub(super) fn differs(&mut self, reason: &'static str, parts: &'static [&'static str]) {
-        self.expected = Expected::Differs(reason, parts);
+    /// A message is delivered for it.
+    pub(super) fn delivers(&mut self) {
+        self.delivered = true;
     }
 
     /// What is sent to a sidecar whose last etag is that one.

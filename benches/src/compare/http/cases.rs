@@ -1,7 +1,9 @@
 //! The requests, by what they are about.
 
 mod access;
+mod deliveries;
 mod later;
+mod measuring;
 mod others;
 mod pubsub;
 mod state;
@@ -23,10 +25,13 @@ pub(super) fn all() -> Vec<Group> {
         wire::heads(),
         wire::bodies(),
         wire::traces(),
+        deliveries::messages(),
+        deliveries::health(),
         others::shutdown(),
         later::group(),
     ];
     groups.extend(access::groups());
+    groups.extend(measuring::groups());
     groups
 }
 

@@ -7,7 +7,6 @@ use crate::compare::http::call::Group;
 #[rustfmt::skip] // Tables.
 pub(super) fn bindings() -> Group {
     let mut g = Group::new(usual("bindings"));
-    g.measured = true;
     for name in ["web", "files", "yearly", "nobody", "memory", "a%20b", "web/", "web/x", ""] {
         for body in [
             "", "{}", "null", "[]", "1", "{", r#"{"operation":""}"#, r#"{"operation":1}"#, r#"{"operation":"none"}"#,
@@ -55,7 +54,6 @@ pub(super) fn bindings() -> Group {
 pub(super) fn secrets() -> Group {
     let setup = usual("secrets").variable("COMPARED_SECRET", "hidden").variable("DAPR_HOSTED", "x");
     let mut g = Group::new(setup);
-    g.measured = true;
     for store in ["vault", "environment", "nobody", "memory", ""] {
         for key in [
             "plain", "empty", "nested", "nested:inner", "nested:list", "nested:list:0", "a:b", "with%20space", "with+space",
@@ -98,11 +96,10 @@ pub(super) fn metadata() -> Group {
     for path in ["/v1.0/metadata", "/v1.0/metadata/", "/v1.0/metadata?x=y", "//v1.0/metadata", "/v1.0//metadata"] {
         g.get(path);
     }
-    for (key, value) in [("a", "b"), ("a", "c"), ("daprRuntimeVersion", "x"), ("ü", "ü"), ("with%20space", "v"), ("empty", ""), ("a%2Fb", "s"), ("", "x"), ("a/b", "x"), ("<", "<&>")] {
+    for (key, value) in [("a", "b"), ("a", "c"), ("daprRuntimeVersion", "x"), ("ü", "ü"), ("with%20space", "v"), ("empty", ""), ("a%2Fb", "s"), ("", "x"), ("a/b", "x"), ("lt", "<&>")] {
         g.send("PUT", &format!("/v1.0/metadata/{key}"), &["Content-Type: text/plain"], value);
         g.get("/v1.0/metadata");
     }
-    g.send("PUT", "/v1.0/metadata/raw", &[], [b'a', 0xff, b'b']);
     g.send("PUT", "/v1.0/metadata/json", &["Content-Type: application/json"], "{\"a\":\"\\u00fc\"}");
     g.get("/v1.0/metadata");
     for method in ["POST", "DELETE", "HEAD", "OPTIONS", "PATCH"] {
@@ -114,6 +111,9 @@ pub(super) fn metadata() -> Group {
     for path in ["/v1.0/healthz", "/v1.0/healthz/", "/v1.0/healthz/outbound", "/v1.0/healthz/outbound/", "/v1.0/healthz/x", "/v1.0/healthz?appid=compared", "/v1.0/healthz?appid=other", "/v1.0/healthz?appid="] {
         g.get(path);
     }
+    g.send("PUT", "/v1.0/metadata/raw", &[], [b'a', 0xff, b'b']);
+    g.get("/v1.0/metadata?after=raw");
+    g.send("PUT", "/v1.0/metadata/<", &["Content-Type: text/plain"], "<&>");
     g
 }
 
@@ -125,6 +125,7 @@ pub(super) fn shutdown() -> Group {
     g.send("PUT", "/v1.0/shutdown", &[], "");
     g.send("OPTIONS", "/v1.0/shutdown", &[], "");
     g.send("POST", "/v1.0/shutdown", &[], "");
+    g.measured = false;
     g.ends = true;
     g
 }

@@ -7,7 +7,6 @@ use crate::compare::http::call::Group;
 #[rustfmt::skip] // Tables.
 pub(super) fn group() -> Group {
     let mut g = Group::new(usual("publish"));
-    g.measured = true;
     single(&mut g);
     many(&mut g);
     g

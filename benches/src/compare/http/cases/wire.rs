@@ -10,7 +10,6 @@ const TRACE: &str = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169
 #[rustfmt::skip] // Tables.
 pub(super) fn routes() -> Group {
     let mut g = Group::new(usual("routes"));
-    g.measured = true;
     for path in [
         "/", "/nothing", "/v1.0", "/v1.0/", "/v1.0/nothing", "/v1.1/state/memory/a", "/v1.0-alpha1/state/memory/a",
         "/v1.0-beta1/metadata", "/V1.0/metadata", "/v1.0/STATE/memory/a", "/v1.0/state", "/v1.0/state/", "/v1.0/state/memory",
