@@ -26,14 +26,18 @@ pub(crate) fn check(args: &CheckArgs) -> Result<(), Failure> {
             && checked.diagnostics.is_empty()
         {
             println!(
-                "{}: good ({} plugins, {} components)",
+                "{}: good ({}, {})",
                 args.config.config.display(),
-                plan.plugins.len(),
-                plan.components.len()
+                counted(plan.plugins.len(), "plugin"),
+                counted(plan.components.len(), "component")
             );
         }
     }
     checked.plan.map(|_| ()).ok_or_else(Failure::bad_plan)
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The plan of the file. What is wrong with it is shown on standard error; without a plan that is

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use replug_runtime::api::{ApiCallLog, ApiSettings, ListenAddress};
 use replug_runtime::app::{AppState, Application};
-use replug_runtime::registry::Registry;
+use replug_runtime::registry::{ComponentState, ComponentStatus, Registry};
 use replug_runtime::resources::go_duration_text;
 use replug_supervisor::output::log::subscriber_as;
 use replug_supervisor::plan::Plan;
@@ -116,7 +116,7 @@ fn begin(args: &[OsString], flags: &Flags) -> Result<(), Failure> {
     );
     tracing::info!(target: SCOPE, "Log level set to: {}", flags.text("log-level"));
     tracing::warn!(
-        target: SCOPE,
+        target: "dapr.runtime.security",
         "mTLS is disabled. Skipping certificate request and tls validation"
     );
     for not_done in &settings.not_done {
@@ -237,10 +237,33 @@ impl Daprd {
     /// Says where the APIs listen, in the lines that tools wait for.
     pub(crate) fn tell_listeners(grpc: &[ListenAddress], http: &[ListenAddress]) {
         for address in grpc {
+            tracing::info!(
+                target: "dapr.runtime.grpc.api",
+                "gRPC server listening on {}",
+                listening(address)
+            );
             tracing::info!(target: SCOPE, "API gRPC server is running on {}", place(address));
         }
         for address in http {
+            tracing::info!(
+                target: "dapr.runtime.http",
+                "HTTP server listening on {}",
+                listening(address)
+            );
             tracing::info!(target: SCOPE, "HTTP server is running on {}", place(address));
+        }
+    }
+
+    /// Says which components go, before they do.
+    pub(crate) fn tell_components_going(registry: &Registry) {
+        for component in registry.components() {
+            if component.state == ComponentState::Ready {
+                let ComponentStatus { name, component_type, version, .. } = component;
+                tracing::info!(
+                    target: SCOPE,
+                    "Shutting down component {name} ({component_type}/{version})"
+                );
+            }
         }
     }
 
@@ -307,7 +330,7 @@ impl Daprd {
     /// Says which signal has come.
     pub(crate) fn tell_signal(signal: &str) {
         tracing::info!(
-            target: SCOPE,
+            target: "dapr.signals",
             "Received signal '{}'; beginning shutdown",
             in_go(signal)
         );
@@ -360,6 +383,14 @@ fn place(address: &ListenAddress) -> String {
             format!("port {port}")
         }
         ListenAddress::Unix(path) => format!("socket {}", path.display()),
+    }
+}
+
+/// An address, as Go's servers name it.
+fn listening(address: &ListenAddress) -> String {
+    match address {
+        ListenAddress::Tcp(address) => format!("TCP address: {address}"),
+        ListenAddress::Unix(path) => format!("UNIX socket: {}", path.display()),
     }
 }
 

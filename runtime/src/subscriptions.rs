@@ -191,7 +191,8 @@ impl Deliveries {
         for (pubsub, topics) in begun {
             let topics = topics.join(" ");
             tracing::info!(
-                "app is subscribed to the following topics: [{topics}] through pubsub={pubsub}"
+                target: "dapr.runtime.processor.subscription",
+                "app is subscribed to the following topics: [[{topics}]] through pubsub={pubsub}"
             );
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 use replug_component::BuildingBlock;
+use replug_component::binding::Binding;
 use replug_runtime::builtin::has_version;
 use replug_runtime::component::{ComponentSpec, MetadataValue};
 use replug_runtime::registry::{ComponentState, ComponentStatus, Registry};
@@ -52,6 +53,9 @@ pub(super) async fn load(
         .into_iter()
         .map(|spec| {
             let (resource, registry) = (resource(spec), &registry);
+            let log_name = log_name(spec, resource);
+            tracing::debug!(target: SCOPE, "Found component: {log_name}");
+            tracing::debug!(target: PROCESSOR, "Loading component: {log_name}");
             async move {
                 let own = resource.map(|resource| resource.init_timeout);
                 let limit = match own {
@@ -66,15 +70,15 @@ pub(super) async fn load(
         .collect();
     tracing::info!(target: SCOPE, "Waiting for all outstanding components to be processed…");
     while let Some((spec, resource, made)) = made.next().await {
-        let log_name = resource.map_or_else(
-            || format!("{} ({}/{})", spec.name, spec.component_type, spec.version),
-            ComponentResource::log_name,
-        );
+        let log_name = log_name(spec, resource);
         let component_type = spec.component_type.as_str();
         if let Some(telemetry) = &telemetry {
             telemetry.component_init(component_type);
         }
         let Err(trouble) = made else {
+            if spec.component_type.block() == BuildingBlock::Bindings {
+                tell_sides(spec, &registry, &log_name);
+            }
             tracing::info!(target: PROCESSOR, "Component loaded: {log_name}");
             if let Some(telemetry) = &telemetry {
                 telemetry.component_loaded();
@@ -115,7 +119,33 @@ pub(super) async fn load(
         return Err(whole);
     }
     tracing::info!(target: SCOPE, "All outstanding components processed");
+    tracing::info!(target: SCOPE, "Loading Declarative Subscriptions…");
+    for subscription in &plan.resources.subscriptions {
+        tracing::info!(target: SCOPE, "Found Subscription: {}", subscription.name);
+    }
     Ok(())
+}
+
+/// What a component is called in the log.
+fn log_name(spec: &ComponentSpec, resource: Option<&ComponentResource>) -> String {
+    resource.map_or_else(
+        || format!("{} ({}/{})", spec.name, spec.component_type, spec.version),
+        ComponentResource::log_name,
+    )
+}
+
+/// Says which sides a binding has.
+fn tell_sides(spec: &ComponentSpec, registry: &Registry, log_name: &str) {
+    let components = registry.components();
+    let Some(status) = components.iter().find(|status| status.name == spec.name) else { return };
+    for (side, name) in [(Binding::INPUT, "input"), (Binding::OUTPUT, "output")] {
+        if status.capabilities.iter().any(|capability| capability == side) {
+            tracing::info!(
+                target: "dapr.runtime.processor.binding",
+                "successful init for {name} binding ({log_name})"
+            );
+        }
+    }
 }
 
 /// A secret store that the component needs and that cannot be used: daprd goes on without them.

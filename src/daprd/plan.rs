@@ -23,7 +23,16 @@ pub(super) fn plan(settings: &Settings) -> Result<Plan, String> {
     let mut plan = fitted(base, settings, &surroundings)?;
     tracing::info!(target: SCOPE, "Loading components…");
     if !plan.runtime.resources.is_empty() {
-        tracing::info!(target: SCOPE, "Watching directories: {}", bracketed(&plan.runtime.resources));
+        tracing::info!(
+            target: "dapr.runtime.hotreload.loader.disk",
+            "Watching directories: {}",
+            bracketed(&plan.runtime.resources)
+        );
+        tracing::info!(
+            target: "dapr.runtime.hotreload",
+            "Hot reloading enabled. Daprd will reload 'Component' and 'Subscription' resources when \
+             they are added, updated or deleted."
+        );
     }
     let (read, wrong) = plan.resources_read(&surroundings);
     plan = read;

@@ -492,6 +492,9 @@ async fn stop(house: House, mut life: Life, at_once: bool, stop: &mut Stop) -> R
         }
         let begun = Instant::now();
         life.end_apis(Ending::Stop { grace }).await;
+        if daprd.is_some() {
+            Daprd::tell_components_going(&house.registry);
+        }
         let late = begun.elapsed() >= grace;
         life.supervisor.stop().await;
         life.end_control().await;

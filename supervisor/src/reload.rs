@@ -188,6 +188,9 @@ impl Reloader {
     pub async fn run(mut self, mut end: oneshot::Receiver<()>) {
         let mut folders = self.present.borrow().runtime.resources.clone();
         let mut files = self.watched(&folders);
+        if !folders.is_empty() {
+            self.take_as_told().await;
+        }
         loop {
             let asked = tokio::select! {
                 biased;
@@ -255,6 +258,14 @@ impl Reloader {
             return Ok(Reloaded { checked, change, failed: Vec::new() });
         }
         self.change_to(checked, change, begun).await
+    }
+
+    /// Takes what is wrong with the resources for told of: the start has told it.
+    async fn take_as_told(&mut self) {
+        let (source, present) = (self.source.clone(), self.present.borrow().clone());
+        if let Ok(checked) = read(move || (source.0)(Wanted::Resources(&present))).await {
+            self.told = checked.diagnostics;
+        }
     }
 
     fn refuse(&self, what: &str, checked: Checked) -> ReloadError {

@@ -87,6 +87,10 @@ async fn it_says_what_tools_wait_for_and_of_itself_what_daprd_would() {
         "level=warning msg=\"App channel is not initialized. Did you configure an app-port?\""
             .to_owned(),
         "level=info msg=\"app id: shop\" app_id=shop instance=".to_owned(),
+        format!("msg=\"gRPC server listening on TCP address: {}\"", ports.grpc),
+        format!("msg=\"HTTP server listening on TCP address: {}\"", ports.http),
+        "msg=\"Loading Declarative Subscriptions…\"".to_owned(),
+        "msg=\"Hot reloading enabled. Daprd will reload ".to_owned(),
     ] {
         replug.line(&line).await;
     }
@@ -103,6 +107,7 @@ async fn it_says_what_tools_wait_for_and_of_itself_what_daprd_would() {
     replug.signal(Signal::TERM);
     assert_eq!(replug.ended().await.code(), Some(0));
     replug.line("msg=\"Received signal 'terminated'; beginning shutdown\"").await;
+    replug.line("msg=\"Shutting down component orders (state.in-memory/v1)\"").await;
     replug.line("msg=\"Daprd shutdown gracefully\"").await;
     replug.assert_nothing_left();
 }

@@ -71,7 +71,7 @@ pub(super) async fn read_configuration(channel: &HttpChannel) {
     };
     let configuration = answer.and_then(|answer| serde_json::from_slice(answer.body()).ok());
     let Configuration { entities } = configuration.unwrap_or_default();
-    tracing::info!("Application configuration loaded");
+    tracing::info!(target: "dapr.runtime", "Application configuration loaded");
     if !entities.is_empty() {
         tracing::warn!(
             "the application hosts actors ({}), which replug does not have: nobody calls them",
