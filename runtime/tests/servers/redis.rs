@@ -1,9 +1,10 @@
 //! A Redis server; several of them are in [`cluster`] and [`sentinel`].
 
 pub mod cluster;
+pub mod modules;
 pub mod sentinel;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rustix::process::Signal;
@@ -17,6 +18,7 @@ const PROGRAM: &str = "redis-server";
 /// where its arguments say so.
 pub struct Redis {
     process: Process,
+    program: PathBuf,
     arguments: Vec<String>,
     folder: TempDir,
 }
@@ -24,13 +26,21 @@ pub struct Redis {
 impl Redis {
     /// None: there is no Redis here, and the test is to return.
     pub fn start(arguments: &[&str]) -> Option<Self> {
-        if !require(PROGRAM) {
-            return None;
-        }
+        require(PROGRAM).then(|| Self::of(PROGRAM.into(), arguments))
+    }
+
+    /// One that can keep and search JSON. None: it cannot be had here, and the test is to return.
+    pub fn start_with_modules() -> Option<Self> {
+        let modules::Modules { server, json, search } = modules::Modules::get()?;
+        let [json, search] = [json, search].map(|path| path.display().to_string());
+        Some(Self::of(server, &["--loadmodule", &json, "--loadmodule", &search]))
+    }
+
+    fn of(program: PathBuf, arguments: &[&str]) -> Self {
         let folder = folder();
         let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
-        let process = run(&folder, &arguments);
-        Some(Self { process, arguments, folder })
+        let process = run(&program, &folder, &arguments);
+        Self { process, program, arguments, folder }
     }
 
     pub fn socket(&self) -> String {
@@ -65,12 +75,12 @@ impl Redis {
 
     /// Starts it again, over the same data.
     pub fn start_again(&mut self) {
-        self.process = run(&self.folder, &self.arguments);
+        self.process = run(&self.program, &self.folder, &self.arguments);
     }
 }
 
-fn run(folder: &TempDir, arguments: &[String]) -> Process {
-    let mut command = bound_to_this_thread(None, PROGRAM.as_ref());
+fn run(program: &Path, folder: &TempDir, arguments: &[String]) -> Process {
+    let mut command = bound_to_this_thread(None, program);
     command.current_dir(folder.path());
     command.args(["--port", "0", "--unixsocket", "redis.sock", "--save", ""]);
     command.args(["--appendonly", "yes", "--appendfsync", "always"]).args(arguments);

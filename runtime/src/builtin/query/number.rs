@@ -25,6 +25,15 @@ impl Number {
     }
 }
 
+impl std::fmt::Display for Number {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Integer(integer) => integer.fmt(f),
+            Self::Real(real) => real.fmt(f),
+        }
+    }
+}
+
 fn integer_to_real(integer: i64, real: f64) -> Ordering {
     if real >= BEYOND {
         Ordering::Less

@@ -1,93 +1,16 @@
 //! What requests change, carried out by one script: Redis runs it as a whole, so that either all
 //! changes happen or none.
 
-use std::sync::LazyLock;
+mod script;
 
 use bytes::Bytes;
-use redis::{Cmd, Pipeline, Script, Value, cmd};
+use redis::{Cmd, Pipeline, Value, cmd};
 use replug_component::Error;
 use replug_component::state::{Concurrency, DeleteRequest, Operation, SetRequest};
 
 use super::server::{Doing, Server};
 use crate::builtin::{etag, ttl};
-
-/// The script. `KEYS` has the key of each change and `ARGV` five texts for each:
-///
-/// 1. `set` or `delete`;
-/// 2. the version that the value has to have; empty: any;
-/// 3. for a set, `first` where there must be no value, `guard` where moreover later writes have to
-///    name the version, else empty;
-/// 4. for a set, the seconds that it lives; empty: as before; 0: for ever;
-/// 5. for a set, the value.
-///
-/// It looks at everything before it changes anything, and keeps in mind what the earlier changes of
-/// the same request will have done. It answers 0, or the number of the change that cannot be made,
-/// below zero where there is a value in its way.
-const TEXT: &str = r"
-local known = {}
-local function look(key)
-    if not known[key] then
-        local version = redis.pcall('HGET', key, 'version')
-        if type(version) == 'table' then
-            known[key] = {there = true, other = true}
-        elseif not version or version == '' then
-            known[key] = {there = false}
-        else
-            local guarded = redis.call('HEXISTS', key, 'first-write') == 1
-            known[key] = {there = true, version = version, guarded = guarded}
-        end
-    end
-    return known[key]
-end
-
-for i, key in ipairs(KEYS) do
-    local at = 5 * (i - 1)
-    local what, asked, how = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
-    local now = look(key)
-    if asked ~= '' and now.version ~= asked then
-        return i
-    end
-    if what == 'delete' then
-        known[key] = {there = false}
-    else
-        if asked == '' and now.there and (how ~= '' or now.guarded) then
-            return -i
-        end
-        known[key] = {
-            there = true,
-            version = string.format('%.0f', (tonumber(now.version) or 0) + 1),
-            guarded = now.guarded or how == 'guard',
-            other = now.other,
-        }
-    end
-end
-
-for i, key in ipairs(KEYS) do
-    local at = 5 * (i - 1)
-    local what, how, ttl = ARGV[at + 1], ARGV[at + 3], ARGV[at + 4]
-    if what == 'delete' then
-        redis.call('DEL', key)
-    else
-        if known[key].other then
-            redis.call('DEL', key)
-            known[key].other = false
-        end
-        redis.call('HSET', key, 'data', ARGV[at + 5])
-        if how == 'guard' then
-            redis.call('HSET', key, 'first-write', 0)
-        end
-        redis.call('HINCRBY', key, 'version', 1)
-        if ttl == '0' then
-            redis.call('PERSIST', key)
-        elseif ttl ~= '' then
-            redis.call('EXPIRE', key, ttl)
-        end
-    end
-end
-return 0";
-
-/// Its name at the server.
-static SCRIPT: LazyLock<Script> = LazyLock::new(|| Script::new(TEXT));
+use script::{Carrier, HASH, JSON};
 
 /// What a request does to one key.
 pub(super) enum Change {
@@ -177,17 +100,37 @@ impl Change {
     }
 }
 
+/// How values lie in Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// As hashes.
+    Hash,
+    /// As JSON, which needs the module for it.
+    Json,
+}
+
+impl Layout {
+    fn carrier(self) -> &'static Carrier {
+        match self {
+            Self::Hash => &HASH,
+            Self::Json => &JSON,
+        }
+    }
+}
+
 /// Carries out all changes, in their order, or none; and waits until that many `replicas` have them,
 /// for a second at the most.
 pub(super) async fn make(
     server: &Server,
+    layout: Layout,
     changes: &[Change],
     replicas: Option<usize>,
 ) -> Result<(), Error> {
-    let answer = match run(server, "EVALSHA", SCRIPT.get_hash(), changes, replicas).await? {
+    let carrier = layout.carrier();
+    let answer = match run(server, "EVALSHA", carrier.hash(), changes, replicas).await? {
         // Not carried out: the server has not seen the script since its start.
         Value::ServerError(error) if error.code() == "NOSCRIPT" => {
-            run(server, "EVAL", TEXT, changes, replicas).await?
+            run(server, "EVAL", &carrier.text, changes, replicas).await?
         }
         answer => answer,
     };

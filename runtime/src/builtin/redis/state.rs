@@ -9,7 +9,9 @@
 //! is (-1 takes it away), and a write that wants the last one to win has no etag compared. Unlike
 //! there, an etag that is given has to match also where there is no value, a first write fails also
 //! where the value there was no first write, and a transaction that fails has changed nothing.
-//! Values in RedisJSON and searches in them are not there.
+//!
+//! **JSON.** With the metadata `contentType: application/json` a value lies in RedisJSON instead
+//! ([`json`](super::json)), where the indexes of `queryIndexes` find it.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -18,15 +20,17 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use redis::{Pipeline, Value};
 use replug_component::state::{
-    Consistency, DeleteRequest, GetRequest, GetResponse, SetRequest, StateStore, StateStoreType,
-    TransactRequest,
+    Consistency, DeleteRequest, GetRequest, GetResponse, Operation, QueryRequest, QueryResponse,
+    SetRequest, StateStore, StateStoreType, TransactRequest,
 };
 use replug_component::{Context, Error, Features, Metadata};
 
 use super::change::{self, Change};
+use super::json;
+use super::search::Indexes;
 use super::server::{Doing, Server};
 use super::settings::Settings;
-use crate::builtin::setting::{filled, number};
+use crate::builtin::setting::number;
 use crate::builtin::ttl::TTL_EXPIRE_TIME;
 
 /// The type `state.redis`.
@@ -35,20 +39,16 @@ pub(in crate::builtin) struct RedisStateType;
 #[async_trait]
 impl StateStoreType for RedisStateType {
     async fn open(&self, metadata: Metadata) -> Result<Arc<dyn StateStore>, Error> {
-        if filled(&metadata, &["queryIndexes"])?.is_some() {
-            return Err(Error::Invalid(
-                "`queryIndexes` is for searches in RedisJSON, which are not there; leave it out"
-                    .into(),
-            ));
-        }
+        let indexes = Indexes::new(&metadata)?;
         let lifetime = number(&metadata, &["ttlInSeconds"])?;
         let server = Server::new(Settings::new(&metadata)?)?;
+        indexes.make(&server).await?;
         let replicas = server.replicas().await?;
         let strong = match replicas {
             0 => None,
             replicas => Some((replicas, Server::new(Settings::new(&metadata)?)?)),
         };
-        Ok(Arc::new(RedisStore { server, strong, lifetime }))
+        Ok(Arc::new(RedisStore { server, strong, lifetime, indexes }))
     }
 }
 
@@ -59,6 +59,8 @@ struct RedisStore {
     strong: Option<(usize, Server)>,
     /// How long values live that are written without an end: `ttlInSeconds`, in seconds.
     lifetime: Option<i64>,
+    /// What can be searched: `queryIndexes`.
+    indexes: Indexes,
 }
 
 #[async_trait]
@@ -73,6 +75,9 @@ impl StateStore for RedisStore {
 
     async fn get(&self, _cx: &Context, request: GetRequest) -> Result<GetResponse, Error> {
         let key = request.key.as_str();
+        if json::is_asked_for(&request.metadata) {
+            return self.get_json(key).await;
+        }
         let mut commands = Pipeline::with_capacity(2);
         commands.cmd("HMGET").arg(key).arg("data").arg("version").cmd("PTTL").arg(key);
         let mut answers = self.server.ask(Doing::Read, &commands).await?.into_iter();
@@ -107,22 +112,34 @@ impl StateStore for RedisStore {
             }
             _ => (&self.server, None),
         };
-        change::make(server, &[Change::set(request, self.lifetime)?], replicas).await
+        let layout = json::layout(&request.metadata);
+        let change = Change::set(json::checked(layout, request)?, self.lifetime)?;
+        change::make(server, layout, &[change], replicas).await
     }
 
     async fn delete(&self, _cx: &Context, request: DeleteRequest) -> Result<(), Error> {
-        change::make(&self.server, &[Change::delete(request)], None).await
+        let layout = json::layout(&request.metadata);
+        change::make(&self.server, layout, &[Change::delete(request)], None).await
     }
 
     async fn transact(&self, _cx: &Context, request: TransactRequest) -> Result<(), Error> {
-        let changes = request.operations.into_iter();
-        let changes: Result<Vec<Change>, Error> =
-            changes.map(|operation| Change::part(operation, self.lifetime)).collect();
-        let changes = changes?;
+        let layout = json::layout_of_all(&request);
+        let changes = request.operations.into_iter().map(|operation| {
+            let operation = match operation {
+                Operation::Set(set) => Operation::Set(json::checked(layout, set)?),
+                delete @ Operation::Delete(_) => delete,
+            };
+            Change::part(operation, self.lifetime)
+        });
+        let changes = changes.collect::<Result<Vec<Change>, Error>>()?;
         if changes.is_empty() {
             return Ok(());
         }
-        change::make(&self.server, &changes, None).await
+        change::make(&self.server, layout, &changes, None).await
+    }
+
+    async fn query(&self, _cx: &Context, request: QueryRequest) -> Result<QueryResponse, Error> {
+        self.indexes.search(&self.server, &request).await
     }
 
     async fn ping(&self, _cx: &Context) -> Result<(), Error> {
@@ -131,6 +148,20 @@ impl StateStore for RedisStore {
 }
 
 impl RedisStore {
+    /// The value of a key that is JSON.
+    async fn get_json(&self, key: &str) -> Result<GetResponse, Error> {
+        let mut commands = Pipeline::with_capacity(2);
+        commands.cmd("JSON.GET").arg(key).cmd("PTTL").arg(key);
+        let mut answers = self.server.ask(Doing::Read, &commands).await?.into_iter();
+        match answers.next() {
+            Some(Value::BulkString(text)) => json::read(&text)
+                .map(|value| GetResponse { metadata: end_of_life(answers.next()), ..value })
+                .map_err(|error| self.server.told(format!("cannot read key {key}: {error}"))),
+            Some(Value::Nil) => Ok(GetResponse::default()),
+            other => Err(self.cannot_read(key, other)),
+        }
+    }
+
     /// The value of a key that is no hash.
     async fn get_text(&self, key: &str) -> Result<GetResponse, Error> {
         let mut commands = Pipeline::with_capacity(1);
