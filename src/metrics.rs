@@ -2,6 +2,7 @@
 //! components stand at the moment of asking.
 
 mod plugins;
+mod process;
 mod server;
 
 use std::sync::Arc;
@@ -40,5 +41,6 @@ impl Metrics {
 fn text(telemetry: Option<&Telemetry>, supervisor: &Supervisor, registry: &Registry) -> String {
     let mut text = telemetry.map(Telemetry::text).unwrap_or_default();
     text.push_str(&plugins::text(&supervisor.status(), &registry.components()));
+    text.push_str(&process::text());
     text
 }

@@ -119,6 +119,11 @@ pub struct KitError {
     pub details: Bytes,
 }
 
+impl KitError {
+    /// The metadata of an `ErrorInfo` that say what it is, and are none of its own.
+    pub const FIELDS: [&str; 3] = ["kit_error", "http_code", "tag"];
+}
+
 impl From<Unavailable> for Error {
     fn from(unavailable: Unavailable) -> Self {
         Self::Unavailable(Box::new(unavailable))

@@ -167,6 +167,8 @@ async fn make(spec: &ComponentSpec, registry: &Registry) -> Result<(), Trouble> 
     let mut changes = registry.changes();
     match registry.redeclare(spec.clone()).await {
         Ok(None) => {}
+        // It waits for a secret store that is being made beside it, and is tried again when that is.
+        Ok(Some(_)) if !matches!(state(spec, registry), Some(ComponentState::Failed(_))) => {}
         Ok(Some(cause)) => return Err(Trouble::Init(cause)),
         Err(error) => return Err(Trouble::Create(error.to_string())),
     }

@@ -7,7 +7,7 @@ use replug_runtime::resources::Configuration;
 use replug_supervisor::plan::{
     Checked, Plan, Severity, Surroundings, Wrong, WrongWith, default_run_dir,
 };
-use replug_supervisor::reload::{Source, Wanted};
+use replug_supervisor::reload::{HOT_RELOAD, Source, Wanted};
 
 use super::log::SCOPE;
 use super::settings::Settings;
@@ -22,7 +22,8 @@ pub(super) fn plan(settings: &Settings) -> Result<Plan, String> {
     let base = base(settings, &surroundings).plan.ok_or("the plugins are wrong, as shown above")?;
     let mut plan = fitted(base, settings, &surroundings)?;
     tracing::info!(target: SCOPE, "Loading components…");
-    if !plan.runtime.resources.is_empty() {
+    let hot = plan.configuration.feature(HOT_RELOAD, true);
+    if hot && !plan.runtime.resources.is_empty() {
         tracing::info!(
             target: "dapr.runtime.hotreload.loader.disk",
             "Watching directories: {}",

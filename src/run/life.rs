@@ -72,14 +72,22 @@ pub(super) async fn serve(
                     // Callers are served on meanwhile, and told that it is about to end. Nothing
                     // new is delivered.
                     life.health.reached(Phase::Stopping);
-                    let application = life.application.clone();
+                    let (application, supervisor) =
+                        (life.application.clone(), life.supervisor.clone());
                     let leaving = async {
                         life.leave(&house.registry, DRAIN).await;
                         std::future::pending::<()>().await;
                     };
+                    let going_on = async {
+                        tokio::select! {
+                            never = measure(&house, &supervisor) => match never {},
+                            never = house.notify.keep(&supervisor) => match never {},
+                        }
+                    };
                     tokio::select! {
                         () = Daprd::block(block, application.as_ref()) => {}
                         () = leaving => {}
+                        () = going_on => {}
                         signal = signals.stop.asked() => return Err(Daprd::again(signal)),
                     }
                 }
@@ -362,6 +370,10 @@ impl Life {
                     never = discovering => never,
                 }
             };
+            if let Some(listening) = &house.metrics.listening {
+                let at = listening.address();
+                tracing::info!(target: "dapr.runtime", "metrics server started on {at}/");
+            }
             tokio::select! {
                 never = end_what_nobody_took(house, supervisor) => match never {},
                 never = measure(house, supervisor) => match never {},
@@ -465,8 +477,6 @@ async fn measure(house: &House, supervisor: &Arc<Supervisor>) -> Infallible {
     let Some(listening) = &house.metrics.listening else {
         return std::future::pending().await;
     };
-    let at = listening.address();
-    tracing::info!(target: "dapr.runtime", "metrics server started on {at}/");
     let (supervisor, registry) = (supervisor.clone(), house.registry.clone());
     listening.serve(house.metrics.telemetry.clone(), supervisor, registry).await
 }

@@ -21,6 +21,9 @@ use crate::plan::{Change, Checked, Diagnostic, Plan};
 use crate::sockets::SocketWatch;
 use crate::supervisor::Supervisor;
 
+/// The feature of a Configuration that has changed files read by themselves.
+pub const HOT_RELOAD: &str = "HotReload";
+
 /// Where reloads are asked for. Clones ask the same [`Reloader`].
 #[derive(Debug, Clone)]
 pub struct Reload {
@@ -186,7 +189,7 @@ impl Reloader {
     /// is done to its end. Dropping the future leaves it as it is. In either case everybody who
     /// waits is told that nothing is changed.
     pub async fn run(mut self, mut end: oneshot::Receiver<()>) {
-        let mut folders = self.present.borrow().runtime.resources.clone();
+        let mut folders = self.folders();
         let mut files = self.watched(&folders);
         if !folders.is_empty() {
             self.take_as_told().await;
@@ -207,12 +210,19 @@ impl Reloader {
             let done = self.reload(dry_run).await;
             // Whoever asked may have stopped waiting.
             let _ = answer.send(done);
-            let now = self.present.borrow().runtime.resources.clone();
+            let now = self.folders();
             if now != folders {
                 files = self.watched(&now);
                 folders = now;
             }
         }
+    }
+
+    /// Where resources change by themselves; none where the configuration has that turned off.
+    fn folders(&self) -> Vec<PathBuf> {
+        let present = self.present.borrow();
+        let hot = present.configuration.feature(HOT_RELOAD, true);
+        if hot { present.runtime.resources.clone() } else { Vec::new() }
     }
 
     /// Writes down what came of it, for those who follow the events.

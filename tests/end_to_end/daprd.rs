@@ -287,6 +287,57 @@ spec:
     replug.stop(&home).await;
 }
 
+/// Whatever is made first: a built-in store that is read from a disk takes its time.
+#[tokio::test]
+async fn a_component_waits_for_the_secret_store_that_is_made_beside_it() {
+    let home = home("", &[]);
+    let pipe = home.path("secrets.json");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    let file = pipe.display();
+    let keeper = format!(
+        "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {{name: keeper}}\n\
+         spec:\n  type: secretstores.local.file\n  version: v1\n  \
+         metadata: [{{name: secretsFile, value: {file}}}]\n"
+    );
+    let secret = "{name: unused, secretKeyRef: {name: word, key: word}}";
+    let needing = format!("{IN_MEMORY}  metadata: [{secret}]\nauth: {{secretStore: keeper}}\n");
+    write(&home, "a.yaml", &keeper);
+    write(&home, "b.yaml", &needing);
+    let ports = Ports::free();
+    let replug = spawn(&home, &ports, &[]);
+    replug.line("waits for the secret store `keeper`").await;
+    // Opening it waits for the reader.
+    let told = tokio::task::spawn_blocking(move || std::fs::write(pipe, r#"{"word": "x"}"#));
+    told.await.unwrap().unwrap();
+    replug.line("Component loaded: keeper (secretstores.local.file/v1)").await;
+    replug.line("Component loaded: orders (state.in-memory/v1)").await;
+    assert_eq!(get(ports.http, "/v1.0/state/orders/1").await.0, 204);
+    replug.stop(&home).await;
+}
+
+/// A Configuration may turn the reading of changed files off.
+#[tokio::test]
+async fn without_hot_reload_a_changed_file_counts_when_that_is_asked_for() {
+    let (home, ports) = (home("", &[("a.yaml", IN_MEMORY)]), Ports::free());
+    let cold = home.path("cold.yaml");
+    std::fs::write(
+        &cold,
+        "apiVersion: dapr.io/v1alpha1\nkind: Configuration\nmetadata: {name: cold}\n\
+         spec: {features: [{name: HotReload, enabled: false}]}\n",
+    )
+    .unwrap();
+    let config = format!("--config={}", cold.display());
+    let mut replug = start(&home, &ports, &[&config]).await;
+    write(&home, "b.yaml", &IN_MEMORY.replace("orders", "more"));
+    let (_, metadata) = get(ports.http, "/v1.0/metadata").await;
+    assert!(!metadata["enabledFeatures"].to_string().contains("HotReload"), "{metadata}");
+    assert_eq!(get(ports.http, "/v1.0/state/more/1").await.0, 400);
+    assert!(!replug.log().contains("Watching directories"), "{}", replug.log());
+    replug.signal(Signal::HUP);
+    replug.until_usable("more").await;
+    replug.stop(&home).await;
+}
+
 #[tokio::test]
 async fn resource_files_are_read_again_when_they_change() {
     let (home, ports) = (home("", &[("a.yaml", IN_MEMORY)]), Ports::free());
@@ -440,7 +491,10 @@ async fn a_second_signal_ends_it_at_once() {
 
 #[tokio::test]
 async fn an_application_has_it_shut_down() {
-    for (force, code, last) in [(false, 0, "Daprd shutdown gracefully"), (true, 1, "level=fatal")] {
+    for (force, code, said, last) in [
+        (false, 0, "Shutdown requested via API", "Daprd shutdown gracefully"),
+        (true, 1, "Force shutdown requested, exiting immediately", "level=fatal"),
+    ] {
         let (home, ports) = (home("", &[]), Ports::free());
         let mut replug = start(&home, &ports, &[]).await;
         let headers: &[(&str, &str)] = if force { &[("dapr-force-shutdown", "true")] } else { &[] };
@@ -448,7 +502,7 @@ async fn an_application_has_it_shut_down() {
             crate::rig::http::request_with(ports.http, "POST", "/v1.0/shutdown", headers).await;
         assert_eq!(answer.status.as_u16(), 204);
         assert_eq!(replug.ended().await.code(), Some(code));
-        replug.line("Shutdown requested via API").await;
+        replug.line(said).await;
         replug.line(last).await;
         replug.assert_nothing_left();
     }

@@ -87,8 +87,13 @@ impl Dapr {
             ShutdownRequest::Graceful
         };
         // A full channel has a request in it already, a closed one has stopped already.
-        if self.shutdown.try_send(request).is_ok() {
-            tracing::info!(target: "dapr.runtime", "Shutdown requested via API");
+        match self.shutdown.try_send(request) {
+            Ok(()) if request == ShutdownRequest::AtOnce => tracing::warn!(
+                target: "dapr.runtime",
+                "Force shutdown requested, exiting immediately without graceful shutdown"
+            ),
+            Ok(()) => tracing::info!(target: "dapr.runtime", "Shutdown requested via API"),
+            Err(_) => {}
         }
     }
 }

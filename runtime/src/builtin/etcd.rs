@@ -52,9 +52,8 @@ pub(super) struct EtcdType(pub(super) Layout);
 impl StateStoreType for EtcdType {
     async fn open(&self, metadata: Metadata) -> Result<Arc<dyn StateStore>, Error> {
         let settings = Settings::new(&metadata)?;
-        let store = EtcdStore { client: Client::new(&settings)?, layout: self.0, settings };
-        store.ping(&Context::default()).await?;
-        Ok(Arc::new(store))
+        // As Dapr's, it connects when it is first called.
+        Ok(Arc::new(EtcdStore { client: Client::new(&settings)?, layout: self.0, settings }))
     }
 }
 

@@ -123,6 +123,9 @@ impl Loaded {
         namespace: &str,
     ) {
         let known = &mut self.resources.components;
+        if manifest.is_elsewhere(namespace) {
+            return;
+        }
         // As in Dapr, also one that is for another application counts against an earlier one.
         if let Some(existing) = known.iter().find(|known| known.name == component.name) {
             self.duplicates.0.push(Duplicate {

@@ -139,12 +139,16 @@ impl Manifest {
     /// both the environment and the resource name one, and never for subscriptions.
     #[must_use]
     pub fn is_for(&self, app_id: &str, namespace: &str) -> bool {
-        let elsewhere = self.kind != Kind::Subscription
+        let in_scope = self.scopes.is_empty() || self.scopes.iter().any(|scope| scope == app_id);
+        !self.is_elsewhere(namespace) && in_scope
+    }
+
+    /// Whether it is of another namespace. A subscription is of all.
+    pub(super) fn is_elsewhere(&self, namespace: &str) -> bool {
+        self.kind != Kind::Subscription
             && !namespace.is_empty()
             && !self.namespace.is_empty()
-            && self.namespace != namespace;
-        let in_scope = self.scopes.is_empty() || self.scopes.iter().any(|scope| scope == app_id);
-        !elsewhere && in_scope
+            && self.namespace != namespace
     }
 
     /// `FILE:LINE`.

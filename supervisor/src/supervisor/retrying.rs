@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use replug_runtime::registry::Registry;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::restart::init_backoff;
@@ -13,14 +14,17 @@ use crate::restart::init_backoff;
 /// Does so for as long as it is polled.
 pub(super) async fn init_failed_again(registry: Arc<Registry>) {
     let mut failures = registry.failures();
+    let mut stores = registry.stores();
     let mut trying: JoinSet<String> = JoinSet::new();
     let mut tried: HashSet<String> = HashSet::new();
     loop {
         for component in registry.failed() {
             if tried.insert(component.clone()) {
-                trying.spawn(try_again(component, registry.clone()));
+                trying.spawn(try_again(component, registry.clone(), stores.clone()));
             }
         }
+        // One that has come since a component failed has been missed by none of them.
+        stores.mark_unchanged();
         tokio::select! {
             // The registry holds the sender.
             _ = failures.changed() => {}
@@ -32,9 +36,12 @@ pub(super) async fn init_failed_again(registry: Arc<Registry>) {
     }
 }
 
-async fn try_again(component: String, registry: Arc<Registry>) -> String {
+async fn try_again(
+    component: String,
+    registry: Arc<Registry>,
+    mut stores: watch::Receiver<()>,
+) -> String {
     let mut backoff = init_backoff();
-    let mut stores = registry.stores();
     loop {
         tokio::select! {
             () = tokio::time::sleep(backoff.next()) => {}

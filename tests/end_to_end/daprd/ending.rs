@@ -76,6 +76,8 @@ async fn an_end_that_is_put_off_delivers_nothing_and_comes_when_the_application_
     assert_eq!((status, &body["errorCode"]), (500, &"ERR_HEALTH_NOT_READY".into()));
     publish(ports.http, "2").await;
     assert!(called.has_nothing(), "what is published now is for the next one");
+    let metrics = request(ports.metrics, "GET", "/metrics", "").await;
+    assert!(metrics.body.contains("dapr_component_pubsub_ingress_count"), "{}", metrics.body);
     // Nobody answers the health checks any more.
     drop(called);
     replug.line("App reported unhealthy, entering shutdown...").await;

@@ -152,6 +152,19 @@ impl ApiError {
         }
     }
 
+    /// The same error, told over HTTP with the details that the plugin gave it.
+    pub(super) fn with_details_of(mut self, kit: &KitError) -> Self {
+        let status = Status::with_details(kit.code, "", kit.details.clone());
+        let mut details = status.get_error_details_vec();
+        for detail in &mut details {
+            if let ErrorDetail::ErrorInfo(info) = detail {
+                info.metadata.retain(|name, _| !KitError::FIELDS.contains(&name.as_str()));
+            }
+        }
+        self.details = Details::These(details);
+        self
+    }
+
     /// The same error, told over gRPC by `status` alone.
     pub(super) fn over_grpc(mut self, status: Status) -> Self {
         self.passed_on = Some(status);

@@ -171,7 +171,8 @@ impl Doing<'_> {
         let status = match (Meaning::of(error), self) {
             (Meaning::Unavailable(why), _) => return unavailable(why, code, message),
             (Meaning::Kit(kit), Self::Query) => {
-                return ApiError::passed_on(kit, query_code(kit), message);
+                return ApiError::passed_on(kit, query_code(kit), kit.message.clone())
+                    .with_details_of(kit);
             }
             (Meaning::Kit(kit), doing) if !matches!(doing, Self::Transaction) => {
                 return ApiError::passed_on(kit, code, message);
