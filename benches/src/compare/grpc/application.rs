@@ -18,6 +18,9 @@ use super::call::framed;
 use super::wire::Incoming;
 use crate::Failure;
 
+/// Calls that come again and again as the time goes by: a number of times that nobody promises.
+const BY_TIME: [&str; 2] = ["OnBindingEvent", "HealthCheck"];
+
 /// An application that listens until it is dropped.
 #[derive(Debug)]
 pub(in crate::compare) struct Application {
@@ -29,6 +32,7 @@ pub(in crate::compare) struct Application {
 #[derive(Debug, Default)]
 struct Kept {
     calls: Mutex<Vec<Received>>,
+    by_time: Mutex<Vec<Received>>,
     came: Notify,
 }
 
@@ -71,7 +75,12 @@ impl Application {
         std::mem::take(&mut *self.kept.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits for the next call.
+    /// What it was called with as the time went by, whatever else was done.
+    pub(super) fn take_by_time(&self) -> Vec<Received> {
+        std::mem::take(&mut *self.kept.by_time.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits for the next call that does not come by time.
     pub(super) async fn called(&self) {
         self.kept.came.notified().await;
     }
@@ -103,10 +112,15 @@ async fn attend(
     let (head, body) = request.into_parts();
     let message = Incoming::new(body).next().await?.map_or_else(Bytes::new, |(_, it)| it);
     let path = head.uri.path().to_owned();
-    let answer = answer(path.rsplit('/').next().unwrap_or_default(), &message);
+    let method = path.rsplit('/').next().unwrap_or_default();
+    let answer = answer(method, &message);
+    let by_time = BY_TIME.contains(&method);
     let received = Received { path, head: head.headers, message };
-    kept.calls.lock().unwrap_or_else(PoisonError::into_inner).push(received);
-    kept.came.notify_one();
+    let list = if by_time { &kept.by_time } else { &kept.calls };
+    list.lock().unwrap_or_else(PoisonError::into_inner).push(received);
+    if !by_time {
+        kept.came.notify_one();
+    }
     let response = Response::builder().header("content-type", "application/grpc").body(())?;
     let mut stream = respond.send_response(response, false)?;
     let (code, text) = match answer {

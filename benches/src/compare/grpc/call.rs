@@ -1,12 +1,15 @@
 //! One call, and how it is put together.
 
-use std::time::Duration;
+use std::fmt::Write as _;
 
 use prost::Message;
 
 use super::stream::Script;
 use crate::compare::comparison::Expected;
 use crate::compare::setup::Setup;
+
+/// How much of a field's value stands in a call's name, in characters.
+const SHOWN: usize = 40;
 
 /// The service that applications call.
 pub(super) const DAPR: &str = "/dapr.proto.runtime.v1.Dapr/";
@@ -36,8 +39,6 @@ pub(super) struct Call {
     pub(super) fields: Vec<(&'static str, String)>,
     /// What is sent, prefixes of messages included.
     body: Body,
-    /// How long after the head the message is sent.
-    pub(super) delay: Duration,
     pub(super) expected: Expected,
 }
 
@@ -106,14 +107,7 @@ impl Group {
 
 impl Call {
     fn new(path: String, about: &'static str, body: Body) -> Self {
-        Self {
-            about,
-            path,
-            fields: Vec::new(),
-            body,
-            delay: Duration::ZERO,
-            expected: Expected::Same,
-        }
+        Self { about, path, fields: Vec::new(), body, expected: Expected::Same }
     }
 
     /// With that field in its head.
@@ -122,25 +116,9 @@ impl Call {
         self
     }
 
-    /// The message is sent that long after the head.
-    pub(super) fn late(&mut self, delay: Duration) -> &mut Self {
-        self.delay = delay;
-        self
-    }
-
     /// replug does not have it yet.
     pub(super) fn later(&mut self, what: &'static str) -> &mut Self {
         self.expected = Expected::Later(what);
-        self
-    }
-
-    /// Those parts of the answers differ on purpose.
-    pub(super) fn differs(
-        &mut self,
-        reason: &'static str,
-        parts: &'static [&'static str],
-    ) -> &mut Self {
-        self.expected = Expected::Differs(reason, parts);
         self
     }
 
@@ -153,9 +131,16 @@ impl Call {
         (self.body)(etag)
     }
 
-    /// What the comparison calls it.
+    /// What the comparison calls it: the method, or the path where that is another service's.
     pub(super) fn shown(&self) -> String {
-        format!("{}: {}", self.method(), self.about)
+        let of = self.path.strip_prefix(DAPR).unwrap_or(&self.path);
+        let mut shown = format!("{of}: {}", self.about);
+        for (name, value) in &self.fields {
+            let value: String = value.chars().take(SHOWN).collect();
+            // A text takes every write.
+            let _ = write!(shown, ", {name} {value}");
+        }
+        shown
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) fn all() -> Vec<Group> {
         pubsub::group(),
         others::group(),
         transport::group(),
+        transport::messages(),
+        transport::paths(),
         transport::token(),
         transport::small(),
         transport::closed(),

@@ -10,6 +10,7 @@ use replug_proto::dapr::runtime::v1 as pb;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
+use super::metadata;
 use super::wire::Heard;
 use crate::compare::comparison::Said;
 use crate::compare::mask::Mask;
@@ -58,7 +59,13 @@ pub(super) fn parts(mask: &Mask, method: &str, heard: &Heard) -> Said {
     status(end, &mut part);
     part("ends in".into(), if heard.trailers.is_some() { "trailers" } else { "head" }.into());
     for (flag, message) in &heard.messages {
-        part("answer".into(), answer(method, *flag, message));
+        if method == "GetMetadata" && *flag == 0 {
+            for (name, value) in metadata::parts(message) {
+                part(name, value);
+            }
+        } else {
+            part("answer".into(), answer(method, *flag, message));
+        }
     }
     fields("head", &heard.head, &mut part);
     if let Some(trailers) = &heard.trailers {
@@ -167,7 +174,6 @@ fn answer(method: &str, flag: u8, message: &Bytes) -> String {
         "InvokeBinding" => decoded::<pb::InvokeBindingResponse>(message),
         "GetSecret" => decoded::<pb::GetSecretResponse>(message),
         "GetBulkSecret" => decoded::<pb::GetBulkSecretResponse>(message),
-        "GetMetadata" => decoded::<pb::GetMetadataResponse>(message),
         _ => message.escape_ascii().to_string(),
     }
 }
@@ -182,7 +188,7 @@ pub(super) fn decoded<M: Message + Default + std::fmt::Debug>(message: Bytes) ->
 
 /// The text of [`std::fmt::Debug`] over many lines, with maps in the order of their keys, and etags
 /// and trace contexts hidden.
-fn stable(text: &str) -> String {
+pub(super) fn stable(text: &str) -> String {
     let lines: Vec<_> = text.lines().collect();
     sorted(&lines).concat()
 }

@@ -53,7 +53,6 @@ pub(super) async fn ask(address: SocketAddr, call: &Call, etag: &str) -> Result<
     let whole = async {
         let mut connection = Connection::open(address).await?;
         let (answer, mut stream) = connection.begin(&call.path, &call.fields)?;
-        tokio::time::sleep(call.delay).await;
         // The peer may have refused the call already.
         let _ = stream.send_data(call.body(etag).into(), true);
         Ok::<_, Failure>(hear(answer).await)

@@ -21,14 +21,6 @@ pub(in crate::compare) struct Series {
     bounds: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// What is said of every series, where latencies and sizes have no number.
-pub(in crate::compare) async fn of(address: SocketAddr) -> Result<Said, Failure> {
-    let mut series = Series::of(address).await?;
-    series.counts.retain(|name, _| !name.contains("_latencies_"));
-    series.bounds.clear();
-    Ok(series.said())
-}
-
 // === impl Series ===
 
 impl Series {
@@ -100,7 +92,7 @@ impl Series {
 
     /// Leaves out the latencies of components that the other has not: daprd counts none of less than a
     /// millisecond.
-    pub(super) fn leave_out_short(&mut self, daprd: &Self) {
+    pub(in crate::compare) fn leave_out_short(&mut self, daprd: &Self) {
         let lasts =
             |name: &str| !name.starts_with("dapr_component_") || !name.contains("_latencies");
         self.counts.retain(|name, _| lasts(name) || daprd.counts.contains_key(name));
@@ -108,7 +100,7 @@ impl Series {
     }
 
     /// All of them as they are compared.
-    pub(super) fn said(&self) -> Said {
+    pub(in crate::compare) fn said(&self) -> Said {
         let mut said = Vec::new();
         for (name, count) in &self.counts {
             let metric = bare(name);

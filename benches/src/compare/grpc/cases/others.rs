@@ -51,15 +51,14 @@ pub(super) fn group() -> Group {
         let with = pb::GetBulkSecretRequest { store_name: store.into(), ..Default::default() };
         group.call("GetBulkSecret", "all", &with);
     }
-    let capabilities = "what built-in state stores show: docs/daprd.md";
     let asked = pb::GetMetadataRequest {};
-    group.call("GetMetadata", "at first", &asked).differs(capabilities, &["answer"]);
+    group.call("GetMetadata", "at first", &asked);
     for (key, value) in [("a", "1"), ("", "2"), ("b", ""), ("ü", "ö"), ("daprRuntimeVersion", "9")]
     {
         let with = pb::SetMetadataRequest { key: key.into(), value: value.into() };
         group.call("SetMetadata", "set", &with);
     }
-    group.call("GetMetadata", "after that", &asked).differs(capabilities, &["answer"]);
+    group.call("GetMetadata", "after that", &asked);
     group.measured = true;
     group
 }

@@ -87,7 +87,10 @@ pub(super) fn group() -> Group {
     raw.metadata = metadata([("rawPayload", "true")]);
     let mut sent = event("raw", b"raw bytes", "text/plain");
     sent.metadata = metadata([("rawPayload", "true")]);
-    script("raw", vec![Step::Initial(raw), Comes, Step::Publish(sent), Comes, Answer(Some(0))]);
+    script(
+        "raw",
+        vec![Step::Initial(raw), Comes, Step::Publish(sent), Comes, Answer(Some(0)), Nothing],
+    );
     let mut nonsense = to("bus", "nonsense");
     nonsense.metadata = metadata([("rawPayload", "nonsense")]);
     script("raw nonsense", vec![Step::Initial(nonsense), Ends]);
@@ -95,7 +98,7 @@ pub(super) fn group() -> Group {
     large.metadata = metadata([("cloudevent.type", "mine"), ("cloudevent.subject", "s")]);
     script(
         "own attributes",
-        vec![initial("bus", "own"), Comes, Step::Publish(large), Comes, Answer(Some(0))],
+        vec![initial("bus", "own"), Comes, Step::Publish(large), Comes, Answer(Some(0)), Nothing],
     );
     group.measured = true;
     group
