@@ -223,8 +223,10 @@ async fn an_application_that_comes_late_is_waited_for_and_asked_for_its_configur
     let handler = {
         let asked = asked.clone();
         move |request: Request<Bytes>| {
-            let app_id = request.headers()["dapr-app-id"].to_str().unwrap().to_owned();
-            asked.lock().unwrap().push((request.uri().path().to_owned(), app_id));
+            let header = |name: &str| request.headers()[name].to_str().unwrap().to_owned();
+            let told = (request.uri().path().to_owned(), header("dapr-app-id"));
+            assert_eq!(header("content-type"), "application/json");
+            asked.lock().unwrap().push(told);
             async { answer(200, r#"{"entities":["cart"]}"#) }
         }
     };

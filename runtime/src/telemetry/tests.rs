@@ -160,6 +160,45 @@ fn rules_change_the_labels_of_the_metric_that_they_name() {
 }
 
 #[test]
+fn names_without_end_are_counted_apart_up_to_a_bound_that_rules_come_before() {
+    let path = (String::from("path"), vec![("/orders/ID".into(), "/orders/.+".into())]);
+    let settings = MetricsSettings {
+        rules: vec![MetricsRule { name: "http_server_request_count".into(), labels: vec![path] }],
+        ..MetricsSettings::default()
+    };
+    let telemetry = Telemetry::new("shop", "", &settings);
+    for at in 0..10_001 {
+        telemetry.http(&call(&format!("/orders/{at}")));
+        telemetry.output_binding("mail", &at.to_string(), Duration::ZERO, false);
+    }
+    telemetry.http(&call("/other"));
+    let text = telemetry.text();
+    for line in [
+        r#"dapr_http_server_request_count{app_id="shop",method="GET",path="/orders/ID",status="200"} 10001"#,
+        r#"dapr_http_server_request_count{app_id="shop",method="GET",path="/other",status="200"} 1"#,
+        r#"dapr_http_server_response_count{app_id="shop",method="GET",path="/orders/9999",status="200"} 1"#,
+        r#"dapr_http_server_response_count{app_id="shop",method="GET",path="",status="200"} 2"#,
+        r#"dapr_component_output_binding_count{app_id="shop",component="",namespace="",operation="",success="false"} 1"#,
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line} is not there");
+    }
+    assert!(!text.contains(r#"path="/orders/10000""#));
+}
+
+#[test]
+fn what_cannot_be_a_label_in_dapr_is_counted_without_one_alone() {
+    let telemetry = Telemetry::new("shop", "", &MetricsSettings::default());
+    for path in ["/v1.0/publish/bus/%C3%BC", &"/l".repeat(128), "/%00"] {
+        telemetry.http(&call(path));
+    }
+    telemetry.egress("bus", "\u{fc}", false, Duration::ZERO, true);
+    let text = telemetry.text();
+    assert!(!text.contains("path="), "{text}");
+    assert!(!text.contains("egress_count{"), "{text}");
+    assert!(text.contains("dapr_http_server_request_bytes_count{app_id=\"shop\"} 3"), "{text}");
+}
+
+#[test]
 fn both_sides_of_bindings_are_counted() {
     let telemetry = Telemetry::new("shop", "", &MetricsSettings::default());
     telemetry.input_binding("clock", Duration::from_millis(2), true);
