@@ -12,7 +12,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use replug_component::binding::{Arrival, Binding, Direction};
+use replug_component::binding::{Arrival, Binding, Direction, Events};
 use replug_component::{BuildingBlock, Context};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -29,6 +29,13 @@ const ROUTE: &str = "route";
 
 /// How many events of one binding the application has at a time; the next ones are not read yet.
 const MOST_AT_A_TIME: usize = 1024;
+
+/// What a binding is told of an event that comes while it is being left, as in Dapr.
+const CLOSED: &str = "input binding is closed";
+
+/// How long a binding is still told so after the last answer, as in Dapr: what it sends next is on
+/// its way by then.
+const LINGER: Duration = Duration::from_millis(400);
 
 /// How long the pause is before reading is tried again that failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -157,7 +164,8 @@ struct Reader {
 // === impl Reader ===
 
 impl Reader {
-    /// Reads until `leaving` is told, and then waits for what the application has.
+    /// Reads until `leaving` is told, and then waits for what the application has. What comes
+    /// meanwhile is refused.
     async fn run(self, mut leaving: oneshot::Receiver<()>) {
         let said = self.spec.metadata.iter();
         let said = said.filter_map(|(name, value)| Some((name.as_str(), value.text()?)));
@@ -208,6 +216,7 @@ impl Reader {
                 });
             };
             if left {
+                leave(events, &mut under_way).await;
                 break;
             }
             // The component is about to be another one, or cannot be read at this moment.
@@ -217,5 +226,28 @@ impl Reader {
             }
         }
         while under_way.join_next().await.is_some() {}
+    }
+}
+
+/// Waits for the application's answers, and refuses what still comes. A binding that waits for none
+/// is left at once.
+async fn leave(mut events: Events, under_way: &mut JoinSet<()>) {
+    while under_way.try_join_next().is_some() {}
+    if under_way.is_empty() {
+        return;
+    }
+    let answering = async {
+        while under_way.join_next().await.is_some() {}
+        tokio::time::sleep(LINGER).await;
+    };
+    let refusing = async {
+        while let Some(Arrival { answerer, .. }) = events.next().await {
+            answerer.answer(Err(CLOSED.to_owned()));
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = answering => {}
+        () = refusing => {}
     }
 }

@@ -248,10 +248,14 @@ impl Registry {
     /// Takes a component away. Callers that wait for it are turned away with this reason, calls that
     /// are under way go on, and it is not found any more. Whether there was one.
     pub fn undeclare(&self, component: &str, reason: &str) -> bool {
-        let mut desk = self.desk.lock();
-        let mut view = View::clone(&self.view.load());
-        let removed = desk.undeclare(component, reason, &mut view);
-        self.view.store(Arc::new(view));
+        let removed = {
+            let mut desk = self.desk.lock();
+            let mut view = View::clone(&self.view.load());
+            let removed = desk.undeclare(component, reason, &mut view);
+            self.view.store(Arc::new(view));
+            removed
+        };
+        self.ring();
         removed
     }
 

@@ -36,6 +36,8 @@ pub struct Broker {
     ahead: usize,
     /// Whether it has the call `Pause`, which is answered when nothing is out.
     pauses: bool,
+    /// What it says that it can do.
+    features: &'static [&'static str],
     paused: watch::Sender<bool>,
     /// How many messages are out.
     out: watch::Sender<usize>,
@@ -60,16 +62,21 @@ impl Drop for Stream {
 
 impl Broker {
     pub fn new() -> Arc<Self> {
-        Self::made(1, false)
+        Self::made(1, false, &["BULK_PUBSUB"])
     }
 
     /// One whose streams have up to `ahead` messages out, and that can pause: it then answers when
     /// nothing is out any more.
     pub fn that_pauses(ahead: usize) -> Arc<Self> {
-        Self::made(ahead, true)
+        Self::made(ahead, true, &["BULK_PUBSUB"])
     }
 
-    fn made(ahead: usize, pauses: bool) -> Arc<Self> {
+    /// One whose streams have up to `ahead` messages out, and that can do this.
+    pub fn that_can(ahead: usize, features: &'static [&'static str]) -> Arc<Self> {
+        Self::made(ahead, false, features)
+    }
+
+    fn made(ahead: usize, pauses: bool, features: &'static [&'static str]) -> Arc<Self> {
         Arc::new(Self {
             queue: Mutex::default(),
             arrived: Notify::new(),
@@ -79,6 +86,7 @@ impl Broker {
             hanging: watch::Sender::default(),
             ahead,
             pauses,
+            features,
             paused: watch::Sender::default(),
             out: watch::Sender::default(),
         })
@@ -189,7 +197,8 @@ impl PubSub for Served {
         &self,
         _: Request<pb::FeaturesRequest>,
     ) -> Result<Response<pb::FeaturesResponse>, Status> {
-        Ok(Response::new(pb::FeaturesResponse { features: vec!["BULK_PUBSUB".into()] }))
+        let features = self.0.features.iter().map(|&feature| feature.to_owned()).collect();
+        Ok(Response::new(pb::FeaturesResponse { features }))
     }
 
     async fn publish(

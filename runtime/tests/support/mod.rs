@@ -5,6 +5,7 @@ pub mod application;
 pub mod broker;
 pub mod life;
 pub mod raw;
+pub mod running;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //!
 //! Every subscription gets every message of its topic, one after the other, in the order in which
 //! they were published; its next one comes when this one is answered. Nothing is kept for those who
-//! come later. Each subscription has a queue of its own, bounded in bytes: a publisher waits where
+//! come later. That holds for whoever gathers several, too: each batch is of one, as in Dapr. Each subscription has a queue of its own, bounded in bytes: a publisher waits where
 //! one is full. The list of subscriptions is replaced as a whole, so publishing takes no lock.
 //!
 //! Behaviour as in Dapr's component of this name: a topic that ends in `*` is every topic with that
@@ -13,8 +13,7 @@ use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use futures_util::StreamExt as _;
-use futures_util::stream::{self, FuturesUnordered};
+use futures_util::stream;
 use replug_component::pubsub::{
     Acker, Delivery, Message, PubSub, PubSubType, PublishRequest, SubscribeRequest, Subscription,
 };
@@ -67,10 +66,8 @@ struct Queued {
 struct Reading {
     queue: UnboundedReceiver<Queued>,
     paused: watch::Receiver<bool>,
-    /// How many messages are handed out before the first of them is answered.
-    at_once: usize,
-    /// Of those that are handed out.
-    answers: FuturesUnordered<oneshot::Receiver<Result<(), String>>>,
+    /// Of the message that is handed out.
+    answered: Option<oneshot::Receiver<Result<(), String>>>,
     listed: Listed,
 }
 
@@ -100,7 +97,7 @@ impl PubSub for Bus {
     async fn subscribe(
         &self,
         _cx: &Context,
-        SubscribeRequest { topic, at_once, .. }: SubscribeRequest,
+        SubscribeRequest { topic, .. }: SubscribeRequest,
     ) -> Result<Subscription, Error> {
         let (sender, queue) = mpsc::unbounded_channel();
         let room = Arc::new(Semaphore::new(QUEUE));
@@ -113,8 +110,7 @@ impl PubSub for Bus {
             list.push(subscriber.clone());
             list
         });
-        let (at_once, answers) = (at_once.max(1), FuturesUnordered::new());
-        let reading = Reading { queue, paused: self.paused.subscribe(), at_once, answers, listed };
+        let reading = Reading { queue, paused: self.paused.subscribe(), answered: None, listed };
         Ok(Subscription::new(stream::unfold(reading, Reading::next)))
     }
 
@@ -156,21 +152,17 @@ impl Subscriber {
 
 impl Reading {
     async fn next(mut self) -> Option<(Delivery, Self)> {
-        let Queued { message, _room } = loop {
-            let is_full = self.answers.len() >= self.at_once;
-            let answer = tokio::select! {
-                Some(answer) = self.answers.next(), if !self.answers.is_empty() => answer,
-                queued = self.queue.recv(), if !is_full => break queued?,
-            };
-            if let Ok(Err(error)) = answer {
-                tracing::error!(topic = self.listed.topic, "a message was not handled: {error}");
-            }
-        };
+        if let Some(answered) = self.answered.take()
+            && let Ok(Err(error)) = answered.await
+        {
+            tracing::error!(topic = self.listed.topic, "a message was not handled: {error}");
+        }
+        let Queued { message, _room } = self.queue.recv().await?;
         // A bus that is gone pauses nothing any more.
         self.paused.wait_for(|paused| !paused).await.ok();
         let (answer, answered) = oneshot::channel();
         let acker = Acker::new(|handled| drop(answer.send(handled)));
-        self.answers.push(answered);
+        self.answered = Some(answered);
         Some((Delivery { message, acker }, self))
     }
 }

@@ -33,7 +33,8 @@ const STABLE: Duration = Duration::from_secs(10);
 /// How long a plugin has to end a stream after the runtime has given its last answer.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// The events of all the plugin's lives, until this is dropped or the link closed.
+/// The events of all the plugin's lives, until this is dropped. Once the link is closed there are
+/// those of the streams that are open.
 pub(super) fn follow(link: &Link) -> Events {
     // One is handed out at a time, and nothing is read ahead.
     let (arrivals, events) = mpsc::channel(1);
@@ -48,7 +49,11 @@ async fn run(link: Link, arrivals: mpsc::Sender<Arrival>) {
     let mut tasks = JoinSet::new();
     loop {
         changes.borrow_and_update();
-        let Some(stages) = link.stages() else { break };
+        let Some(stages) = link.stages() else {
+            // Whoever reads has been told as well, and first refuses what still comes.
+            arrivals.closed().await;
+            break;
+        };
         streams.retain(|known, _| stages.iter().any(|stage| stage.number == *known));
         for stage in stages {
             if streams.contains_key(&stage.number) {
