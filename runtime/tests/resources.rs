@@ -168,6 +168,14 @@ fn files_count_in_the_order_of_their_names_and_documents_in_theirs() {
 }
 
 #[test]
+fn a_field_that_is_there_twice_counts_as_it_is_written_last() {
+    let text = format!("apiVersion: dapr.io/v9\n{}", component("a", "  name: b\n"));
+    let loaded = loaded(&[("a.yaml", &text)], "shop", "");
+    assert_eq!(names(&loaded.resources), ["b"]);
+    assert!(loaded.problems.is_empty());
+}
+
+#[test]
 fn what_is_for_another_application_or_namespace_is_left_out() {
     let files = [
         ("1.yaml", &*component("everybody", "")),
@@ -230,7 +238,7 @@ fn a_document_that_is_broken_is_told_with_its_line_and_the_others_count() {
             "cannot be `.` or `..`",
         ),
         ("- 1", 9, "the document is a list"),
-        ("a: 1\na: 2", 10, "field `a` is there twice"),
+        ("[a]: 1", 9, "a field's name is a list or a table"),
         ("a: *b", 9, ""),
     ] {
         let text = format!("{}---\n{broken}\n---\n{}", component("a", ""), component("b", ""));

@@ -161,10 +161,13 @@ impl<'t> Builder<'t> {
             let Some(key) = key.scalar_text() else {
                 return Err(wrong("a field's name is a list or a table".to_owned()));
             };
-            if fields.iter().any(|(name, _)| *name == key) {
-                return Err(wrong(format!("field `{key}` is there twice")));
+            // As in Dapr.
+            if let Some((_, known)) = fields.iter_mut().find(|(name, _)| *name == key) {
+                tracing::warn!("line {line}: field `{key}` is there twice, and the last counts");
+                *known = value;
+            } else {
+                fields.push((key, value));
             }
-            fields.push((key, value));
         }
         // What is written counts before what is merged in, and the first that is merged in.
         for (name, value) in merged {

@@ -22,7 +22,7 @@ async fn a_file_that_breaks_while_it_runs_changes_nothing_and_is_told_once() {
     let circle = format!("{}---\n{}", store("one", "two"), store("two", "one"));
     for (at, (broken, told)) in [
         ("kind: [\n", "b.yaml:2:1: error: while parsing"),
-        ("\nkind: Component\nkind: Component\n", "b.yaml:3:1: error: field `kind` is there twice"),
+        ("\n[a]: Component\n", "b.yaml:2:1: error: a field's name is a list or a table"),
         (
             "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: more}\nspec:\n  type: []\n",
             "b.yaml:5:1: error: `spec.type` is a list; write a text",
