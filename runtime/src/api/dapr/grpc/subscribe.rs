@@ -43,7 +43,11 @@ impl Dapr {
         self: &Arc<Self>,
         mut requests: Streaming<pb::SubscribeTopicEventsRequestAlpha1>,
     ) -> Result<BoxStream<pb::SubscribeTopicEventsResponseAlpha1>, Status> {
-        let first = requests.message().await?.ok_or_else(end_of_requests)?;
+        let stopping = || Status::unavailable("replug is stopping");
+        let first = tokio::select! {
+            first = requests.message() => first?.ok_or_else(end_of_requests)?,
+            () = self.no_more_deliveries() => return Err(stopping()),
+        };
         let first = first.subscribe_topic_events_request_type;
         let Some(Asked::InitialRequest(initial)) = first else {
             return Err(Status::unknown("initial request is required"));
@@ -82,9 +86,7 @@ impl Dapr {
         let this = self.clone();
         let opened = tokio::select! {
             opened = subscriber.subscribe() => opened,
-            () = this.no_more_deliveries() => {
-                return Err(Status::unavailable("replug is stopping"));
-            }
+            () = this.no_more_deliveries() => return Err(stopping()),
         };
         let shown = self.settings.subscriptions.open_stream(
             &subscriber.pubsub,
