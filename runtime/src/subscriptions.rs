@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use replug_component::BuildingBlock;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -50,9 +50,13 @@ pub async fn deliver(
     let mut state = application.state();
     let mut changes = registry.changes();
     let mut declared = subscriptions.declared();
+    let mut settling = subscriptions.settling();
     let mut asking = JoinSet::new();
     let mut deliveries = Deliveries::new(registry, application, subscriptions, telemetry);
+    let mut beginning = deliveries.beginning.subscribe();
     loop {
+        // Looked at first: whoever waits has seen what is looked at afterwards.
+        let waiting = *settling.borrow_and_update();
         let healthy = *state.borrow_and_update() == AppState::Healthy;
         changes.borrow_and_update();
         declared.borrow_and_update();
@@ -66,6 +70,9 @@ pub async fn deliver(
             }
         } else {
             deliveries.follow();
+            if *beginning.borrow_and_update() == 0 {
+                deliveries.subscriptions.tell_settled(waiting);
+            }
         }
         tokio::select! {
             () = &mut end => break,
@@ -73,6 +80,8 @@ pub async fn deliver(
             _ = state.changed() => {}
             _ = changes.changed() => {}
             _ = declared.changed() => {}
+            _ = settling.changed() => {}
+            _ = beginning.changed() => {}
             Some(answer) = asking.join_next(), if !asking.is_empty() => {
                 // One that was aborted has none.
                 if let Ok(answer) = answer {
@@ -112,6 +121,8 @@ struct Deliveries {
     subscriptions: Subscriptions,
     telemetry: Option<Arc<Telemetry>>,
     named: Named,
+    /// How many subscriptions were not tried to be made yet.
+    beginning: watch::Sender<usize>,
     /// By pubsub and topic.
     running: HashMap<(String, String), Running>,
     tasks: JoinSet<()>,
@@ -134,6 +145,24 @@ struct Running {
     _stay: oneshot::Sender<()>,
 }
 
+/// One of those that were not tried to be made yet, until it is dropped.
+struct Begins(watch::Sender<usize>);
+
+// === impl Begins ===
+
+impl Begins {
+    fn one_more(of: &watch::Sender<usize>) -> Self {
+        of.send_modify(|count| *count += 1);
+        Self(of.clone())
+    }
+}
+
+impl Drop for Begins {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
 // === impl Deliveries ===
 
 impl Deliveries {
@@ -144,9 +173,22 @@ impl Deliveries {
         telemetry: Option<Arc<Telemetry>>,
     ) -> Self {
         let asks = application.settings().ask_subscriptions;
-        let named = if asks { Named::NotYet } else { Named::Known };
-        let (running, tasks) = (HashMap::new(), JoinSet::new());
-        Self { registry, application, subscriptions, telemetry, named, running, tasks }
+        if !asks {
+            tracing::warn!(
+                "Skipping programmatic subscription loading (see 'disable-init-endpoints' \
+                 flag/annotation)"
+            );
+        }
+        Self {
+            registry,
+            application,
+            subscriptions,
+            telemetry,
+            named: if asks { Named::NotYet } else { Named::Known },
+            beginning: watch::Sender::new(0),
+            running: HashMap::new(),
+            tasks: JoinSet::new(),
+        }
     }
 
     /// Whether it is time to ask the application: there is something to subscribe to.
@@ -217,10 +259,11 @@ impl Deliveries {
             telemetry: self.telemetry.clone(),
         });
         let courier = Arc::new(ToApplication::new(self.application.clone()));
+        let begins = Begins::one_more(&self.beginning);
         async move {
             let made = tokio::select! {
                 _ = &mut leaving => return,
-                made = subscriber.subscribe() => made,
+                made = subscriber.subscribe_at_last(|| drop(begins)) => made,
             };
             let leave = async {
                 let _ = leaving.await;

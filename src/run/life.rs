@@ -42,6 +42,10 @@ const LAST_GRACE: Duration = Duration::from_secs(1);
 /// How long what is delivered may take to be answered while the end is put off, as in Dapr.
 const DRAIN: Duration = Duration::from_secs(30);
 
+/// How long replug is not ready since the application's subscriptions are not made. An application
+/// may hang when it is asked for them.
+const SUBSCRIBING: Duration = Duration::from_secs(5);
+
 /// Why the first process of a container ends by itself.
 const ALL_FAILED: &str = "every plugin has failed for good and no component can be used";
 
@@ -354,6 +358,11 @@ impl Life {
                         match &house.daprd {
                             Some(daprd) => daprd.await_app(application).await,
                             None => application.discovered().await,
+                        }
+                        // One whose health is still to be seen is not waited for, as in Dapr.
+                        if application.settings().health.is_none() {
+                            let settled = house.subscriptions.settled();
+                            let _ = tokio::time::timeout(SUBSCRIBING, settled).await;
                         }
                         health.reached(Phase::Ready);
                         tracing::info!("the application is there: replug is ready");

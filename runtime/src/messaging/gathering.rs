@@ -1,5 +1,5 @@
 //! Messages that are delivered several at a time: gathered until there are enough of them, or the
-//! first has waited long enough.
+//! first has waited long enough. A component with `BULK_SUBSCRIBE_IMMEDIATE` has none of them wait.
 
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use replug_component::pubsub::{Delivery, SubscribeRequest, Subscription};
-use replug_component::{Context, Error, Metadata};
+use replug_component::{Context, Error, Features, Metadata};
 use tokio::task::JoinSet;
 
 use super::gathering::Gathered;
@@ -55,16 +55,27 @@ impl Subscriber {
     /// Subscribes, as soon as there is a component that may be subscribed to, and however often that
     /// fails.
     pub(crate) async fn subscribe(&self) -> Subscribed {
+        self.subscribe_at_last(|| ()).await
+    }
+
+    /// The same; calls `tried` when it has succeeded, or cannot be done or has failed for the first
+    /// time.
+    pub(crate) async fn subscribe_at_last(&self, tried: impl FnOnce()) -> Subscribed {
+        let mut tried = Some(tried);
+        let mut tried = || tried.take().map_or((), |tried| tried());
         let mut changes = self.registry.changes();
         let mut pause = FIRST_PAUSE;
         loop {
             changes.borrow_and_update();
             let Some(component) = self.component() else {
+                tried();
                 // The registry is held here, so an error cannot be.
                 changes.changed().await.ok();
                 continue;
             };
-            let error = match self.subscribe_to(&component).await {
+            let subscribed = self.subscribe_to(&component).await;
+            tried();
+            let error = match subscribed {
                 Ok(Some(subscription)) => return Subscribed { subscription },
                 Ok(None) => {
                     changes.changed().await.ok();
@@ -128,7 +139,9 @@ impl Subscriber {
                             under_way.spawn(async move { this.handle(delivery, &*courier).await });
                         }
                         (Some(delivery), Some(gathered)) => {
-                            if let Some(batch) = gathered.add(delivery) {
+                            let enough = gathered.add(delivery);
+                            let batch = enough.or_else(|| self.is_hasty().then(|| gathered.take()));
+                            if let Some(batch) = batch {
                                 self.clone().send(batch, &courier, &mut under_way);
                             }
                         }
@@ -149,6 +162,13 @@ impl Subscriber {
             () = deliver => {}
         }
         while under_way.join_next().await.is_some() {}
+    }
+
+    /// Whether the component wants none of its messages to wait for others.
+    fn is_hasty(&self) -> bool {
+        let component = self.registry.pubsub(&self.pubsub).ok();
+        let present = component.and_then(|component| component.slot.present());
+        present.is_some_and(|it| it.features().has(Features::BULK_SUBSCRIBE_IMMEDIATE))
     }
 
     fn send(

@@ -22,6 +22,10 @@ struct Inner {
     declared: watch::Sender<List>,
     /// What the application named when it was asked.
     named: Mutex<List>,
+    /// How often somebody has waited for everything to be subscribed to.
+    settling: watch::Sender<u64>,
+    /// Up to which of those it was.
+    settled: watch::Sender<u64>,
     streams: Mutex<Streams>,
 }
 
@@ -42,7 +46,8 @@ pub(crate) struct OpenStream {
 
 impl Subscriptions {
     /// From now on these are declared, and no others. Who follows them is told where that changes
-    /// anything. One whose condition is wrong is told of in the log and left out.
+    /// anything. Those that were declared before stay before those that are new, as in Dapr. One
+    /// whose condition is wrong is told of in the log and left out.
     pub fn declare<'r>(&self, resources: impl IntoIterator<Item = &'r SubscriptionResource>) {
         let read = |resource: &SubscriptionResource| {
             let read = TopicSubscription::declared(resource);
@@ -52,8 +57,11 @@ impl Subscriptions {
             });
             read.ok().map(Arc::new)
         };
-        let list: List = resources.into_iter().filter_map(read).collect();
+        let wanted: Vec<_> = resources.into_iter().filter_map(read).collect();
         self.0.declared.send_if_modified(|declared| {
+            let kept = declared.iter().filter(|one| wanted.contains(one));
+            let new = wanted.iter().filter(|one| !declared.contains(one));
+            let list: List = kept.chain(new).cloned().collect();
             let differs = **declared != *list;
             if differs {
                 *declared = list;
@@ -65,6 +73,28 @@ impl Subscriptions {
     /// What is declared, now and from now on.
     pub(super) fn declared(&self) -> watch::Receiver<List> {
         self.0.declared.subscribe()
+    }
+
+    /// Resolves once the application is healthy and everything that is wanted then was subscribed
+    /// to, or cannot be at this moment. For as long as nobody delivers it does not.
+    pub async fn settled(&self) {
+        let mut number = 0;
+        self.0.settling.send_modify(|settling| {
+            *settling += 1;
+            number = *settling;
+        });
+        // The other end is held by this very value.
+        let _ = self.0.settled.subscribe().wait_for(|settled| *settled >= number).await;
+    }
+
+    /// How often somebody has waited for that, now and from now on.
+    pub(super) fn settling(&self) -> watch::Receiver<u64> {
+        self.0.settling.subscribe()
+    }
+
+    /// Tells those who have waited up to this number that it is so.
+    pub(super) fn tell_settled(&self, number: u64) {
+        self.0.settled.send_replace(number);
     }
 
     /// The application was asked, and has named these.
@@ -120,6 +150,33 @@ impl Drop for OpenStream {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resources::BulkSubscribe;
+
+    fn to(topic: &str) -> SubscriptionResource {
+        SubscriptionResource {
+            name: topic.into(),
+            pubsub: "bus".into(),
+            topic: topic.into(),
+            default_route: "/".into(),
+            rules: Vec::new(),
+            dead_letter_topic: String::new(),
+            metadata: Vec::new(),
+            bulk: BulkSubscribe::default(),
+            scopes: Vec::new(),
+            place: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_changed_or_new_is_shown_behind_what_was_there() {
+        let board = Subscriptions::default();
+        let shown = || board.all().iter().map(|one| one.topic.clone()).collect::<Vec<_>>();
+        board.declare(&[to("b"), to("c")]);
+        board.declare(&[to("a"), to("c"), to("d")]);
+        assert_eq!(shown(), ["c", "a", "d"]);
+        board.declare(&[to("d"), to("a")]);
+        assert_eq!(shown(), ["a", "d"]);
+    }
 
     #[test]
     fn a_stream_is_shown_while_it_is_open() {

@@ -23,6 +23,10 @@ use crate::plugin::{Connection, Link};
 /// give it with the first message only; for them the stream counts as open then.
 const WORD: Duration = Duration::from_millis(100);
 
+/// How long messages are still taken in after the last answer of a subscription that ends for good,
+/// as in Dapr. They are given back with the stream.
+const LINGER: Duration = Duration::from_millis(400);
+
 /// How long a plugin has to end a stream after the runtime has ended its side.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -132,8 +136,12 @@ impl Pull {
             }
             answers.push(async move { (id, answered.await) });
         }
+        let in_hand = !answers.is_empty();
         while let Some(answer) = answers.next().await {
             pass_on(answer, &acks);
+        }
+        if in_hand && (self.deliveries.is_closed() || link.stages().is_none()) {
+            timeout(LINGER, drained(&mut messages)).await.ok();
         }
         drop(acks);
         // So that the last answer is read before the stream is reset.
