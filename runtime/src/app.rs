@@ -143,9 +143,13 @@ impl Application {
     }
 
     async fn read_configuration(&self) {
-        if let Channel::Http(channel) = &self.0.channel
-            && self.0.settings.ask_configuration
-        {
+        if !self.0.settings.ask_configuration {
+            tracing::warn!(
+                target: "dapr.runtime",
+                "Skipping programmatic dapr configuration loading (see 'disable-init-endpoints' \
+                 flag/annotation)"
+            );
+        } else if let Channel::Http(channel) = &self.0.channel {
             discovery::read_configuration(channel).await;
         }
     }

@@ -51,6 +51,18 @@ async fn next(called: &mut Called) -> Value {
 }
 
 #[tokio::test]
+async fn an_application_is_not_asked_what_it_is_not_to_be_asked() {
+    let (home, ports) = (home("", &[]), Ports::free());
+    let called = Called::start(&[], |_| (200, "{}".to_owned())).await;
+    let port = format!("--app-port={}", called.port);
+    let mut replug = start(&home, &ports, &[&port, "--disable-init-endpoints=config"]).await;
+    replug.line("Skipping programmatic dapr configuration loading").await;
+    replug.line("dapr initialized. Status: Running.").await;
+    assert!(!replug.log().contains("Application configuration loaded"), "{}", replug.log());
+    replug.stop(&home).await;
+}
+
+#[tokio::test]
 async fn an_end_that_is_put_off_delivers_nothing_and_comes_when_the_application_is_unhealthy() {
     let home = with_broker("", SUBSCRIPTION);
     let mut called = Called::start(&["/health"], |_| (200, String::new())).await;
