@@ -344,10 +344,7 @@ impl Life {
                 if application.is_none() {
                     health.reached(Phase::Ready);
                 }
-                let (app, places) = (&house.plan.runtime.app_id, listeners.join(", "));
-                let serves = format!("replug {VERSION} serves app {app} on {places}");
-                tracing::info!("{serves}");
-                house.record(serves);
+                tell_serving(house, listeners);
                 let notifying = async {
                     // The application may be started after replug, and even wait for it.
                     house.notify.ready(supervisor).await;
@@ -379,10 +376,7 @@ impl Life {
                     never = discovering => never,
                 }
             };
-            if let Some(listening) = &house.metrics.listening {
-                let at = listening.address();
-                tracing::info!(target: "dapr.runtime", "metrics server started on {at}/");
-            }
+            tell_where_metrics_are(house);
             tokio::select! {
                 never = end_what_nobody_took(house, supervisor) => match never {},
                 never = measure(house, supervisor) => match never {},
@@ -479,6 +473,20 @@ async fn end_what_nobody_took(house: &House, supervisor: &Supervisor) -> Infalli
         house.spawner.end_unclaimed();
     }
     std::future::pending().await
+}
+
+fn tell_serving(house: &House, listeners: &[String]) {
+    let (app, places) = (&house.plan.runtime.app_id, listeners.join(", "));
+    let serves = format!("replug {VERSION} serves app {app} on {places}");
+    tracing::info!("{serves}");
+    house.record(serves);
+}
+
+fn tell_where_metrics_are(house: &House) {
+    if let Some(listening) = &house.metrics.listening {
+        let at = listening.address();
+        tracing::info!(target: "dapr.runtime", "metrics server started on {at}/");
+    }
 }
 
 /// Serves the metrics, where somebody wants any.

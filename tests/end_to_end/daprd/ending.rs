@@ -55,7 +55,7 @@ async fn an_application_is_not_asked_what_it_is_not_to_be_asked() {
     let (home, ports) = (home("", &[]), Ports::free());
     let called = Called::start(&[], |_| (200, "{}".to_owned())).await;
     let port = format!("--app-port={}", called.port);
-    let mut replug = start(&home, &ports, &[&port, "--disable-init-endpoints=config"]).await;
+    let replug = start(&home, &ports, &[&port, "--disable-init-endpoints=config"]).await;
     replug.line("Skipping programmatic dapr configuration loading").await;
     replug.line("dapr initialized. Status: Running.").await;
     assert!(!replug.log().contains("Application configuration loaded"), "{}", replug.log());
