@@ -81,7 +81,7 @@ async fn every_entry_arrives(plugin: &str, kind: &str, bulk: bool) {
     let status = replug.until_usable("bus").await;
     let capabilities = &status.component("bus").unwrap().capabilities;
     assert_eq!(capabilities.iter().any(|it| it == "BULK_PUBSUB"), bulk, "{capabilities:?}");
-    replug.line("topics: [batches] through pubsub=bus").await;
+    replug.line("topics: [[batches]] through pubsub=bus").await;
     let endpoint = format!("http://{}", status.address("grpc"));
     let mut client = DaprClient::new(Endpoint::from_shared(endpoint).unwrap().connect_lazy());
 

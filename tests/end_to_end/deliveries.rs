@@ -79,7 +79,7 @@ async fn declared_subscriptions_are_delivered_by_their_rules_while_the_plugin_is
     );
     let mut replug = Replug::start(&home).await;
     let address = replug.until_usable("bus").await.address("http");
-    replug.line("topics: [orders dead] through pubsub=bus").await;
+    replug.line("topics: [[orders dead]] through pubsub=bus").await;
     let shown = subscriptions(address).await;
     assert_eq!(
         shown,
@@ -170,7 +170,7 @@ async fn an_application_over_grpc_names_its_topics_and_gets_their_events() {
     home.write_plan(&format!("[app]\nport = {port}\nprotocol = \"grpc\"\n{}", broker(&home)));
     let mut replug = Replug::start(&home).await;
     let address = replug.until_usable("bus").await.address("http");
-    replug.line("topics: [orders] through pubsub=bus").await;
+    replug.line("topics: [[orders]] through pubsub=bus").await;
     replug.line("app is a new consumer of orders").await;
     for number in 0..4 {
         publish(address, "orders", &json!({ "number": number }).to_string()).await;
