@@ -270,6 +270,45 @@ spec:
 }
 
 #[test]
+fn encryption_keys_are_converted_and_checked_where_a_secret_store_keeps_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir(path("yaml")).unwrap();
+    let component = |name: &str, of: &str, more: &str| {
+        format!(
+            "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {{name: {name}}}\n\
+             spec: {{type: {of}, version: v1, metadata: [{more}]}}\n"
+        )
+    };
+    let vault = component("vault", "secretstores.local.env", "");
+    let key = "{name: primaryEncryptionKey, secretKeyRef: {name: NEW, key: new}}";
+    let old = "{name: secondaryEncryptionKey, secretKeyRef: {name: OLD}}";
+    let orders = component("orders", "state.in-memory", &format!("{key}, {old}"));
+    let stored = "auth: {secretStore: vault}\n";
+    fs::write(path("yaml/a.yaml"), format!("{vault}---\n{orders}{stored}")).unwrap();
+    let yaml = path("yaml").display().to_string();
+    let converted = said(&["convert", "--app-id", "shop", &yaml]);
+    for line in [
+        "primaryEncryptionKey = { secret = \"vault/NEW\", key = \"new\" }\n",
+        "secondaryEncryptionKey = { secret = \"vault/OLD\" }\n",
+    ] {
+        assert!(converted.contains(line), "{converted}");
+    }
+    fs::write(path("one.toml"), &converted).unwrap();
+    fs::write(path("two.toml"), "[runtime]\nresources = [\"yaml\"]\n").unwrap();
+    for plan in ["one.toml", "two.toml"] {
+        said(&["check", "--config", &path(plan).display().to_string()]);
+    }
+
+    // Nobody says which store keeps it: Dapr would store in the clear.
+    fs::write(path("yaml/a.yaml"), format!("{vault}---\n{orders}")).unwrap();
+    let output = replug(&["check", "--config", &path("two.toml").display().to_string()]);
+    assert_eq!(output.status.code(), Some(3));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("`primaryEncryptionKey` has to be kept by a secret store"), "{said}");
+}
+
+#[test]
 fn yaml_that_is_broken_is_told_of_and_the_rest_is_converted() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.yaml");

@@ -36,6 +36,12 @@ pub trait StateStore: Send + Sync + 'static {
         self.refuses_unknown_options()
     }
 
+    /// Whether values are encrypted on their way to where they are kept: nothing can be searched for
+    /// in them then. The runtime alone stores so; a component is never told.
+    fn encrypts(&self) -> bool {
+        false
+    }
+
     /// The value of a key. A missing key is no error: see [`GetResponse`].
     async fn get(&self, cx: &Context, request: GetRequest) -> Result<GetResponse, Error>;
 

@@ -10,6 +10,7 @@ pub mod app;
 pub mod builtin;
 mod client_stream;
 pub mod component;
+pub mod encryption;
 mod gate;
 mod go_duration;
 mod http2;

@@ -25,7 +25,7 @@ spec:
 ";
 
 /// A home with these files in its `components`.
-fn home(plan: &str, files: &[(&str, &str)]) -> Home {
+pub(crate) fn home(plan: &str, files: &[(&str, &str)]) -> Home {
     let home = Home::new(plan);
     std::fs::create_dir(home.path("components")).unwrap();
     for (name, text) in files {
@@ -42,7 +42,7 @@ fn write(home: &Home, name: &str, text: &str) {
 }
 
 /// daprd's flags for this home, and then some.
-fn flags(home: &Home, ports: &Ports, more: &[&str]) -> Vec<String> {
+pub(crate) fn flags(home: &Home, ports: &Ports, more: &[&str]) -> Vec<String> {
     let mut flags = vec![
         "--app-id=shop".to_owned(),
         "-dapr-listen-addresses=127.0.0.1".to_owned(),
@@ -63,7 +63,7 @@ fn spawn(home: &Home, ports: &Ports, more: &[&str]) -> Replug {
 }
 
 /// Started, and everything there.
-async fn start(home: &Home, ports: &Ports, more: &[&str]) -> Replug {
+pub(crate) async fn start(home: &Home, ports: &Ports, more: &[&str]) -> Replug {
     let replug = spawn(home, ports, more);
     replug.line("dapr initialized. Status: Running. Init Elapsed ").await;
     replug

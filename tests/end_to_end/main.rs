@@ -26,6 +26,7 @@ mod daprd;
 mod declared;
 mod deliveries;
 mod deliveries_storm;
+mod encryption;
 mod failures;
 mod features_page;
 mod first_process;

@@ -1,6 +1,9 @@
 //! What all wrappers have in common: they are initialised over each connection anew.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use replug_component::state::StateStore;
 use replug_component::{Error, Features, Metadata};
 
 use super::{Connection, Contracts, Link};
@@ -26,6 +29,11 @@ pub trait Wrapper: Send + Sync + 'static {
 
     /// What the component says it can do, as last adopted; empty before that.
     fn capabilities(&self) -> Vec<String>;
+
+    /// The component as a state store, if it is one.
+    fn state_store(self: Arc<Self>) -> Option<Arc<dyn StateStore>> {
+        None
+    }
 }
 
 /// What an initialisation tells of a plugin.

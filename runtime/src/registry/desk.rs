@@ -3,6 +3,7 @@
 //! Everything here happens under one lock and without waiting; what takes time (initialising a
 //! component) is handed back as a [`Task`].
 
+mod made;
 mod redeclare;
 
 use std::collections::{HashMap, HashSet};
@@ -12,14 +13,15 @@ use arc_swap::ArcSwap;
 use replug_component::{BuildingBlock, ComponentType};
 
 use super::claim::{Claim, Claims};
-use super::place::{Opened, Place, Rules};
+use super::place::{Place, Rules};
 use super::record::{Record, Served};
 use super::{
     Attached, ComponentState, ComponentStatus, DeclareError, Draining, Lack, Offer,
-    PubSubComponent, StateComponent, Unmade, View,
+    PubSubComponent, StateComponent, View,
 };
 use crate::builtin::Builtin;
 use crate::component::{ComponentSpec, DeclaredMetadata, MetadataValue};
+use crate::encryption::DeclaredKeys;
 use crate::key_prefix::KeyPrefix;
 use crate::plugin::{Connection, Contracts, Seat, Wrapper};
 use crate::slot::Slot;
@@ -55,9 +57,16 @@ pub(super) enum Task {
         connection: Connection,
         contracts: Contracts,
         metadata: DeclaredMetadata,
+        keys: Option<DeclaredKeys>,
     },
     /// Make a component from a built-in type.
-    Open { component: String, turn: u64, builtin: Builtin, metadata: DeclaredMetadata },
+    Open {
+        component: String,
+        turn: u64,
+        builtin: Builtin,
+        metadata: DeclaredMetadata,
+        keys: Option<DeclaredKeys>,
+    },
 }
 
 // === impl Desk ===
@@ -107,7 +116,8 @@ impl Desk {
             }
         }
         let component_type = spec.component_type.clone();
-        let mut record = Record { spec, place, served: Served::Nobody };
+        let keys = encryption_keys(&spec)?;
+        let mut record = Record { spec, keys, place, served: Served::Nobody };
         let claims = self.types.get(&component_type);
         let tasks = record.serve(claims, &self.standby, &mut self.turn);
         self.records.push(record);
@@ -428,22 +438,17 @@ impl Desk {
         (withdrawn, tasks)
     }
 
-    /// A built-in component has been made, or could not be. It takes its place if that is still kept
-    /// for it: a plugin may have come meanwhile.
-    pub(super) fn opened(&mut self, component: &str, turn: u64, opened: Result<Opened, Unmade>) {
-        let record = self.records.iter_mut().find(|record| record.spec.name == component);
-        if let Some(Record { place, served: Served::Builtin { turn: present, failed }, .. }) =
-            record
-            && *present == turn
-        {
-            *failed = opened.is_err();
-            place.fill(opened);
-        }
-    }
-
     pub(super) fn components(&self) -> Vec<ComponentStatus> {
         self.records.iter().map(Record::status).collect()
     }
+}
+
+/// Where the keys to a state store's values are kept.
+fn encryption_keys(spec: &ComponentSpec) -> Result<Option<DeclaredKeys>, DeclareError> {
+    DeclaredKeys::of_spec(spec).map_err(|error| DeclareError::Metadata {
+        name: spec.name.clone(),
+        cause: error.to_string(),
+    })
 }
 
 fn nobody_serves(component_type: &ComponentType) -> String {

@@ -2,6 +2,7 @@
 //! built-in, while nobody holds the desk.
 
 use futures_util::future::join_all;
+use replug_component::Error;
 
 use super::Registry;
 use super::desk::Task;
@@ -31,13 +32,15 @@ impl Registry {
     /// the error of an initialisation that failed.
     async fn perform(&self, task: Task) -> Option<(String, String)> {
         let (component, result) = match task {
-            Task::Init { component, wrapper, seat, connection, contracts, metadata } => {
+            Task::Init { component, wrapper, seat, connection, contracts, metadata, keys } => {
                 let initialised = async {
+                    let revealed = self.keys(keys.as_ref()).await?;
                     let metadata = self.resolved(&metadata).await?;
                     let initialised = wrapper.init(&connection, &contracts, metadata).await;
-                    initialised.map_err(|error| Unmade::Failed(error.to_string()))
+                    let failed = |error: Error| Unmade::Failed(error.to_string());
+                    Ok((initialised.map_err(failed)?, revealed))
                 };
-                let initialised = initialised.await;
+                let initialised: Result<_, Unmade> = initialised.await;
                 // The plugin went away meanwhile; its next life initialises again.
                 if let Err(unmade) = &initialised
                     && connection.is_closed()
@@ -47,17 +50,21 @@ impl Registry {
                 }
                 let result = initialised.as_ref().map(drop).map_err(Unmade::clone);
                 let settled = initialised.map_err(|unmade| unmade.of(&component));
+                // Before the link takes calls, so that none goes with other keys.
+                let settled = self.desk.lock().initialised(&component, &wrapper, keys, settled);
                 let adopt = |learned: &Learned| wrapper.adopt(learned);
                 wrapper.link().settle(seat, &connection, settled, adopt);
                 (component, result)
             }
-            Task::Open { component, turn, builtin, metadata } => {
+            Task::Open { component, turn, builtin, metadata, keys } => {
                 let opened = async {
+                    let keys = self.keys(keys.as_ref()).await?;
                     let metadata = self.resolved(&metadata).await?;
                     let opened = Opened::from(&builtin, metadata).await;
-                    opened.map_err(|error| Unmade::Failed(error.to_string()))
+                    let opened = opened.map_err(|error| Unmade::Failed(error.to_string()))?;
+                    Ok(opened.encrypted(&component, keys))
                 };
-                let opened = opened.await;
+                let opened: Result<_, Unmade> = opened.await;
                 let result = opened.as_ref().map(drop).map_err(Unmade::clone);
                 let opened = opened.map_err(|unmade| unmade.of(&component));
                 self.desk.lock().opened(&component, turn, opened);

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::builtin::Builtin;
 use crate::component::ComponentSpec;
+use crate::encryption::{EncryptedStore, Keys};
 use crate::gate::GateState;
 use crate::key_prefix::KeyPrefix;
 use crate::plugin::Wrapper;
@@ -59,6 +60,17 @@ impl Opened {
             Builtin::PubSub(_, of) => Self::PubSub(of.open(metadata).await?),
             Builtin::Binding(_, of) => Self::Binding(Arc::new(of.open(metadata).await?)),
         })
+    }
+
+    /// The same, as the component of this name, with a state store's values encrypted where it has
+    /// keys.
+    pub(super) fn encrypted(self, component: &str, keys: Option<Keys>) -> Self {
+        match (self, keys) {
+            (Self::State(store), Some(keys)) => {
+                Self::State(EncryptedStore::over(component, store, keys))
+            }
+            (other, _) => other,
+        }
     }
 }
 
@@ -131,13 +143,23 @@ impl Place {
         features.map(named).unwrap_or_default()
     }
 
-    /// Puts a new wrapper into the slot.
-    pub(super) fn wrap(&self, spec: &ComponentSpec, plugin: &str) -> Arc<dyn Wrapper> {
+    /// Puts a new wrapper into the slot. That of a state store whose values are `encrypted` stays
+    /// outside until its keys are known.
+    pub(super) fn wrap(
+        &self,
+        spec: &ComponentSpec,
+        plugin: &str,
+        encrypted: bool,
+    ) -> Arc<dyn Wrapper> {
         let reason = format!("plugin {plugin} is not ready yet");
         match self {
             Self::State(state) => {
                 let wrapper = Arc::new(DaprStateStore::new(spec, &reason));
-                state.slot.gate().open(wrapper.clone());
+                if encrypted {
+                    state.slot.gate().hold(reason);
+                } else {
+                    state.slot.gate().open(wrapper.clone());
+                }
                 wrapper
             }
             Self::Hello(hello) => {
@@ -160,6 +182,31 @@ impl Place {
                 binding.gate().open(Arc::new(wrapper.clone().both_sides()));
                 wrapper
             }
+        }
+    }
+
+    /// A wrapper has been initialised, or could not be: that of a state store takes its place in the
+    /// slot, with its keys, where it is not there already without any.
+    pub(super) fn settle(
+        &self,
+        component: &str,
+        wrapper: &Arc<dyn Wrapper>,
+        keys: Result<Option<Keys>, &Unmade>,
+    ) {
+        let Self::State(state) = self else { return };
+        let gate = state.slot.gate();
+        let is_open = matches!(&*gate.state(), GateState::Open(_));
+        match keys {
+            Ok(None) | Err(_) if is_open => {}
+            Ok(keys) => {
+                let Some(store) = wrapper.clone().state_store() else { return };
+                gate.open(match keys {
+                    Some(keys) => EncryptedStore::over(component, store, keys),
+                    None => store,
+                });
+            }
+            Err(Unmade::Waits(reason)) => gate.hold(reason.as_str()),
+            Err(Unmade::Failed(reason)) => gate.shut(reason.as_str()),
         }
     }
 

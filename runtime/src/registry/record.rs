@@ -9,6 +9,7 @@ use super::place::Place;
 use super::{ComponentState, ComponentStatus, Offer};
 use crate::builtin;
 use crate::component::ComponentSpec;
+use crate::encryption::{DeclaredKeys, without_keys};
 use crate::plugin::{Calls, LinkState, Seat, Wrapper};
 
 /// What serves a component that no plugin does, as status shows it.
@@ -18,6 +19,8 @@ const BUILT_IN: &str = "built-in";
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) spec: ComponentSpec,
+    /// Where the keys to a state store's values are kept.
+    pub(super) keys: Option<DeclaredKeys>,
     pub(super) place: Place,
     pub(super) served: Served,
 }
@@ -79,8 +82,14 @@ impl Record {
         let builtin = builtin::find_version(&self.spec.component_type, &self.spec.version)?;
         *turn += 1;
         self.served = Served::Builtin { turn: *turn, failed: false };
-        let (component, metadata) = (self.spec.name.clone(), self.spec.metadata.clone());
-        Some(Task::Open { component, turn: *turn, builtin, metadata })
+        let (component, keys) = (self.spec.name.clone(), self.keys.clone());
+        Some(Task::Open {
+            component,
+            turn: *turn,
+            builtin,
+            metadata: without_keys(&self.spec),
+            keys,
+        })
     }
 
     /// Whether the last initialisation failed, over one end of its plugin at least.
@@ -131,7 +140,7 @@ impl Record {
                 self.spec.component_type
             );
         }
-        let wrapper = self.place.wrap(&self.spec, &claim.plugin);
+        let wrapper = self.place.wrap(&self.spec, &claim.plugin, self.keys.is_some());
         let (plugin, socket) = (claim.plugin.clone(), claim.socket.clone());
         self.served = Served::Plugin { plugin, socket, wrapper: wrapper.clone() };
         wrapper
@@ -144,7 +153,8 @@ impl Record {
             seat: offer.seat,
             connection: offer.connection.clone(),
             contracts: offer.contracts.clone(),
-            metadata: self.spec.metadata.clone(),
+            metadata: without_keys(&self.spec),
+            keys: self.keys.clone(),
         }
     }
 
@@ -157,6 +167,16 @@ impl Record {
                 Some(wrapper)
             }
             _ => None,
+        }
+    }
+
+    /// Whether it is this wrapper that serves the component.
+    pub(super) fn is_served_over(&self, by: &Arc<dyn Wrapper>) -> bool {
+        match &self.served {
+            Served::Plugin { wrapper, .. } => {
+                std::ptr::addr_eq(Arc::as_ptr(wrapper), Arc::as_ptr(by))
+            }
+            Served::Nobody | Served::Builtin { .. } => false,
         }
     }
 

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::{ComponentState, Registry, Unmade};
 use crate::component::{DeclaredMetadata, MetadataValue, SecretReference};
+use crate::encryption::{DeclaredKeys, Keys};
 
 /// The scope under which Dapr tells of secrets that are not given.
 const SCOPE: &str = "dapr.runtime.processor.secret";
@@ -159,6 +160,24 @@ impl Registry {
             resolved.extend(text.map(|text| (name.clone(), text)));
         }
         Ok(resolved)
+    }
+
+    /// The keys of a state store's values. Nothing is wished for here: without its key there is no
+    /// component, since its values would be stored in the clear.
+    pub(super) async fn keys(
+        &self,
+        declared: Option<&DeclaredKeys>,
+    ) -> Result<Option<Keys>, Unmade> {
+        let Some(declared) = declared else { return Ok(None) };
+        let revealed = self.reveal(declared.references()).await.map_err(|error| {
+            let reason = error.to_string();
+            if error.is_absence() { Unmade::Waits(reason) } else { Unmade::Failed(reason) }
+        })?;
+        let named = |it| revealed.get_key_value(it).map(|(it, text)| (&*it.name, text.as_str()));
+        let secondary = declared.secondary.as_ref().and_then(named);
+        // Every reference has its text by now.
+        let primary = named(&declared.primary).unwrap_or_default();
+        Keys::new(primary, secondary).map(Some).map_err(|error| Unmade::Failed(error.to_string()))
     }
 
     async fn secret(&self, store: &str, name: &str) -> Result<Secret, SecretError> {

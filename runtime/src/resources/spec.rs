@@ -1,12 +1,13 @@
 //! From a component as YAML declares it to the one that the registry takes.
 
-use replug_component::ComponentType;
+use replug_component::{BuildingBlock, ComponentType};
 
 use super::component::ComponentResource;
 use super::template::{Names, TemplateError};
 use crate::component::{
     ComponentSpec, DeclaredMetadata, HoldPolicy, MetadataValue, SecretReference,
 };
+use crate::encryption::{self, DeclaredKeys, KeysError};
 
 /// A component as the registry takes it, and what could not be had of it, for the log.
 #[derive(Debug, Clone)]
@@ -29,6 +30,9 @@ pub enum SpecError {
     /// One of its values cannot be made.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// Its values are to be encrypted, and could not be.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
 }
 
 impl ComponentResource {
@@ -50,7 +54,8 @@ impl ComponentResource {
                     let reference = SecretReference { store, name: secret.name, key };
                     MetadataValue::Wish(reference, Some(value).filter(|value| !value.is_empty()))
                 }
-                Some(_) if value.is_empty() => {
+                // A key that cannot be asked for is told below, not left out.
+                Some(_) if value.is_empty() && !encryption::is_key(&name) => {
                     without_store = true;
                     continue;
                 }
@@ -61,6 +66,9 @@ impl ComponentResource {
                 None => MetadataValue::Plain(value),
             };
             metadata.insert(name, value);
+        }
+        if component_type.block() == BuildingBlock::State {
+            DeclaredKeys::of(&metadata)?;
         }
         if without_store {
             let name = &self.name;

@@ -1,8 +1,10 @@
 //! A plugin in this process that does what plugins do: answer, refuse, hang, die, and come back.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use replug_component::Context;
 use replug_component::state::{GetRequest, SetRequest, StateStore};
@@ -45,6 +47,10 @@ pub struct Fake {
     /// `Init` fails with an error.
     pub refuses_init: AtomicBool,
     pub bulk_calls: AtomicUsize,
+    /// What its component was made with last.
+    pub made_with: Mutex<HashMap<String, String>>,
+    /// The values that it was given to keep, in order.
+    pub given: Mutex<Vec<Bytes>>,
 }
 
 impl Fake {
@@ -94,6 +100,7 @@ impl Service for Served {
         assert!(["plug", "beside"].iter().any(|name| instance == name), "{instance:?}");
         let properties = request.into_inner().metadata.unwrap_or_default().properties;
         self.0.note("init", &properties["dsn"]);
+        *self.0.made_with.lock() = properties;
         if self.0.refuses_init.load(Ordering::Relaxed) {
             return Err(Status::failed_precondition("the database is locked"));
         }
@@ -130,8 +137,9 @@ impl Service for Served {
         &self,
         request: Request<pb::SetRequest>,
     ) -> Result<Response<pb::SetResponse>, Status> {
-        let key = request.into_inner().key;
+        let pb::SetRequest { key, value, .. } = request.into_inner();
         self.0.note("set", &key);
+        self.0.given.lock().push(value);
         self.0.fate(&key).await?;
         Ok(Response::new(pb::SetResponse::default()))
     }
@@ -177,8 +185,12 @@ impl TransactionalStateStore for Served {
         &self,
         request: Request<pb::TransactionalStateRequest>,
     ) -> Result<Response<pb::TransactionalStateResponse>, Status> {
-        let operations = request.into_inner().operations.len();
-        self.0.note("transact", &operations.to_string());
+        let operations = request.into_inner().operations;
+        self.0.note("transact", &operations.len().to_string());
+        self.0.given.lock().extend(operations.into_iter().filter_map(|it| match it.request {
+            Some(pb::transactional_state_operation::Request::Set(set)) => Some(set.value),
+            _ => None,
+        }));
         Ok(Response::new(pb::TransactionalStateResponse::default()))
     }
 }
@@ -217,6 +229,8 @@ impl Life {
             answers: Semaphore::new(0),
             refuses_init: AtomicBool::new(false),
             bulk_calls: AtomicUsize::new(0),
+            made_with: Mutex::default(),
+            given: Mutex::default(),
         });
         let (ours, mut near) = duplex(PIPE);
         let (mut far, theirs) = duplex(PIPE);

@@ -5,6 +5,7 @@ use replug_runtime::builtin;
 use replug_runtime::component::{
     ComponentSpec, DeclaredMetadata, HoldPolicy, MetadataValue, Replay, SecretReference,
 };
+use replug_runtime::encryption::{self, DeclaredKeys, KeysError};
 use toml::de::{DeInteger, DeValue};
 
 use super::include::Named;
@@ -80,6 +81,7 @@ pub(super) fn read(
     let is_state = component_type.as_ref().is_some_and(|it| it.block() == BuildingBlock::State);
     if let Some(table) = table.filter(|_| is_state) {
         key_prefix(&table, &metadata, findings);
+        encryption_keys(&table, &metadata, findings);
     }
     let namespaced =
         section.get("namespaced").and_then(|entry| entry.boolean(findings)).unwrap_or_default();
@@ -253,6 +255,43 @@ fn whole(number: &DeInteger<'_>) -> Result<i64, Fault> {
             "write it in quotes",
         )
     })
+}
+
+/// That the keys to a state store's values are kept by a secret store, and written so that they count.
+fn encryption_keys(table: &Section<'_>, metadata: &DeclaredMetadata, findings: &mut Findings<'_>) {
+    let Err(error) = DeclaredKeys::of(metadata) else { return };
+    let (name, fault) = match error {
+        KeysError::Misspelt { written, meant } => {
+            let fault = Fault::new(
+                "would be no encryption key",
+                format!("write {meant}, as Dapr does, or values are stored in the clear"),
+            );
+            (written, fault)
+        }
+        KeysError::NotKept(name) => {
+            let fault = Fault::new(
+                "has to be kept by a secret store, whose secret's name is the key's",
+                "write { secret = \"STORE/NAME\" }, and key = \"KEY\" beside it where the secret \
+                 has several values",
+            );
+            (name.to_owned(), fault)
+        }
+        KeysError::NoPrimary => {
+            let fault = Fault::new(
+                "is of no use without a primary key",
+                format!("write {} beside it, with which values are encrypted", encryption::PRIMARY),
+            );
+            (encryption::SECONDARY.to_owned(), fault)
+        }
+        KeysError::Separator(name) => {
+            let fault = Fault::new(
+                "has `||` in its name, which parts the name from the value",
+                "give the secret another name",
+            );
+            (name.to_owned(), fault)
+        }
+    };
+    findings.error(&table.place_of(&name), fault);
 }
 
 /// That the prefix of stored keys does not hold what parts it from them.

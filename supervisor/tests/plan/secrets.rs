@@ -67,6 +67,44 @@ env = { T = { secret = "nowhere/x" } }
 }
 
 #[test]
+fn keys_to_a_stores_values_are_kept_by_a_secret_store_and_written_as_dapr_does() {
+    let kept = "has to be kept by a secret store, whose secret's name is the key's; write { secret = \"STORE/NAME\" }, and key = \"KEY\" beside it where the secret has several values";
+    says(
+        r#"[components.vault]
+type = "secretstores.local.file"
+[components.a]
+type = "state.sqlite"
+metadata = { primaryEncryptionKey = "000102030405060708090a0b0c0d0e0f" }
+[components.b]
+type = "state.in-memory"
+metadata = { primaryEncryptionKey = 42 }
+[components.c]
+type = "state.sqlite"
+metadata = { PrimaryEncryptionKey = { secret = "vault/x" } }
+[components.d]
+type = "state.sqlite"
+metadata = { secondaryEncryptionKey = { secret = "vault/x" } }
+[components.e]
+type = "state.sqlite"
+metadata = { primaryEncryptionKey = { secret = "vault/a||b" } }
+[components.f]
+type = "state.sqlite"
+metadata = { primaryEncryptionKey = { secret = "vault/x" }, secondaryEncryptionKey = { secret = "vault/x", key = "old" } }
+[components.g]
+type = "hello.helloworld"
+metadata = { primaryEncryptionKey = "not of a state store" }
+"#,
+        &[
+            &format!("5:37: error: `components.a.metadata.primaryEncryptionKey` {kept}"),
+            &format!("8:37: error: `components.b.metadata.primaryEncryptionKey` {kept}"),
+            "11:37: error: `components.c.metadata.PrimaryEncryptionKey` would be no encryption key; write primaryEncryptionKey, as Dapr does, or values are stored in the clear",
+            "14:39: error: `components.d.metadata.secondaryEncryptionKey` is of no use without a primary key; write primaryEncryptionKey beside it, with which values are encrypted",
+            "17:37: error: `components.e.metadata.primaryEncryptionKey` has `||` in its name, which parts the name from the value; give the secret another name",
+        ],
+    );
+}
+
+#[test]
 fn stores_that_need_each_other_are_an_error_with_the_circle_written_out() {
     says(
         r#"[components.a]

@@ -37,4 +37,6 @@ pub(crate) enum Mode {
     /// Writes every `Set` into `misbehave.tally`, a line each, and answers `Get` from there: what
     /// processes side by side were told is all in one place.
     Tally,
+    /// Prints what its components are made with, and what it is given to keep.
+    Tell,
 }

@@ -1,6 +1,6 @@
 //! The state services: a map in memory, and the wrong answers of some modes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -36,6 +36,13 @@ impl Store {
     pub(crate) fn new(mode: Mode) -> Self {
         Self { mode, values: Arc::default() }
     }
+
+    /// Prints what it is to keep.
+    fn tell(&self, set: &pb::SetRequest) {
+        if self.mode == Mode::Tell {
+            println!("given {} = {}", set.key, String::from_utf8_lossy(&set.value));
+        }
+    }
 }
 
 fn instance<T>(request: &Request<T>) -> String {
@@ -47,8 +54,13 @@ fn instance<T>(request: &Request<T>) -> String {
 impl StateStore for Store {
     async fn init(
         &self,
-        _: Request<pb::InitRequest>,
+        request: Request<pb::InitRequest>,
     ) -> Result<Response<pb::InitResponse>, Status> {
+        if self.mode == Mode::Tell {
+            let metadata = request.into_inner().metadata.unwrap_or_default();
+            let sorted: BTreeMap<_, _> = metadata.properties.into_iter().collect();
+            println!("made with {sorted:?}");
+        }
         if self.mode == Mode::InitError {
             return Err(Status::failed_precondition("the database is locked"));
         }
@@ -108,6 +120,7 @@ impl StateStore for Store {
         if self.mode == Mode::Tally {
             tally::add(&set.key, &set.value)?;
         }
+        self.tell(&set);
         self.values.lock().await.insert((instance, set.key), set.value);
         Ok(Response::new(pb::SetResponse {}))
     }
@@ -133,6 +146,7 @@ impl TransactionalStateStore for Store {
         for operation in request.into_inner().operations {
             match operation.request {
                 Some(Operation::Set(set)) => {
+                    self.tell(&set);
                     values.insert((instance.clone(), set.key), set.value);
                 }
                 Some(Operation::Delete(delete)) => {

@@ -152,6 +152,10 @@ impl Wrapper for DaprStateStore {
     fn capabilities(&self) -> Vec<String> {
         self.learned.load().features.iter().map(str::to_owned).collect()
     }
+
+    fn state_store(self: Arc<Self>) -> Option<Arc<dyn StateStore>> {
+        Some(self)
+    }
 }
 
 /// What a failed call says about the store.

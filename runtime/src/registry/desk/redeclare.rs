@@ -5,7 +5,7 @@ use replug_component::ComponentType;
 use super::super::place::Rules;
 use super::super::record::{Record, Served};
 use super::super::{DeclareError, Draining, View};
-use super::{Desk, Task};
+use super::{Desk, Task, encryption_keys};
 use crate::component::{ComponentSpec, HoldPolicy};
 
 impl Desk {
@@ -70,7 +70,13 @@ impl Desk {
         self.complete(&mut spec);
         // What is wrong with it is found out before anything changes.
         let rules = self.rules(&spec)?;
+        let keys = encryption_keys(&spec)?;
         let record = &mut self.records[at];
+        if keys != record.keys && !matches!(record.served, Served::Nobody) {
+            // Nothing is stored under the old rule any more.
+            record.place.hold("its encryption keys are asked for");
+        }
+        record.keys = keys;
         record.place.set_spec(&spec, rules);
         record.spec = spec;
         let claims = self.types.get(&record.spec.component_type);

@@ -62,7 +62,7 @@ impl Transaction<'_> {
     pub(in crate::api::dapr) async fn carry_out(
         self,
         cx: &Context,
-        operations: Vec<Operation>,
+        mut operations: Vec<Operation>,
         metadata: Metadata,
         refused: Option<Error>,
     ) -> Result<(), ApiError> {
@@ -75,6 +75,13 @@ impl Transaction<'_> {
         {
             return Err(too_many_operations(self.store.name, operations.len(), most));
         }
+        self.store.bare(
+            &*self.component,
+            operations.iter_mut().filter_map(|operation| match operation {
+                Operation::Set(set) => Some(set),
+                Operation::Delete(_) => None,
+            }),
+        );
         let request = TransactRequest { operations, metadata };
         let done = async {
             match refused {
