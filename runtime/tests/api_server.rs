@@ -5,6 +5,7 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use proptest::prelude::*;
 use replug_proto::dapr::runtime::v1 as dapr;
 use replug_proto::dapr::runtime::v1::dapr_client::DaprClient;
@@ -106,6 +107,22 @@ async fn what_is_under_way_ends_before_the_server_does() {
     assert_eq!(told["details"][1]["reason"], "REPLUG_COMPONENT_UNAVAILABLE");
     (&mut api.served).await.unwrap();
     assert!(TcpStream::connect(&api.http).await.is_err());
+}
+
+#[tokio::test]
+async fn a_stream_of_messages_that_has_asked_for_nothing_yet_ends_with_the_server() {
+    let mut api = Api::start().await;
+    let channel = api.channel();
+    let mut client = DaprClient::new(channel.clone());
+    let mut opening = std::pin::pin!(client.subscribe_topic_events_alpha1(tokio_stream::pending()));
+    assert!(opening.as_mut().now_or_never().is_none());
+    // Its answer comes over the same connection: the stream has come before.
+    DaprClient::new(channel).get_metadata(dapr::GetMetadataRequest {}).await.unwrap();
+    api.stop_within(Duration::from_secs(3600));
+    let status = opening.await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unavailable, "{status:?}");
+    assert_eq!(status.message(), "replug is stopping");
+    (&mut api.served).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 mod ending;
 mod measured;
 mod reloaded;
+mod subscribed;
 mod traced;
 
 use std::net::SocketAddr;
