@@ -7,6 +7,7 @@
 //! [`Seat`] says why. Everything else is on other threads.
 
 mod addresses;
+mod delivering;
 mod failed;
 mod house;
 mod life;

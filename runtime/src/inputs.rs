@@ -40,35 +40,45 @@ const LINGER: Duration = Duration::from_millis(400);
 /// How long the pause is before reading is tried again that failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Reads input bindings for the application, until `end` resolves; then nothing more is read, and
-/// this is done when the application has answered what it has. Dropping the future gives that up.
+/// Why bindings are read no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Nobody reads them afterwards: what they send meanwhile is refused.
+    ForGood,
+    /// Another program is about to read them: what they send is for that one.
+    HandedOver,
+}
+
+/// Reads input bindings for the application, until `end` resolves; then nothing more is delivered,
+/// and this is done when the application has answered what it has. Dropping the future gives that
+/// up.
 pub async fn deliver(
     registry: Arc<Registry>,
     application: Application,
     telemetry: Option<Arc<Telemetry>>,
-    end: impl Future<Output = ()>,
+    end: impl Future<Output = End>,
 ) {
     let mut end = pin!(end);
     let mut state = application.state();
     let mut changes = registry.changes();
     let mut readers = Readers::new(registry, application, telemetry);
-    loop {
+    let end = loop {
         let healthy = *state.borrow_and_update() == AppState::Healthy;
         changes.borrow_and_update();
         if healthy {
             readers.follow();
         } else {
-            readers.leave_all();
+            readers.leave_all(End::ForGood);
         }
         tokio::select! {
-            () = &mut end => break,
+            end = &mut end => break end,
             // Their other ends are held by the readers.
             _ = state.changed() => {}
             _ = changes.changed() => {}
             Some(_) = readers.tasks.join_next(), if !readers.tasks.is_empty() => {}
         }
-    }
-    readers.leave_all();
+    };
+    readers.leave_all(end);
     while readers.tasks.join_next().await.is_some() {}
 }
 
@@ -87,8 +97,8 @@ struct Readers {
 struct Reading {
     binding: Arc<Binding>,
     spec: Arc<ComponentSpec>,
-    /// Dropped, it is read no more.
-    _stay: oneshot::Sender<()>,
+    /// Told, or dropped for good, it is read no more.
+    stay: oneshot::Sender<End>,
 }
 
 // === impl Readers ===
@@ -140,13 +150,14 @@ impl Readers {
                 ),
             };
             self.tasks.spawn(reader.run(leaving));
-            self.reading.insert(name, Reading { binding, spec, _stay: stay });
+            self.reading.insert(name, Reading { binding, spec, stay });
         }
     }
 
-    fn leave_all(&mut self) {
-        if !self.reading.is_empty() {
-            self.reading.clear();
+    fn leave_all(&mut self, end: End) {
+        for (_, reading) in self.reading.drain() {
+            // One that is done already is left.
+            let _ = reading.stay.send(end);
         }
         self.wanted = Arc::new(Wanted::new(self.application.clone()));
     }
@@ -165,8 +176,8 @@ struct Reader {
 
 impl Reader {
     /// Reads until `leaving` is told, and then waits for what the application has. What comes
-    /// meanwhile is refused.
-    async fn run(self, mut leaving: oneshot::Receiver<()>) {
+    /// meanwhile is refused, unless it is for somebody else.
+    async fn run(self, mut leaving: oneshot::Receiver<End>) {
         let said = self.spec.metadata.iter();
         let said = said.filter_map(|(name, value)| Some((name.as_str(), value.text()?)));
         let names_input = Direction::said(said).names_input();
@@ -201,11 +212,11 @@ impl Reader {
             };
             let left = loop {
                 let arrival = tokio::select! {
-                    _ = &mut leaving => break true,
+                    end = &mut leaving => break Some(end.unwrap_or(End::ForGood)),
                     Some(_) = under_way.join_next(), if !under_way.is_empty() => continue,
                     arrival = events.next(), if under_way.len() < MOST_AT_A_TIME => arrival,
                 };
-                let Some(Arrival { event, answerer }) = arrival else { break false };
+                let Some(Arrival { event, answerer }) = arrival else { break None };
                 let delivery = delivery.clone();
                 under_way.spawn(async move {
                     let answer = delivery.deliver(event).await;
@@ -215,9 +226,10 @@ impl Reader {
                     answerer.answer(answer);
                 });
             };
-            if left {
-                leave(events, &mut under_way).await;
-                break;
+            match left {
+                Some(End::ForGood) => return leave(events, under_way).await,
+                Some(End::HandedOver) => break,
+                None => {}
             }
             // The component is about to be another one, or cannot be read at this moment.
             tokio::select! {
@@ -231,7 +243,7 @@ impl Reader {
 
 /// Waits for the application's answers, and refuses what still comes. A binding that waits for none
 /// is left at once.
-async fn leave(mut events: Events, under_way: &mut JoinSet<()>) {
+async fn leave(mut events: Events, mut under_way: JoinSet<()>) {
     while under_way.try_join_next().is_some() {}
     if under_way.is_empty() {
         return;

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use replug_proto::dapr::components::v1 as pb;
 use replug_proto::dapr::components::v1::input_binding_server::{InputBinding, InputBindingServer};
 use replug_runtime::app::{Application, Protocol};
-use replug_runtime::inputs::deliver;
+use replug_runtime::inputs::{End, deliver};
 use replug_runtime::plugin::{Connection, Contract, Contracts, Seat};
 use replug_runtime::registry::{Offer, Registry};
 use tokio::io::duplex;
@@ -101,7 +101,7 @@ struct Read {
     /// Those that the application was given.
     given: mpsc::UnboundedReceiver<()>,
     answer: watch::Sender<bool>,
-    end: Option<oneshot::Sender<()>>,
+    end: Option<oneshot::Sender<End>>,
     delivering: JoinSet<()>,
     _attending: JoinSet<()>,
     _application: HttpApplication,
@@ -136,9 +136,9 @@ impl Read {
         let mut attending = JoinSet::new();
         let watched = called.clone();
         attending.spawn(async move { match watched.attend().await {} });
-        let (end, ended) = oneshot::channel::<()>();
+        let (end, ended) = oneshot::channel::<End>();
         let mut delivering = JoinSet::new();
-        let ended = async { drop(ended.await) };
+        let ended = async { ended.await.unwrap_or(End::ForGood) };
         delivering.spawn(deliver(registry.clone(), called, None, ended));
         letters.until_streams(1).await;
         Self {
@@ -232,4 +232,18 @@ async fn a_binding_that_waits_for_no_answer_is_left_at_once() {
     assert!(read.registry.undeclare("box", "it is taken out"));
     read.letters.until_streams(0).await;
     read.end().await;
+}
+
+#[tokio::test]
+async fn what_a_binding_sends_while_it_is_handed_over_is_left_to_whoever_comes() {
+    let mut read = Read::start().await;
+    read.letters.send("1");
+    read.given().await;
+    read.end.take().unwrap().send(End::HandedOver).unwrap();
+    read.letters.send("2");
+    read.answer.send_replace(true);
+    assert_eq!(read.heard().await, ("1".to_owned(), Bytes::from("read"), None));
+    read.letters.until_streams(0).await;
+    read.all_delivered().await;
+    assert!(read.heard.is_empty() && read.given.is_empty());
 }

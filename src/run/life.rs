@@ -10,7 +10,6 @@ use replug_runtime::api::{Bound, Ending, ListenAddress, Phase, ShutdownRequest};
 use replug_runtime::app::{AppSettings, Application};
 use replug_runtime::registry::Registry;
 use replug_runtime::subscriptions::Subscriptions;
-use replug_runtime::{inputs, subscriptions};
 use replug_supervisor::control::{About, UpgradeDesk};
 use replug_supervisor::notify::Notify;
 use replug_supervisor::output::{PluginLog, PluginLogEnd};
@@ -23,6 +22,7 @@ use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::delivering::{self, Deliveries};
 use super::failed;
 use super::house::{Furniture, House, Origin};
 use super::signals::{Signals, Stop};
@@ -35,16 +35,8 @@ use crate::exit::Failure;
 /// How long the answer to a request to stop at once has to leave, as in Dapr.
 const LAST_ANSWER: Duration = Duration::from_millis(100);
 
-/// What is left of the grace at the least when brokers have been asked to send nothing more: what an
-/// input binding has brought meanwhile is to be answered too.
-const LAST_GRACE: Duration = Duration::from_secs(1);
-
 /// How long what is delivered may take to be answered while the end is put off, as in Dapr.
 const DRAIN: Duration = Duration::from_secs(30);
-
-/// How long replug is not ready since the application's subscriptions are not made. An application
-/// may hang when it is asked for them.
-const SUBSCRIBING: Duration = Duration::from_secs(5);
 
 /// Why the first process of a container ends by itself.
 const ALL_FAILED: &str = "every plugin has failed for good and no component can be used";
@@ -134,9 +126,7 @@ pub(super) struct Life {
     application: Option<Application>,
     /// What follows the application; it ends with this.
     attending: JoinSet<()>,
-    /// What is delivered to it comes while this is held.
-    end_deliveries: Option<watch::Sender<()>>,
-    delivering: JoinSet<()>,
+    pub(super) deliveries: Deliveries,
     /// Says how serving the APIs ends.
     end: Option<oneshot::Sender<Ending>>,
     /// None once its end has been seen.
@@ -225,27 +215,14 @@ impl Life {
         let application =
             AppSettings { max_body: house.plan.runtime.max_message, ..house.plan.app.clone() };
         let telemetry = house.metrics.telemetry.clone();
-        let application =
-            Application::new(&house.plan.runtime.app_id, application, telemetry.clone());
+        let application = Application::new(&house.plan.runtime.app_id, application, telemetry);
         let mut attending = JoinSet::new();
         if let Some(application) = application.clone() {
             attending.spawn(async move { match application.attend().await {} });
         }
         house.subscriptions.declare(house.plan.subscriptions());
-        let (end_deliveries, deliveries_end) = watch::channel(());
-        let mut delivering = JoinSet::new();
-        if let Some(application) = application.clone() {
-            let end = || {
-                let mut end = deliveries_end.clone();
-                // Nothing is sent: whoever holds the other end lets go of it.
-                async move { drop(end.changed().await) }
-            };
-            let (registry, to) = (house.registry.clone(), application.clone());
-            delivering.spawn(inputs::deliver(registry, to, telemetry.clone(), end()));
-            let (registry, known) = (house.registry.clone(), house.subscriptions.clone());
-            let delivered = subscriptions::deliver(registry, application, known, telemetry, end());
-            delivering.spawn(delivered);
-        }
+        let deliveries = application.as_ref().map(|it| Deliveries::begin(house, it));
+        let deliveries = deliveries.unwrap_or_default();
 
         let (end, ended) = oneshot::channel();
         let (requests, requested) = mpsc::channel(1);
@@ -291,8 +268,7 @@ impl Life {
             health,
             application,
             attending,
-            end_deliveries: Some(end_deliveries),
-            delivering,
+            deliveries,
             end: Some(end),
             apis: Some(apis),
             end_control,
@@ -352,15 +328,7 @@ impl Life {
                 };
                 let discovering = async {
                     if let Some(application) = application {
-                        match &house.daprd {
-                            Some(daprd) => daprd.await_app(application).await,
-                            None => application.discovered().await,
-                        }
-                        // One whose health is still to be seen is not waited for, as in Dapr.
-                        if application.settings().health.is_none() {
-                            let settled = house.subscriptions.settled();
-                            let _ = tokio::time::timeout(SUBSCRIBING, settled).await;
-                        }
+                        delivering::there(house, application).await;
                         health.reached(Phase::Ready);
                         tracing::info!("the application is there: replug is ready");
                     } else if house.daprd.is_some() {
@@ -432,27 +400,12 @@ impl Life {
         bound.ok().flatten()
     }
 
-    /// As [`end_deliveries`](Self::end_deliveries), for good: brokers are asked to send nothing more.
-    /// One that answers late takes that off the grace: the application has been answering meanwhile.
+    /// Nothing more is delivered to the application, for good.
     async fn leave(&mut self, registry: &Registry, grace: Duration) {
-        let begun = Instant::now();
-        subscriptions::pause(registry).await;
-        let rest = grace.saturating_sub(begun.elapsed()).max(LAST_GRACE);
-        self.end_deliveries(rest).await;
+        self.deliveries.leave(registry, grace).await;
         if self.application.is_some() {
             tracing::info!("nothing more is delivered to the application");
         }
-    }
-
-    /// Reads nothing more for the application, and waits for a grace until it has answered what it
-    /// has.
-    pub(super) async fn end_deliveries(&mut self, grace: Duration) {
-        self.end_deliveries = None;
-        let ended = async { while self.delivering.join_next().await.is_some() {} };
-        if tokio::time::timeout(grace, ended).await.is_err() {
-            tracing::warn!("the application has not answered all that was delivered to it");
-        }
-        self.delivering.shutdown().await;
     }
 
     /// Ends the control API; whoever does not take the answer is cut off after a moment.

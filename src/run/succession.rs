@@ -108,7 +108,7 @@ pub(super) async fn hand_over(
     let quiet = async {
         life.end_reloads().await;
         life.end_control().await;
-        life.end_deliveries(drain).await;
+        life.deliveries.hand_over(drain).await;
         life.end_apis(Ending::HandOver { grace: drain }).await
     };
     let apis = tokio::select! {

@@ -28,8 +28,8 @@ fn clock(name: &str) -> String {
 async fn what_is_published_once_it_is_healthy_is_delivered() {
     let (home, ports) = (home("", &[("a.yaml", BUS)]), Ports::free());
     let mut called = Called::start(&[], |_| (200, String::new())).await;
-    let port = format!("--app-port={}", called.port);
-    let replug = start(&home, &ports, &[&port, "--disable-init-endpoints=subscribe"]).await;
+    let flag = format!("--app-port={}", called.port);
+    let replug = start(&home, &ports, &[&flag, "--disable-init-endpoints=subscribe"]).await;
     assert_eq!(get(ports.http, "/v1.0/healthz").await.0, 204);
     let published = request(ports.http, "POST", "/v1.0/publish/bus/orders", "7").await;
     assert_eq!(published.status.as_u16(), 204, "{}", published.body);
@@ -45,8 +45,8 @@ async fn what_is_published_once_it_is_healthy_is_delivered() {
 async fn a_clock_that_is_taken_out_ticks_no_more() {
     let (home, ports) = (home("", &[("a.yaml", &*clock("tick"))]), Ports::free());
     let mut called = Called::start(&[], |_| (200, String::new())).await;
-    let port = format!("--app-port={}", called.port);
-    let replug = start(&home, &ports, &[&port]).await;
+    let flag = format!("--app-port={}", called.port);
+    let replug = start(&home, &ports, &[&flag]).await;
     assert_eq!(called.post().await.path, "/tick");
     std::fs::remove_file(home.path("components").join("a.yaml")).unwrap();
     replug.line("component tick: removed").await;
