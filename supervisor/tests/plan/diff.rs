@@ -79,7 +79,7 @@ replay = 'all'
 type = 'state.in-memory'
 [components.d]
 type = 'state.sqlite'
-version = 'v2'
+version = 'v1'
 [components.e]
 type = 'state.sqlite'
 ";
