@@ -134,7 +134,6 @@ pub(super) const MARKS: &[Mark] = &[
             "dapr_component_pubsub_ingress_bulk_count{*component=\"pubsubName\"*}",
             "dapr_component_pubsub_ingress_bulk_event_count{*component=\"bus\"*}",
             "dapr_component_pubsub_ingress_bulk_event_count{*component=\"pubsubName\"*}",
-            "dapr_grpc_io_client_*_count{*/OnBulkTopicEvent\"*}",
         ],
         reason: BATCHES,
     },
