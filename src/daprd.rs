@@ -24,6 +24,7 @@ use replug_runtime::registry::{ComponentState, ComponentStatus, Registry};
 use replug_runtime::resources::go_duration_text;
 use replug_supervisor::output::log::subscriber_as;
 use replug_supervisor::plan::Plan;
+use replug_supervisor::reload::HOT_RELOAD;
 use tracing_subscriber::EnvFilter;
 
 use self::flags::{Flags, Usage};
@@ -36,7 +37,7 @@ use crate::run::{self, Held, LogGuard, Manner};
 const DAPR_VERSION: &str = "1.18.3";
 
 /// What is on in Dapr unless a Configuration says otherwise.
-const FEATURES: [&str; 2] = ["HotReload", "WorkflowsRemoteActivityReminder"];
+const FEATURES: [&str; 2] = [HOT_RELOAD, "WorkflowsRemoteActivityReminder"];
 
 /// What `replug daprd` does otherwise than `replug run`.
 #[derive(Debug)]

@@ -81,6 +81,14 @@ impl SecretError {
     }
 }
 
+/// What a component is to its callers that needs the secret.
+impl From<&SecretError> for Unmade {
+    fn from(error: &SecretError) -> Self {
+        let reason = error.to_string();
+        if error.is_absence() { Self::Waits(reason) } else { Self::Failed(reason) }
+    }
+}
+
 // === impl Registry ===
 
 impl Registry {
@@ -147,14 +155,11 @@ impl Registry {
             let answer = value.reference().map(|reference| asked[reference].as_ref());
             let text = match (value, answer) {
                 (_, Some(Ok(text))) => Some(text.clone()),
-                (_, Some(Err(error))) if error.is_absence() => {
-                    return Err(Unmade::Waits(error.to_string()));
-                }
                 (MetadataValue::Wish(_, instead), Some(Err(error))) if error.is_answer() => {
                     tracing::error!(target: SCOPE, "Error getting secret: {error}");
                     instead.clone()
                 }
-                (_, Some(Err(error))) => return Err(Unmade::Failed(error.to_string())),
+                (_, Some(Err(error))) => return Err(error.into()),
                 (_, None) => value.text().map(str::to_owned),
             };
             resolved.extend(text.map(|text| (name.clone(), text)));
@@ -169,10 +174,8 @@ impl Registry {
         declared: Option<&DeclaredKeys>,
     ) -> Result<Option<Keys>, Unmade> {
         let Some(declared) = declared else { return Ok(None) };
-        let revealed = self.reveal(declared.references()).await.map_err(|error| {
-            let reason = error.to_string();
-            if error.is_absence() { Unmade::Waits(reason) } else { Unmade::Failed(reason) }
-        })?;
+        let revealed =
+            self.reveal(declared.references()).await.map_err(|error| Unmade::from(&error))?;
         let named = |it| revealed.get_key_value(it).map(|(it, text)| (&*it.name, text.as_str()));
         let secondary = declared.secondary.as_ref().and_then(named);
         // Every reference has its text by now.

@@ -81,20 +81,7 @@ fn over(text: Cow<'_, str>, change: fn(&str) -> Cow<'_, str>) -> Cow<'_, str> {
 
 /// The path that an escaped one stands for. What is no text is made readable.
 fn unescaped(path: &str) -> Cow<'_, str> {
-    if !path.contains('%') {
-        return Cow::Borrowed(path);
-    }
-    let digit = |byte: Option<&u8>| char::from(*byte?).to_digit(16);
-    let (given, mut bytes, mut at) = (path.as_bytes(), Vec::with_capacity(path.len()), 0);
-    while let Some(byte) = given.get(at) {
-        let escaped = match (digit(given.get(at + 1)), digit(given.get(at + 2))) {
-            (Some(high), Some(low)) if *byte == b'%' => u8::try_from(high << 4 | low).ok(),
-            _ => None,
-        };
-        bytes.push(escaped.unwrap_or(*byte));
-        at += if escaped.is_some() { 3 } else { 1 };
-    }
-    Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
+    percent_encoding::percent_decode_str(path).decode_utf8_lossy()
 }
 
 /// The path with a slash before it, and no two in a row.
