@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use replug_component::ComponentType;
 use replug_runtime::builtin;
-use replug_supervisor::plan::{Checked, Plan, Surroundings};
+use replug_supervisor::plan::{Checked, Diagnostic, Plan, Surroundings};
 use replug_supervisor::reload::{Source, Wanted};
 
 use crate::cli::CheckArgs;
@@ -40,13 +40,14 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// The plan of the file. What is wrong with it is shown on standard error; without a plan that is
-/// the end.
-pub(crate) fn load(file: &Path) -> Result<Plan, Failure> {
+/// The plan of the file, and what there is to be said of it, which is shown on standard error;
+/// without a plan that is the end.
+pub(crate) fn load(file: &Path) -> Result<(Plan, Vec<Diagnostic>), Failure> {
     let checked = examine(file);
     let shown = checked.render(colour::wanted(&io::stderr()), &mut io::stderr().lock());
     shown.map_err(Failure::failed)?;
-    checked.plan.ok_or_else(Failure::bad_plan)
+    let plan = checked.plan.ok_or_else(Failure::bad_plan)?;
+    Ok((plan, checked.diagnostics))
 }
 
 /// What is to be said of the file.

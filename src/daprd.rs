@@ -168,7 +168,7 @@ fn log_to(flags: &Flags, filter: EnvFilter) -> Result<LogGuard, Failure> {
 
 impl Daprd {
     fn manner(self: &Arc<Self>) -> Result<Manner, Failure> {
-        let plan = plan::plan(&self.settings).map_err(Failure::failed)?;
+        let (plan, told) = plan::plan(&self.settings).map_err(Failure::failed)?;
         let mut on: Vec<_> = FEATURES
             .into_iter()
             .filter(|name| plan.configuration.feature(name, true))
@@ -187,6 +187,7 @@ impl Daprd {
             metrics: self.settings.metrics.map(ListenAddress::from),
             config: plan.file.clone(),
             plan,
+            told,
             daprd: Some(self.clone()),
         })
     }

@@ -26,7 +26,7 @@ use replug_runtime::api::ListenAddress;
 use replug_supervisor::output::log::{
     Format, JOURNAL_STREAM, Look, WorkerGuard, is_journald, subscriber,
 };
-use replug_supervisor::plan::Plan;
+use replug_supervisor::plan::{Diagnostic, Plan};
 use replug_supervisor::process::{
     Seat, adopt_orphans, hold_signals, let_signals_go, raise_open_files,
 };
@@ -76,6 +76,8 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// What is run, and how.
 pub(crate) struct Manner {
     pub(crate) plan: Plan,
+    /// What has been told of it already.
+    pub(crate) told: Vec<Diagnostic>,
     /// The plan's file.
     pub(crate) config: PathBuf,
     /// Where plans come from from now on.
@@ -106,7 +108,7 @@ pub(crate) type LogGuard = WorkerGuard;
 /// Runs until told to stop.
 pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let held = Held::begin()?;
-    let plan = load(&args.config.config)?;
+    let (plan, told) = load(&args.config.config)?;
     let filter = EnvFilter::try_new(&args.log)
         .map_err(|error| Failure::failed(format!("--log {}: {error}", args.log)))?;
     let format = if args.log_json { Format::Json } else { Format::Text };
@@ -116,7 +118,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     tracing::subscriber::set_global_default(subscriber).map_err(Failure::failed)?;
     let config = args.config.config.clone();
     let metrics = plan.runtime.metrics.as_ref().map(addresses::address);
-    let manner = Manner { plan, source: source(&config), config, metrics, daprd: None };
+    let manner = Manner { plan, told, source: source(&config), config, metrics, daprd: None };
     go(held, || Ok(manner), guard)
 }
 

@@ -52,7 +52,7 @@ pub(crate) fn can_take_over(args: &CanTakeOverArgs) -> Result<(), Failure> {
             args.format
         )));
     }
-    let plan = load(&args.config.config)?;
+    let (plan, _) = load(&args.config.config)?;
     let fitness = Fitness { replug: VERSION.to_owned(), format: FORMAT, places: places(&plan) };
     let text = serde_json::to_string(&fitness).map_err(Failure::failed)?;
     stdout::write(text.as_bytes())

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use replug_runtime::resources::Configuration;
 use replug_supervisor::plan::{
-    Checked, Plan, Severity, Surroundings, Wrong, WrongWith, default_run_dir,
+    Checked, Diagnostic, Plan, Severity, Surroundings, Wrong, WrongWith, default_run_dir,
 };
 use replug_supervisor::reload::{HOT_RELOAD, Source, Wanted};
 
@@ -16,8 +16,9 @@ use crate::check;
 /// What a plan without a file is called.
 const NO_FILE: &str = "daprd";
 
-/// What is to be run. An error is for people, in daprd's words where it has any.
-pub(super) fn plan(settings: &Settings) -> Result<Plan, String> {
+/// What is to be run, and what is wrong with it in spite of that, which is told here. An error is
+/// for people, in daprd's words where it has any.
+pub(super) fn plan(settings: &Settings) -> Result<(Plan, Vec<Diagnostic>), String> {
     let surroundings = check::surroundings();
     let base = base(settings, &surroundings).plan.ok_or("the plugins are wrong, as shown above")?;
     let mut plan = fitted(base, settings, &surroundings)?;
@@ -37,6 +38,7 @@ pub(super) fn plan(settings: &Settings) -> Result<Plan, String> {
     }
     let (read, wrong) = plan.resources_read(&surroundings);
     plan = read;
+    let diagnostics = plan.diagnostics(wrong.clone());
     let mut duplicates = Vec::new();
     for wrong in wrong {
         match told(wrong) {
@@ -48,7 +50,7 @@ pub(super) fn plan(settings: &Settings) -> Result<Plan, String> {
     if !duplicates.is_empty() {
         return Err(format!("failed to load components: {}", duplicates.join("\n")));
     }
-    Ok(plan)
+    Ok((plan, diagnostics))
 }
 
 /// Where plans come from while everything runs.

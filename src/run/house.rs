@@ -14,7 +14,7 @@ use replug_supervisor::control::ControlSocket;
 use replug_supervisor::events::{Journal, Kind, about};
 use replug_supervisor::notify::Notify;
 use replug_supervisor::output::HandedPrintouts;
-use replug_supervisor::plan::Plan;
+use replug_supervisor::plan::{Diagnostic, Plan};
 use replug_supervisor::plugin::Handed;
 use replug_supervisor::process::warden::WardenCommand;
 use replug_supervisor::process::{Spawner, Summons};
@@ -38,6 +38,8 @@ pub(super) enum Origin {
 /// What everything stands on. It outlives an attempt at having another program take over.
 pub(super) struct House {
     pub(super) plan: Plan,
+    /// What has been told of it.
+    pub(super) told: Vec<Diagnostic>,
     /// The plan's file.
     pub(super) config: PathBuf,
     /// Where plans come from.
@@ -107,7 +109,7 @@ impl House {
         origin: Origin,
         summons: Summons,
     ) -> Result<(Self, Furniture), Failure> {
-        let Manner { plan, config, source, metrics, daprd } = manner;
+        let Manner { plan, told, config, source, metrics, daprd } = manner;
         let lost = |error| Failure::failed(format!("what the replug before has left: {error}"));
         let (given, estate) = match origin {
             Origin::Started(given) => (given, None),
@@ -186,6 +188,7 @@ impl House {
             program,
             past,
             plan,
+            told,
             config,
             source,
             metrics,

@@ -232,6 +232,7 @@ impl Life {
 
         let (reloader, reload) = Reloader::new(
             house.plan.clone(),
+            house.told.clone(),
             house.source.clone(),
             house.watch.clone(),
             supervisor.clone(),

@@ -123,6 +123,8 @@ pub(super) async fn hand_over(
         return Outcome::Stuck(Failure::failed("nothing serves applications any more"));
     };
     house.plan = life.present.borrow().clone();
+    // Should this one go on, what is wrong by then is rather told twice than not.
+    house.told.clear();
     let plugins = supervisor.hand_over().await;
     drop(supervisor);
     let Life { supervisor, log, log_end, .. } = life;

@@ -157,11 +157,12 @@ impl Reload {
 // === impl Reloader ===
 
 impl Reloader {
-    /// What reads plans from `source`; `present` is the one that everything was started with. Its
-    /// resource folders are watched with `watch`.
+    /// What reads plans from `source`; `present` is the one that everything was started with, and
+    /// `told` what the start has told of it. Its resource folders are watched with `watch`.
     #[must_use]
     pub fn new(
         present: Plan,
+        told: Vec<Diagnostic>,
         source: Source,
         watch: SocketWatch,
         supervisor: Arc<Supervisor>,
@@ -173,7 +174,6 @@ impl Reloader {
         let (sender, asked) = mpsc::channel(WAITING);
         let reload = Reload { asked: sender, source: source.clone() };
         let (late, present) = (JoinSet::new(), watch::Sender::new(present));
-        let told = Vec::new();
         let reloader =
             Self { asked, present, source, supervisor, registry, notify, watch, late, told };
         (reloader, reload)
@@ -191,9 +191,6 @@ impl Reloader {
     pub async fn run(mut self, mut end: oneshot::Receiver<()>) {
         let mut folders = self.folders();
         let mut files = self.watched(&folders);
-        if !folders.is_empty() {
-            self.take_as_told().await;
-        }
         loop {
             let asked = tokio::select! {
                 biased;
@@ -268,14 +265,6 @@ impl Reloader {
             return Ok(Reloaded { checked, change, failed: Vec::new() });
         }
         self.change_to(checked, change, begun).await
-    }
-
-    /// Takes what is wrong with the resources for told of: the start has told it.
-    async fn take_as_told(&mut self) {
-        let (source, present) = (self.source.clone(), self.present.borrow().clone());
-        if let Ok(checked) = read(move || (source.0)(Wanted::Resources(&present))).await {
-            self.told = checked.diagnostics;
-        }
     }
 
     fn refuse(&self, what: &str, checked: Checked) -> ReloadError {

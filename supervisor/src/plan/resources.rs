@@ -12,7 +12,7 @@ use replug_runtime::resources::{
     ComponentResource, Configuration, Loaded, Names, Problem, Resources, SubscriptionResource, load,
 };
 
-use super::diagnostic::{Checked, Severity};
+use super::diagnostic::{Checked, Diagnostic, Severity};
 use super::place::Findings;
 use super::{Plan, Surroundings};
 
@@ -304,12 +304,8 @@ impl Plan {
     #[must_use]
     pub fn with_resources_as_they_are(&self, surroundings: &Surroundings) -> Checked {
         let (plan, wrong) = self.resources_read(surroundings);
-        let mut findings = Findings::new("", self.file.display().to_string());
         let usable = wrong.iter().all(|wrong| wrong.severity != Severity::Error);
-        for wrong in wrong {
-            wrong.tell(&mut findings);
-        }
-        let (diagnostics, included) = findings.into_diagnostics();
+        let (diagnostics, included) = self.findings(wrong).into_diagnostics();
         Checked {
             plan: usable.then_some(plan),
             control: Some(self.runtime.control.clone()),
@@ -317,6 +313,20 @@ impl Plan {
             source: String::new(),
             included,
         }
+    }
+
+    /// What is told of what is wrong, as [`Self::with_resources_as_they_are`] would tell it.
+    #[must_use]
+    pub fn diagnostics(&self, wrong: Vec<Wrong>) -> Vec<Diagnostic> {
+        self.findings(wrong).into_diagnostics().0
+    }
+
+    fn findings(&self, wrong: Vec<Wrong>) -> Findings<'static> {
+        let mut findings = Findings::new("", self.file.display().to_string());
+        for wrong in wrong {
+            wrong.tell(&mut findings);
+        }
+        findings
     }
 
     /// The same, whatever is wrong: what that is about is left out.
