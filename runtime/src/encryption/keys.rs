@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
+use data_encoding::HEXLOWER_PERMISSIVE;
 use replug_component::Error;
 
 use super::{PRIMARY, SECONDARY};
@@ -143,18 +144,11 @@ impl fmt::Debug for Keys {
 
 impl Key {
     fn new(field: &'static str, name: &str, text: &str) -> Result<Self, BadKey> {
-        let bytes = bytes_of(text).ok_or(BadKey::NotHex(field))?;
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes());
+        let bytes = bytes.map_err(|_| BadKey::NotHex(field))?;
         let cipher = Cipher::new(&bytes).ok_or(BadKey::Size(field, bytes.len()))?;
         Ok(Self { name: name.into(), cipher })
     }
-}
-
-/// The bytes that stand in `text` in hexadecimal.
-fn bytes_of(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let digit = |letter: u8| char::from(letter).to_digit(16).and_then(|it| u8::try_from(it).ok());
-    let pairs = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
-    if rest.is_empty() { pairs.collect() } else { None }
 }
 
 // === impl Cipher ===

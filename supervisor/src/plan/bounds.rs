@@ -181,7 +181,7 @@ fn percent(text: &str) -> Result<u64, Fault> {
 /// `027`.
 fn umask(text: &str) -> Result<u32, Fault> {
     let mask = u32::from_str_radix(text, 8).ok().filter(|mask| *mask <= 0o777);
-    mask.ok_or_else(|| {
+    mask.filter(|_| !text.starts_with('+')).ok_or_else(|| {
         let help = "write octal digits from \"000\" to \"777\", such as \"027\"";
         Fault::new(format!("is {text:?}, which is no umask"), help)
     })

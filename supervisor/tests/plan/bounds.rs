@@ -181,7 +181,7 @@ command = ["sh"]
 user = ""
 group = 3
 supplementary_groups = "root"
-umask = "999"
+umask = "+27"
 no_new_privs = 1
 capabilities = ["net_bind_servic", 7]
 read_only = "/"
@@ -200,7 +200,7 @@ hidden = ["/no/such/folder"]
             "3:8: error: `plugins.a.user` is empty; write a name, or take the key out: then it is replug's own",
             "4:9: error: `plugins.a.group` is an integer; write a group's name in quotes",
             r#"5:24: error: `plugins.a.supplementary_groups` is a string; write an array of names, such as ["ssl-cert"]"#,
-            r#"6:9: error: `plugins.a.umask` is "999", which is no umask; write octal digits from "000" to "777", such as "027""#,
+            r#"6:9: error: `plugins.a.umask` is "+27", which is no umask; write octal digits from "000" to "777", such as "027""#,
             "7:16: error: `plugins.a.no_new_privs` is an integer; write true or false",
             r#"8:17: error: `plugins.a.capabilities[0]` is "net_bind_servic", which is no capability; did you mean "net_bind_service"?"#,
             "8:36: error: `plugins.a.capabilities[1]` is an integer; write a capability's name in quotes",

@@ -1,5 +1,10 @@
 //! The trace that a message is part of, in W3C's form.
 
+use data_encoding::HEXLOWER_PERMISSIVE;
+
+/// The version that is none.
+const NO_VERSION: u8 = 0xff;
+
 /// Where the caller stands in a trace. Empty texts: nowhere.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Trace {
@@ -35,28 +40,23 @@ impl Trace {
 }
 
 /// A `traceparent` in gRPC's own form: each field after its number. One of zeros, which is no trace, has
-/// one as well; none where the text has another form.
+/// one as well, and digits may be capitals; none where the text has another form.
 pub(crate) fn binary_trace(parent: &str) -> Option<[u8; 29]> {
     let mut parts = parent.split('-');
     let (version, trace, span, flags) =
         (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    if version.len() != 2 || trace.len() != 32 || span.len() != 16 || flags.len() != 2 {
+    let [version] = bytes(version)?;
+    if version == NO_VERSION || (version == 0 && parts.next().is_some()) {
         return None;
     }
-    let mut form = [0; 29];
-    bytes(trace, &mut form[2..18])?;
-    form[18] = 1;
-    bytes(span, &mut form[19..27])?;
-    form[27] = 2;
-    bytes(flags, &mut form[28..])?;
-    Some(form)
+    let (trace, span, flags) = (bytes::<16>(trace)?, bytes::<8>(span)?, bytes::<1>(flags)?);
+    let form = [&[0, 0], &trace[..], &[1], &span, &[2], &flags].concat();
+    form.try_into().ok()
 }
 
-fn bytes(digits: &str, into: &mut [u8]) -> Option<()> {
-    for (at, byte) in into.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(digits.get(at * 2..at * 2 + 2)?, 16).ok()?;
-    }
-    Some(())
+/// So many bytes, of which nothing but the hexadecimal digits stands there.
+fn bytes<const N: usize>(digits: &str) -> Option<[u8; N]> {
+    HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).ok()?.try_into().ok()
 }
 
 /// Whether this is version 00 of a `traceparent`, or begins like one of a later version.
@@ -102,6 +102,30 @@ mod tests {
         assert_eq!(Trace::of_binary(&bytes).unwrap().parent, PARENT);
         assert_eq!(binary_trace(PARENT).unwrap()[..], bytes);
         assert_eq!(Trace::of_binary(&bytes[..20]), None);
-        assert_eq!(binary_trace(""), None);
+    }
+
+    #[test]
+    fn what_is_no_traceparent_has_no_binary_form() {
+        let zeros = format!("00-{}-{}-00", "0".repeat(32), "0".repeat(16));
+        let later = PARENT.replacen("00", "cc", 1) + "-more";
+        for right in [PARENT, &PARENT.to_uppercase(), &zeros, &later] {
+            assert!(binary_trace(right).is_some(), "{right}");
+        }
+        let with = |part: &str, other: &str| PARENT.replacen(part, other, 1);
+        for wrong in [
+            String::new(),
+            "00".into(),
+            PARENT[..53].into(),
+            format!("{PARENT}-more"),
+            with("00-", "ff-"),
+            with("00-", "+0-"),
+            with("00-", "zz-"),
+            with("-0af7", "-+af7"),
+            with("-b7", "-+b"),
+            with("-01", "-+1"),
+            with("-0af7", "-0äf"),
+        ] {
+            assert_eq!(binary_trace(&wrong), None, "{wrong}");
+        }
     }
 }

@@ -56,7 +56,8 @@ fn integer(digits: &str) -> Option<Number> {
         [b'0', _, ..] => (&lower[1..], 8),
         _ => (lower.as_str(), 10),
     };
-    let size = u64::from_str_radix(digits, radix).ok()?;
+    // A sign stands before what tells the radix.
+    let size = u64::from_str_radix(digits, radix).ok().filter(|_| !digits.starts_with('+'))?;
     if !negative {
         return Some(size.into());
     }
@@ -108,6 +109,10 @@ mod tests {
             ("0x1F", "number 31"),
             ("1_000", "number 1000"),
             ("-12", "number -12"),
+            ("+12", "number 12"),
+            ("-0x1f", "number -31"),
+            ("0x+1f", "text 0x+1f"),
+            ("0+17", "text 0+17"),
             ("1e3", "number 1000"),
             ("1.50", "number 1.5"),
             ("1e21", "number 1e+21"),
