@@ -120,8 +120,14 @@ pub struct KitError {
 }
 
 impl KitError {
-    /// The metadata of an `ErrorInfo` that say what it is, and are none of its own.
-    pub const FIELDS: [&str; 3] = ["kit_error", "http_code", "tag"];
+    /// The metadata of an `ErrorInfo` that is `true` where it is one of these errors.
+    pub const MARKER: &str = "kit_error";
+    /// That which has [`http_status`](Self::http_status).
+    pub const HTTP_STATUS: &str = "http_code";
+    /// That which has [`tag`](Self::tag).
+    pub const TAG: &str = "tag";
+    /// The metadata that say what it is, and are none of its own.
+    pub const FIELDS: [&str; 3] = [Self::MARKER, Self::HTTP_STATUS, Self::TAG];
 }
 
 impl From<Unavailable> for Error {
