@@ -29,7 +29,7 @@ use tokio::sync::watch;
 use self::desk::Desk;
 pub use self::draining::Draining;
 pub(crate) use self::making::Unmade;
-pub use self::secrets::SecretError;
+pub use self::secrets::{SECRETS_SCOPE, SecretError};
 pub use self::status::{ComponentState, ComponentStatus};
 use crate::component::{ComponentSpec, HoldPolicy};
 use crate::key_prefix::KeyPrefix;

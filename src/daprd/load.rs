@@ -10,7 +10,7 @@ use replug_component::BuildingBlock;
 use replug_component::binding::Binding;
 use replug_runtime::builtin::has_version;
 use replug_runtime::component::{ComponentSpec, MetadataValue};
-use replug_runtime::registry::{ComponentState, ComponentStatus, Registry};
+use replug_runtime::registry::{ComponentState, ComponentStatus, Registry, SECRETS_SCOPE};
 use replug_runtime::resources::ComponentResource;
 use replug_runtime::telemetry::Telemetry;
 use replug_supervisor::plan::Plan;
@@ -20,9 +20,6 @@ use super::log::SCOPE;
 
 /// The scope of what is said of components.
 const PROCESSOR: &str = "dapr.runtime.processor";
-
-/// The scope of what is said of secrets.
-const SECRETS: &str = "dapr.runtime.processor.secret";
 
 /// How long a component waits for its type where plugins are declared that may yet bring it: longer
 /// than its own timeout, since they have to start first.
@@ -87,7 +84,7 @@ pub(super) async fn load(
         };
         if let (Some(_), Some(store)) = (resource, unloaded_store(spec, &registry)) {
             tracing::warn!(
-                target: SECRETS,
+                target: SECRETS_SCOPE,
                 "Component {} references a secret store that isn't loaded: {store}",
                 spec.name
             );

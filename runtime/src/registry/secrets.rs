@@ -16,7 +16,7 @@ use crate::component::{DeclaredMetadata, MetadataValue, SecretReference};
 use crate::encryption::{DeclaredKeys, Keys};
 
 /// The scope under which Dapr tells of secrets that are not given.
-const SCOPE: &str = "dapr.runtime.processor.secret";
+pub const SECRETS_SCOPE: &str = "dapr.runtime.processor.secret";
 
 /// How long a secret store may take to give one secret.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -156,7 +156,7 @@ impl Registry {
             let text = match (value, answer) {
                 (_, Some(Ok(text))) => Some(text.clone()),
                 (MetadataValue::Wish(_, instead), Some(Err(error))) if error.is_answer() => {
-                    tracing::error!(target: SCOPE, "Error getting secret: {error}");
+                    tracing::error!(target: SECRETS_SCOPE, "Error getting secret: {error}");
                     instead.clone()
                 }
                 (_, Some(Err(error))) => return Err(error.into()),
