@@ -1,32 +1,26 @@
 //! One generation of a declared plugin: its process, its private socket folder, its sockets'
 //! connections, its output. All of it begins together and is gone together.
 
+mod birth;
 mod vitals;
 
-use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use replug_runtime::plugin::Seat;
-use replug_runtime::registry::Registry;
 use tokio::time::Instant;
 
+pub(super) use self::birth::Birth;
 pub(super) use self::vitals::Sign;
 use self::vitals::Vitals;
 use super::handed::{HandedLife, StartedAs};
-use super::spec::Secrets;
-use super::task::Surroundings;
 use crate::connect::{Socket, SocketEvent, SocketSet};
 use crate::health::HealthPolicy;
-use crate::output::{Output, Source};
-use crate::plan::PluginSpec;
-use crate::process::confinement::Identity;
+use crate::output::Output;
 use crate::process::{Bounds, Exit, Process, Signal};
-use crate::sockets::{Folder, FolderEvent, Place, PrivateFolder, type_name};
-use crate::told::{SOCKET_NAME, Told};
+use crate::sockets::{Folder, FolderEvent, PrivateFolder, type_name};
 
 /// One generation of a declared plugin, from its start until [`Life::end`].
 pub(super) struct Life {
@@ -62,13 +56,6 @@ enum Readiness {
     NotYet,
     Since(Instant),
     Was(Duration),
-}
-
-/// A life that has begun.
-pub(super) struct Birth {
-    pub(super) life: Life,
-    pub(super) pid: u32,
-    pub(super) bounds: Bounds,
 }
 
 /// What happens in a life.
@@ -113,117 +100,6 @@ impl Left {
 // === impl Life ===
 
 impl Life {
-    /// Starts the process, with `secrets` for what its variables refer to. An error is a text for
-    /// people.
-    pub(super) async fn begin(
-        spec: &PluginSpec,
-        seat: Seat,
-        surroundings: &Surroundings,
-        secrets: &Secrets,
-    ) -> Result<Birth, String> {
-        let life_name = spec.life_name(seat);
-        let identity = identity(spec).await?;
-        let user = identity.as_ref().map(|identity| identity.uid);
-        if let Some(socket) = &spec.socket {
-            clear_stale(socket).await?;
-        }
-        let Surroundings { run, watch, spawner, .. } = surroundings;
-        let place = run.place(&spec.name, &life_name).map_err(|error| error.to_string())?;
-        let launch = spec.process(seat, &surroundings.replug, &place, identity, secrets);
-        let mut launch = launch.await?;
-        let probe_launch = spec.probe.is_some().then(|| launch.clone());
-        let mut vitals = Vitals::prepare(spec, &place, &mut launch);
-        // Its folder is made by the thread that starts it: to have it done elsewhere first would
-        // take as long again as all that a start takes here.
-        let notify = spec.notify;
-        let made = move || folder_of(place, user, notify);
-        let started = spawner.spawn_after(launch, made).await;
-        let (mut process, (private, told)) = started.map_err(|error| error.to_string())?;
-        // Watched when the process runs already: what is in the folder by then is seen as what comes
-        // later.
-        let folder = match &spec.socket {
-            None => watch.watch_private(private.path()).await,
-            Some(socket) => watch.watch_file_of(socket, user).await,
-        };
-        let folder = folder.map_err(|error| error.to_string())?;
-        told.map_or(Ok(()), |socket| vitals.hear(socket))?;
-        let pid = process.pid();
-        let bounds = process.bounds().clone();
-        vitals.begin(spec, surroundings, pid, probe_launch);
-        let source = source(spec, seat);
-        let pipes = process.take_output().expect("nobody has taken them from a new process");
-        let output = Output::read(&source, pipes, &surroundings.log);
-        let life = Self {
-            plugin: spec.name.as_str().into(),
-            label: spec.instance_name(seat.instance),
-            seat,
-            process,
-            output,
-            folder,
-            sockets: SocketSet::new(Arc::<Registry>::clone(&surroundings.registry)),
-            user,
-            bounds: bounds.clone(),
-            health: spec.health,
-            any_socket: false,
-            disconnected: false,
-            held: Vec::new(),
-            vitals,
-            readiness: Readiness::NotYet,
-            begun: Instant::now(),
-            private,
-        };
-        Ok(Birth { life, pid, bounds })
-    }
-
-    /// Goes on with a process that the program before has let go of. An error is a text for people,
-    /// and the end of the process.
-    pub(super) async fn adopt(
-        spec: &PluginSpec,
-        seat: Seat,
-        handed: HandedLife<OwnedFd>,
-        surroundings: &Surroundings,
-    ) -> Result<Birth, String> {
-        let process = surroundings.spawner.claim(handed.pid).await;
-        let process = process.map_err(|error| format!("its process cannot be watched: {error}"))?;
-        let private = PrivateFolder::adopt(handed.folder, &spec.name);
-        let watch = &surroundings.watch;
-        // As it was started, whatever the plan says now.
-        let folder = match handed.started_as.socket() {
-            None => watch.watch_private(private.path()).await,
-            Some(socket) => watch.watch_file_of(socket, handed.user).await,
-        };
-        let folder = folder.map_err(|error| error.to_string())?;
-        let mut vitals = Vitals::resume(spec, handed.vitals, handed.ready_for.is_some())?;
-        let launch = spec.process_as_read(
-            seat,
-            &surroundings.replug,
-            private.place(),
-            identity(spec).await?,
-        );
-        vitals.begin(spec, surroundings, handed.pid, Some(launch));
-        let source = source(spec, seat);
-        let life = Self {
-            plugin: spec.name.as_str().into(),
-            label: spec.instance_name(seat.instance),
-            seat,
-            user: handed.user,
-            bounds: handed.bounds.clone(),
-            output: Output::resume(&source, handed.output, &surroundings.log),
-            folder,
-            sockets: SocketSet::new(Arc::<Registry>::clone(&surroundings.registry)),
-            health: spec.health,
-            any_socket: false,
-            disconnected: false,
-            held: Vec::new(),
-            vitals,
-            readiness: handed.ready_for.map_or(Readiness::NotYet, Readiness::Was),
-            private,
-            begun: Instant::now().checked_sub(handed.uptime).unwrap_or_else(Instant::now),
-            process,
-        };
-        Ok(Birth { pid: life.process.pid(), bounds: handed.bounds, life })
-    }
-
     /// Lets go of the process, which runs on, and closes the connections to its sockets. An error is
     /// the life again, whose process has ended.
     pub(super) async fn hand_over(
@@ -389,55 +265,7 @@ impl Life {
     }
 }
 
-/// Makes a life's folder, `user`'s own where one is named, and where it is to be told something the
-/// socket for that. An error is a text for people.
-fn folder_of(
-    place: Place,
-    user: Option<u32>,
-    notify: bool,
-) -> Result<(PrivateFolder, Option<OwnedFd>), String> {
-    let private = place.make(user).map_err(|error| error.to_string())?;
-    let told = notify.then(|| Told::bind(private.path())).transpose();
-    let told = told.map_err(|error| {
-        format!("cannot listen on {}: {error}", private.path().join(SOCKET_NAME).display())
-    })?;
-    Ok((private, told))
-}
-
-/// Who prints what a life prints.
-fn source(spec: &PluginSpec, seat: Seat) -> Source {
-    let Seat { instance, generation } = seat;
-    Source { plugin: spec.name.as_str().into(), instance, generation }
-}
-
-/// Whom the plugin runs as, looked up anew for each life: users come and go.
-async fn identity(spec: &PluginSpec) -> Result<Option<Identity>, String> {
-    let account = spec.confinement.account.clone();
-    if account.is_own() {
-        return Ok(None);
-    }
-    let looked_up = tokio::task::spawn_blocking(move || account.resolve()).await;
-    looked_up.unwrap_or_else(|error| Err(error.to_string()))
-}
-
 /// What is said of a socket that no component type can be named after.
 pub(crate) fn nameless(path: &Path) -> String {
     format!("{}: a component type cannot be called so", path.display())
-}
-
-/// Removes the socket that a dead process left at a fixed path: a new one could not be bound there.
-async fn clear_stale(socket: &Path) -> Result<(), String> {
-    let found = match std::fs::symlink_metadata(socket) {
-        Ok(found) => found,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(format!("{}: {error}", socket.display())),
-    };
-    if !found.file_type().is_socket() {
-        return Err(format!("{} is in the way: it is no socket", socket.display()));
-    }
-    if tokio::net::UnixStream::connect(socket).await.is_ok() {
-        return Err(format!("somebody else serves on {} already", socket.display()));
-    }
-    std::fs::remove_file(socket)
-        .map_err(|error| format!("cannot remove the stale socket {}: {error}", socket.display()))
 }

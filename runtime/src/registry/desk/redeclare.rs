@@ -5,7 +5,8 @@ use replug_component::ComponentType;
 use super::super::place::Rules;
 use super::super::record::{Record, Served};
 use super::super::{DeclareError, Draining, View};
-use super::{Desk, Task, encryption_keys};
+use super::declare::encryption_keys;
+use super::{Desk, Task};
 use crate::component::{ComponentSpec, HoldPolicy};
 
 impl Desk {
