@@ -11,6 +11,7 @@ mod delivering;
 mod failed;
 mod house;
 mod life;
+mod serving;
 mod signals;
 mod slim;
 mod succession;
@@ -155,7 +156,7 @@ pub(crate) fn go(
         if let Err(error) = adopt_orphans() {
             tracing::warn!("what leaves its plugin's group is not found without a cgroup: {error}");
         }
-        let result = runtime.block_on(life::serve(manner, origin, signals, summons));
+        let result = runtime.block_on(serving::serve(manner, origin, signals, summons));
         // What is left is blocking work without an owner who waits, such as a folder being removed.
         runtime.shutdown_timeout(GRACE);
         // The main thread waits for it.

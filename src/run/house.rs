@@ -1,6 +1,7 @@
 //! What everything stands on: sockets, folders, the spawner. It is made anew, or comes from the
 //! program before this one.
 
+use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use replug_supervisor::process::warden::WardenCommand;
 use replug_supervisor::process::{Spawner, Summons};
 use replug_supervisor::reload::Source;
 use replug_supervisor::sockets::{RunFolder, SocketWatch};
+use replug_supervisor::supervisor::Supervisor;
 use replug_supervisor::upgrade::{self, Estate, Luggage};
 
 use super::{Manner, VERSION, addresses};
@@ -223,6 +225,31 @@ impl House {
     /// Writes down what happens to replug itself, for those who follow the events.
     pub(super) fn record(&self, text: impl Into<String>) {
         self.journal.record(about("", Kind::Replug, text));
+    }
+
+    /// Tells where applications call.
+    pub(super) fn tell_serving(&self, listeners: &[String]) {
+        let (app, places) = (&self.plan.runtime.app_id, listeners.join(", "));
+        let serves = format!("replug {VERSION} serves app {app} on {places}");
+        tracing::info!("{serves}");
+        self.record(serves);
+    }
+
+    /// Tells where the metrics are, where somebody wants any.
+    pub(super) fn tell_where_metrics_are(&self) {
+        if let Some(listening) = &self.metrics.listening {
+            let at = listening.address();
+            tracing::info!(target: "dapr.runtime", "metrics server started on {at}/");
+        }
+    }
+
+    /// Serves the metrics, where somebody wants any.
+    pub(super) async fn measure(&self, supervisor: &Arc<Supervisor>) -> Infallible {
+        let Some(listening) = &self.metrics.listening else {
+            return std::future::pending().await;
+        };
+        let (supervisor, registry) = (supervisor.clone(), self.registry.clone());
+        listening.serve(self.metrics.telemetry.clone(), supervisor, registry).await
     }
 }
 

@@ -1,12 +1,11 @@
-//! From the first plugin started to the last one stopped, or to another program that takes over.
+//! All that runs on a house, from its beginning until something ends it.
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, join_all};
-use replug_runtime::api::{Bound, Ending, ListenAddress, Phase, ShutdownRequest};
+use replug_runtime::api::{Bound, Ending, Health, ListenAddress, Phase, ShutdownRequest};
 use replug_runtime::app::{AppSettings, Application};
 use replug_runtime::registry::Registry;
 use replug_runtime::subscriptions::Subscriptions;
@@ -15,7 +14,6 @@ use replug_supervisor::notify::Notify;
 use replug_supervisor::output::{PluginLog, PluginLogEnd};
 use replug_supervisor::plan::Plan;
 use replug_supervisor::plugin::task::Surroundings;
-use replug_supervisor::process::Summons;
 use replug_supervisor::reload::{Reload, Reloader};
 use replug_supervisor::supervisor::Supervisor;
 use tokio::signal::unix::Signal;
@@ -24,92 +22,20 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::delivering::{self, Deliveries};
 use super::failed;
-use super::house::{Furniture, House, Origin};
-use super::signals::{Signals, Stop};
+use super::house::{Furniture, House};
+use super::serving::Declaring;
+use super::signals::Signals;
 use super::slim::keep_slim;
 use super::succession::{self, Heir};
-use super::{GRACE, Manner, VERSION, addresses};
+use super::{GRACE, VERSION, addresses};
 use crate::daprd::Daprd;
 use crate::exit::Failure;
-
-/// How long the answer to a request to stop at once has to leave, as in Dapr.
-const LAST_ANSWER: Duration = Duration::from_millis(100);
-
-/// How long what is delivered may take to be answered while the end is put off, as in Dapr.
-const DRAIN: Duration = Duration::from_secs(30);
 
 /// Why the first process of a container ends by itself.
 const ALL_FAILED: &str = "every plugin has failed for good and no component can be used";
 
 /// How long the supervisor may take to go on with what runs, before what it has left is ended.
 const TAKEN_UP: Duration = Duration::from_secs(60);
-
-/// Serves until told to stop.
-pub(super) async fn serve(
-    manner: Manner,
-    origin: Origin,
-    mut signals: Signals,
-    summons: Summons,
-) -> Result<(), Failure> {
-    let (mut house, mut furniture) = House::build(manner, origin, summons).await?;
-    let (plan, registry) = (house.plan.clone(), house.registry.clone());
-    let mut declaring = Some(if house.daprd.is_some() {
-        Daprd::load(plan, registry, house.metrics.telemetry.clone()).boxed()
-    } else {
-        declare(plan, registry).boxed()
-    });
-    loop {
-        let life = Life::begin(&house, furniture, &mut declaring)?;
-        let (mut life, why) = life.go_on(&house, &mut signals, &mut declaring).await;
-        let heir = match why {
-            Why::Asked { at_once, signal } => {
-                let daprd = house.daprd.as_ref().filter(|_| signal);
-                if let Some(block) = daprd.and_then(|daprd| daprd.block_duration()) {
-                    // Callers are served on meanwhile, and told that it is about to end. Nothing
-                    // new is delivered.
-                    life.health.reached(Phase::Stopping);
-                    let (application, supervisor) =
-                        (life.application.clone(), life.supervisor.clone());
-                    let leaving = async {
-                        life.leave(&house.registry, DRAIN).await;
-                        std::future::pending::<()>().await;
-                    };
-                    let going_on = async {
-                        tokio::select! {
-                            never = measure(&house, &supervisor) => match never {},
-                            never = house.notify.keep(&supervisor) => match never {},
-                        }
-                    };
-                    tokio::select! {
-                        () = Daprd::block(block, application.as_ref()) => {}
-                        () = leaving => {}
-                        () = going_on => {}
-                        signal = signals.stop.asked() => return Err(Daprd::again(signal)),
-                    }
-                }
-                return stop(house, life, at_once, &mut signals.stop).await;
-            }
-            Why::Failed(failure) => {
-                let stopped = stop(house, life, false, &mut signals.stop).await;
-                // Why it ends is why it began to.
-                drop(stopped);
-                return Err(failure);
-            }
-            Why::Succeeded(heir) => *heir,
-        };
-        // Returns where another program has not taken over.
-        furniture = match succession::hand_over(&mut house, life, heir, &mut signals.stop).await {
-            succession::Outcome::Failed(furniture) => *furniture,
-            succession::Outcome::ToStop(life) => {
-                return stop(house, *life, false, &mut signals.stop).await;
-            }
-            succession::Outcome::Stuck(failure) => return Err(failure),
-        };
-    }
-}
-
-/// Components being made.
-type Declaring = BoxFuture<'static, Result<(), Failure>>;
 
 /// All that runs on a house.
 pub(super) struct Life {
@@ -121,11 +47,11 @@ pub(super) struct Life {
     listeners: Vec<String>,
     grpc: Vec<ListenAddress>,
     http: Vec<ListenAddress>,
-    health: replug_runtime::api::Health,
+    pub(super) health: Health,
     /// The application that is called, where it has a port.
-    application: Option<Application>,
+    pub(super) application: Option<Application>,
     /// What follows the application; it ends with this.
-    attending: JoinSet<()>,
+    pub(super) attending: JoinSet<()>,
     pub(super) deliveries: Deliveries,
     /// Says how serving the APIs ends.
     end: Option<oneshot::Sender<Ending>>,
@@ -138,7 +64,7 @@ pub(super) struct Life {
     reload: Reload,
     /// They are done while this is held.
     end_reloads: Option<oneshot::Sender<()>>,
-    reloading: JoinSet<()>,
+    pub(super) reloading: JoinSet<()>,
     /// The plan that everything follows now, as reloads have made it.
     pub(super) present: watch::Receiver<Plan>,
     /// What applications ask over the shutdown API.
@@ -170,7 +96,7 @@ fn about(
 }
 
 /// Why a life is over.
-enum Why {
+pub(super) enum Why {
     Asked {
         at_once: bool,
         signal: bool,
@@ -183,7 +109,7 @@ enum Why {
 // === impl Life ===
 
 impl Life {
-    fn begin(
+    pub(super) fn begin(
         house: &House,
         furniture: Furniture,
         declaring: &mut Option<Declaring>,
@@ -284,7 +210,7 @@ impl Life {
     }
 
     /// Runs until something ends it.
-    async fn go_on(
+    pub(super) async fn go_on(
         mut self,
         house: &House,
         signals: &mut Signals,
@@ -321,7 +247,7 @@ impl Life {
                 if application.is_none() {
                     health.reached(Phase::Ready);
                 }
-                tell_serving(house, listeners);
+                house.tell_serving(listeners);
                 let notifying = async {
                     // The application may be started after replug, and even wait for it.
                     house.notify.ready(supervisor).await;
@@ -345,10 +271,10 @@ impl Life {
                     never = discovering => never,
                 }
             };
-            tell_where_metrics_are(house);
+            house.tell_where_metrics_are();
             tokio::select! {
                 never = end_what_nobody_took(house, supervisor) => match never {},
-                never = measure(house, supervisor) => match never {},
+                never = house.measure(supervisor) => match never {},
                 never = keep_slim(supervisor) => match never {},
                 failure = serving => failure,
             }
@@ -402,7 +328,7 @@ impl Life {
     }
 
     /// Nothing more is delivered to the application, for good.
-    async fn leave(&mut self, registry: &Registry, grace: Duration) {
+    pub(super) async fn leave(&mut self, registry: &Registry, grace: Duration) {
         self.deliveries.leave(registry, grace).await;
         if self.application.is_some() {
             tracing::info!("nothing more is delivered to the application");
@@ -429,92 +355,6 @@ async fn end_what_nobody_took(house: &House, supervisor: &Supervisor) -> Infalli
     std::future::pending().await
 }
 
-fn tell_serving(house: &House, listeners: &[String]) {
-    let (app, places) = (&house.plan.runtime.app_id, listeners.join(", "));
-    let serves = format!("replug {VERSION} serves app {app} on {places}");
-    tracing::info!("{serves}");
-    house.record(serves);
-}
-
-fn tell_where_metrics_are(house: &House) {
-    if let Some(listening) = &house.metrics.listening {
-        let at = listening.address();
-        tracing::info!(target: "dapr.runtime", "metrics server started on {at}/");
-    }
-}
-
-/// Serves the metrics, where somebody wants any.
-async fn measure(house: &House, supervisor: &Arc<Supervisor>) -> Infallible {
-    let Some(listening) = &house.metrics.listening else {
-        return std::future::pending().await;
-    };
-    let (supervisor, registry) = (supervisor.clone(), house.registry.clone());
-    listening.serve(house.metrics.telemetry.clone(), supervisor, registry).await
-}
-
-/// Stops everything: callers, then plugins, then what everything stood on.
-async fn stop(house: House, mut life: Life, at_once: bool, stop: &mut Stop) -> Result<(), Failure> {
-    house.notify.stopping().await;
-    if at_once {
-        // The application's own answer is on its way; nothing tells when it has left.
-        tokio::time::sleep(LAST_ANSWER).await;
-        return Err(Failure::failed("stopped at once, as an application asked"));
-    }
-    let daprd = house.daprd.clone();
-    let grace = daprd.as_ref().map_or(GRACE, |daprd| daprd.grace());
-    let stopping = async {
-        // Nothing is changed any more; whoever waits for a reload is told so.
-        life.reloading.shutdown().await;
-        // The application may call while it handles what it was given.
-        life.leave(&house.registry, grace).await;
-        life.attending.shutdown().await;
-        if daprd.is_some() {
-            tracing::info!(target: "dapr.runtime", "Dapr is shutting down");
-        }
-        let begun = Instant::now();
-        life.end_apis(Ending::Stop { grace }).await;
-        if daprd.is_some() {
-            Daprd::tell_components_going(&house.registry);
-        }
-        let late = begun.elapsed() >= grace;
-        life.supervisor.stop().await;
-        life.end_control().await;
-        drop((life.supervisor, life.log));
-        house.spawner.finish().await;
-        drop(house);
-        life.log_end.written().await;
-        late
-    };
-    tokio::select! {
-        late = stopping => match &daprd {
-            Some(_) if late => Err(Daprd::late()),
-            Some(_) => {
-                tracing::info!(target: "dapr.runtime", "Dapr runtime stopped");
-                Ok(())
-            }
-            None => {
-                tracing::info!("stopped");
-                Ok(())
-            }
-        },
-        // The kernel and the warden kill what is left.
-        signal = stop.asked() => Err(match &daprd {
-            Some(_) => Daprd::again(signal),
-            None => Failure::failed(format!("{signal} once more: stopped at once")),
-        }),
-    }
-}
-
-/// Declares every component of the plan. One that cannot be made is told of and left out; the
-/// others do not suffer for it.
-async fn declare(plan: Plan, registry: Arc<Registry>) -> Result<(), Failure> {
-    let declared = plan.components.iter().map(|spec| registry.declare(spec.clone()));
-    for error in join_all(declared).await.into_iter().filter_map(Result::err) {
-        tracing::error!("{error}");
-    }
-    Ok(())
-}
-
 /// Has those subscriptions declared that are in the plan, whenever a reload has made another of it.
 async fn declare_subscriptions(mut plan: watch::Receiver<Plan>, subscriptions: Subscriptions) {
     while plan.changed().await.is_ok() {
@@ -524,7 +364,7 @@ async fn declare_subscriptions(mut plan: watch::Receiver<Plan>, subscriptions: S
 
 /// Has the plan read again whenever SIGHUP asks for it. Those that come meanwhile are taken as one.
 /// What comes of it is in the log.
-async fn reload_on(hangup: &mut Signal, reload: &Reload) -> std::convert::Infallible {
+async fn reload_on(hangup: &mut Signal, reload: &Reload) -> Infallible {
     while hangup.recv().await.is_some() {
         tracing::info!("SIGHUP: plugins.toml is read again");
         // Told by whoever does it.
@@ -535,7 +375,7 @@ async fn reload_on(hangup: &mut Signal, reload: &Reload) -> std::convert::Infall
 }
 
 /// Tells in the log how the plugins stand, whenever SIGUSR1 asks for it.
-async fn tell_on(asked: &mut Signal, supervisor: &Supervisor) -> std::convert::Infallible {
+async fn tell_on(asked: &mut Signal, supervisor: &Supervisor) -> Infallible {
     while asked.recv().await.is_some() {
         tracing::info!("SIGUSR1: {}", Notify::summary(supervisor));
     }
