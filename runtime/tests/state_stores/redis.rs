@@ -12,15 +12,6 @@ use crate::servers::free_port;
 use crate::servers::redis::Redis;
 use crate::{assert_gone_and_back, open};
 
-/// What Dapr's store of this name does otherwise than the others.
-const KIND: conformance::Store = conformance::Store {
-    queries: false,
-    etags_begin_again: true,
-    last_write_wins: true,
-    keeps_end_of_life: true,
-    ..conformance::Store::LIKE_MOST
-};
-
 async fn open_at(redis: &Redis, settings: &[(&str, &str)]) -> Arc<dyn StateStore> {
     let socket = redis.socket();
     open("state.redis", &[&[("redisHost", socket.as_str())], settings].concat()).await.unwrap()
@@ -30,7 +21,7 @@ async fn open_at(redis: &Redis, settings: &[(&str, &str)]) -> Arc<dyn StateStore
 async fn the_redis_store_conforms() {
     let Some(redis) = Redis::start(&[]) else { return };
     let store = open_at(&redis, &[]).await;
-    conformance::all_of(&*store, KIND).await;
+    conformance::all_of(&*store, conformance::Store::LIKE_REDIS).await;
     store.ping(&cx()).await.unwrap();
 }
 
