@@ -23,9 +23,11 @@ const INDEXES: &str = r#"[{"name": "people", "indexes": [
     {"key": "city", "type": "TEXT"}]}]"#;
 
 async fn store(redis: &Redis, more: &[(&str, &str)]) -> Result<Arc<dyn StateStore>, Error> {
-    let socket = redis.socket();
-    let pairs = [("redisHost", socket.as_str())];
-    let pairs = pairs.iter().chain(more);
+    open(&[("redisHost", &redis.socket())], more).await
+}
+
+async fn open(own: &[(&str, &str)], more: &[(&str, &str)]) -> Result<Arc<dyn StateStore>, Error> {
+    let pairs = own.iter().chain(more);
     let metadata = pairs.map(|(name, value)| ((*name).into(), (*value).into())).collect();
     match find(&"state.redis".parse().unwrap()) {
         Some(Builtin::State(_, kind)) => kind.open(metadata).await,
@@ -78,8 +80,10 @@ async fn values_lie_in_redisjson_as_dapr_lays_them_out_with_etags_first_writes_a
     store.delete(&cx(), json_delete(delete("key", None))).await.unwrap();
     assert_eq!(get(&*store, "key").await, GetResponse::default());
 
-    let error = store.set(&cx(), json_set(set("key", "no JSON"))).await.unwrap_err();
-    assert!(matches!(error, Error::Invalid(_)), "{error}");
+    for none in ["no JSON", "", "1,\"version\":9", "1} {"] {
+        let error = store.set(&cx(), json_set(set("key", none))).await.unwrap_err();
+        assert!(matches!(error, Error::Invalid(_)), "{error}");
+    }
     assert_eq!(redis.cli(&["EXISTS", "key"]), "0");
 }
 
@@ -112,6 +116,27 @@ async fn a_transaction_over_json_is_whole() {
     transact(vec![Set(set_with("a", "3", "1")), Delete(delete("b", Some("1")))]).await.unwrap();
     assert_eq!(redis.cli(&["JSON.GET", "a"]), r#"{"data":3,"version":2}"#);
     assert_eq!(redis.cli(&["EXISTS", "b"]), "0");
+}
+
+#[tokio::test]
+async fn what_the_module_does_not_take_is_refused_before_anything_is_written() {
+    let Some(redis) = Redis::start_with_modules() else { return };
+    let store = store(&redis, &[]).await.unwrap();
+    let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    let deepest = (1..200).take_while(|depth| {
+        let value = format!("{{\"data\":{}}}", nested(*depth));
+        redis.cli(&["JSON.SET", "probe", "$", &value]) == "OK"
+    });
+    let deepest = deepest.last().unwrap();
+    store.set(&cx(), json_set(set("deep", nested(deepest)))).await.unwrap();
+    assert_eq!(get(&*store, "deep").await.data, nested(deepest));
+    for refused in [nested(deepest + 1), "1e400".into(), r#""\ud800""#.into()] {
+        let operations = vec![Set(set("first", "1")), Set(set("second", refused))];
+        let request = TransactRequest { operations, metadata: as_json(Metadata::new()) };
+        let error = store.transact(&cx(), request).await.unwrap_err();
+        assert!(matches!(error, Error::Invalid(_)), "{error}");
+        assert_eq!(redis.cli(&["EXISTS", "first", "second"]), "0");
+    }
 }
 
 async fn query(store: &dyn StateStore, query: Value, index: &str) -> Result<QueryResponse, Error> {
@@ -228,4 +253,22 @@ async fn an_index_of_the_same_name_is_made_anew_and_what_is_none_is_refused() {
         let error = store(&redis, &[("queryIndexes", wrong)]).await.err().expect("refused");
         assert!(error.to_string().contains("`queryIndexes`"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn indexes_are_not_to_be_had_in_a_cluster() {
+    let open = async |more: &[(&str, &str)]| {
+        let pairs = [
+            ("redisHost", "127.0.0.1:1"),
+            ("redisType", "cluster"),
+            ("redisMaxRetries", "-1"),
+            ("queryIndexes", INDEXES),
+        ];
+        open(&pairs, more).await.err().expect("nobody is there").to_string()
+    };
+    let error = open(&[]).await;
+    assert!(error.contains("`queryIndexes` cannot be had in a cluster"), "{error}");
+    // What sentinels watch is none, whatever the type says.
+    let error = open(&[("failover", "true"), ("sentinelMasterName", "shop")]).await;
+    assert!(error.contains("sentinel at 127.0.0.1:1"), "{error}");
 }

@@ -8,6 +8,7 @@ mod cluster;
 mod dial;
 mod json;
 mod node;
+mod one_for_all;
 mod pubsub;
 mod search;
 mod sentinel;

@@ -51,7 +51,7 @@ impl Redis {
         self.folder.path().join(name)
     }
 
-    /// What `redis-cli` prints.
+    /// What `redis-cli` prints, which may be an error of the server's.
     pub fn cli(&self, arguments: &[&str]) -> String {
         let mut command = Command::new("redis-cli");
         command.arg("-s").arg(self.socket());

@@ -25,6 +25,7 @@ use replug_component::Error;
 
 use super::dial::Dialer;
 use super::node::{Miss, Node, Place};
+use super::one_for_all::OneForAll;
 use super::server::Doing;
 use super::settings::{Address, Settings};
 use redirect::{Redirect, Unanswered};
@@ -41,8 +42,7 @@ pub(in crate::builtin) struct Cluster {
     seeds: Vec<Address>,
     /// Who has which slots; none: that is to be asked.
     slots: ArcSwapOption<Slots>,
-    /// Held by who asks for the slots.
-    asking: tokio::sync::Mutex<()>,
+    asking_for_slots: OneForAll,
     /// One for each node that was spoken to and is still a part.
     nodes: Mutex<HashMap<Address, Arc<Node>>>,
     /// Counts up, so that what any node can do goes to all of them in turn.
@@ -56,7 +56,7 @@ impl Cluster {
             dialer,
             seeds: seeds.to_vec(),
             slots: ArcSwapOption::empty(),
-            asking: tokio::sync::Mutex::new(()),
+            asking_for_slots: OneForAll::default(),
             nodes: Mutex::default(),
             turn: AtomicUsize::new(0),
         }
@@ -135,7 +135,7 @@ impl Cluster {
                     None => return Ok(unanswered.answers()),
                     Some(redirect::Next::Go(there)) if hops > 0 => {
                         hops -= 1;
-                        // Known better from now on, by whoever comes next.
+                        // The slots are asked for anew, and whatever is said this goes there.
                         if let Ok(slots) = &known
                             && !there.asking
                         {
@@ -195,14 +195,14 @@ impl Cluster {
 
     /// Asks who has which slots, unless somebody has done so since `stale` was known.
     async fn look(&self, stale: Option<Arc<Slots>>) -> Result<Arc<Slots>, Error> {
-        let _asking = self.asking.lock().await;
-        if let Some(now) = self.slots.load_full()
-            && !stale.as_ref().is_some_and(|stale| Arc::ptr_eq(stale, &now))
-        {
-            return Ok(now);
-        }
+        let is_news = |now: &Arc<Slots>| !stale.as_ref().is_some_and(|it| Arc::ptr_eq(it, now));
+        let news = || self.slots.load_full().filter(is_news);
+        self.asking_for_slots.get(news, self.look_at_any(stale.as_deref())).await
+    }
+
+    async fn look_at_any(&self, stale: Option<&Slots>) -> Result<Arc<Slots>, Error> {
         let mut last = self.told("no node of the cluster answers".to_owned());
-        for address in self.in_turn(stale.as_deref()) {
+        for address in self.in_turn(stale) {
             match self.look_at(&address).await {
                 Ok(slots) => {
                     let slots = Arc::new(slots);

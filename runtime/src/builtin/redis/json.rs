@@ -5,6 +5,7 @@ use bytes::Bytes;
 use replug_component::state::{GetResponse, Operation, SetRequest, TransactRequest};
 use replug_component::{Error, Metadata};
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::change::Layout;
@@ -33,7 +34,7 @@ pub(super) fn layout_of_all(request: &TransactRequest) -> Layout {
 /// The same request, if its value can lie there.
 pub(super) fn checked(layout: Layout, request: SetRequest) -> Result<SetRequest, Error> {
     if layout == Layout::Json
-        && let Err(error) = serde_json::from_slice::<&RawValue>(&request.value)
+        && let Err(error) = check(&request.value)
     {
         return Err(Error::Invalid(format!(
             "the value of key {} is to be JSON (`contentType`) and is none: {error}",
@@ -41,6 +42,14 @@ pub(super) fn checked(layout: Layout, request: SetRequest) -> Result<SetRequest,
         )));
     }
     Ok(request)
+}
+
+/// Whether this is one value of JSON and the module takes it. What it would refuse for its depth or its
+/// numbers is to be known before the first change of a transaction is made.
+fn check(value: &[u8]) -> Result<(), serde_json::Error> {
+    serde_json::from_slice::<&RawValue>(value)?;
+    let as_it_lies = [b"{\"data\":", value, b"}"].concat();
+    serde_json::from_slice::<Value>(&as_it_lies).map(drop)
 }
 
 /// An object as it lies there.

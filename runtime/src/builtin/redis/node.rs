@@ -5,15 +5,14 @@
 //! lost is sent again where that changes nothing, and fails otherwise: it may have been carried out.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use redis::{Pipeline, RedisError, Value, cmd};
 use replug_component::Error;
-use tokio::sync::Mutex;
 
 use super::dial::{Dialer, Line};
+use super::one_for_all::OneForAll;
 use super::sentinel::Sentinels;
 use super::server::Doing;
 use super::settings::{Address, Settings};
@@ -26,10 +25,7 @@ pub(super) struct Node {
     /// How often a dial that fails is tried again.
     retries: u32,
     line: ArcSwapOption<Line>,
-    /// Held by who dials. In it is why the last dial failed.
-    dialing: Mutex<Option<Error>>,
-    /// How many dials have ended.
-    dials: AtomicU64,
+    dialling: OneForAll,
 }
 
 /// Where the server is.
@@ -81,8 +77,8 @@ impl Node {
         place: Place,
         retries: u32,
     ) -> Self {
-        let (line, dialing) = (ArcSwapOption::empty(), Mutex::new(None));
-        Self { settings, dialer, place, retries, line, dialing, dials: AtomicU64::new(0) }
+        let (line, dialling) = (ArcSwapOption::empty(), OneForAll::default());
+        Self { settings, dialer, place, retries, line, dialling }
     }
 
     /// Sends commands, which the server `holds` before it answers, and gives what is answered to each,
@@ -140,26 +136,16 @@ impl Node {
     /// The connection that there is, or a new one.
     async fn line(&self) -> Result<Arc<Line>, Error> {
         let living = || self.line.load_full().filter(|line| line.lives());
+        // The way of nearly every call.
         if let Some(line) = living() {
             return Ok(line);
         }
-        let ended = self.dials.load(Ordering::Acquire);
-        let mut last = self.dialing.lock().await;
-        if let Some(line) = living() {
-            return Ok(line);
-        }
-        // Whoever waited for a dial has its answer, or they would all dial one after the other.
-        if self.dials.load(Ordering::Acquire) != ended
-            && let Some(error) = &*last
-        {
-            return Err(error.clone());
-        }
-        let dialled = self.dial().await.map(Arc::new);
-        *last = dialled.as_ref().err().cloned();
-        self.dials.fetch_add(1, Ordering::Release);
-        let line = dialled?;
-        self.line.store(Some(line.clone()));
-        Ok(line)
+        let dialled = async {
+            let line = Arc::new(self.dial().await?);
+            self.line.store(Some(line.clone()));
+            Ok(line)
+        };
+        self.dialling.get(living, dialled).await
     }
 
     /// Dials until it succeeds or the retries are used up.
@@ -187,16 +173,27 @@ impl Node {
             Place::Asked(sentinels) => {
                 let again = |text: String| Refusal { error: self.told(text), again: true };
                 let master = sentinels.master().await.map_err(again)?;
-                let line = self.dialer.dial(&master).await.map_err(|error| Refusal {
-                    error: self.told(format!("cannot connect to the master at {master}: {error}")),
-                    again: error.is_io_error(),
-                })?;
-                if is_replica(&line).await {
-                    return Err(again(format!("{master} is not the master, or not yet")));
+                let dialled = self.dial_master(&master).await;
+                if dialled.is_err() {
+                    // Another may know better: this one is perhaps cut off from the others.
+                    sentinels.ask_another();
                 }
-                Ok(line)
+                dialled
             }
         }
+    }
+
+    async fn dial_master(&self, master: &Address) -> Result<Line, Refusal> {
+        let refused = |error: RedisError| Refusal {
+            error: self.told(format!("cannot connect to the master at {master}: {error}")),
+            again: error.is_io_error(),
+        };
+        let line = self.dialer.dial(master).await.map_err(refused)?;
+        if is_replica(&line, self.settings.read_timeout).await.map_err(refused)? {
+            let text = format!("{master} is not the master, or not yet");
+            return Err(Refusal { error: self.told(text), again: true });
+        }
+        Ok(line)
     }
 
     fn late(&self, doing: Doing) -> Error {
@@ -223,13 +220,18 @@ impl Node {
     }
 }
 
-/// Whether the server says that it follows another. One that does not say counts as a master.
-async fn is_replica(line: &Line) -> bool {
+/// Whether the server says within that time that it follows another. One that does not say which it
+/// is counts as a master.
+async fn is_replica(line: &Line, timeout: Option<Duration>) -> Result<bool, RedisError> {
     let mut connection = line.connection.clone();
+    if let Some(timeout) = timeout {
+        connection.set_response_timeout(timeout);
+    }
     match connection.send_packed_command(&cmd("ROLE")).await {
         Ok(Value::Array(role)) => {
-            !matches!(role.first(), Some(Value::BulkString(name)) if name == b"master")
+            Ok(!matches!(role.first(), Some(Value::BulkString(name)) if name == b"master"))
         }
-        _ => false,
+        Err(error) if error.is_io_error() => Err(error),
+        _ => Ok(false),
     }
 }

@@ -15,6 +15,7 @@ use replug_component::{Error, Metadata};
 use serde::Deserialize;
 
 use super::server::{Doing, Server};
+use super::settings::{Settings, Topology};
 use crate::builtin::query::Plan;
 use crate::builtin::setting::filled;
 use question::Question;
@@ -52,12 +53,11 @@ enum Kind {
 }
 
 impl Indexes {
-    pub(super) fn new(metadata: &Metadata) -> Result<Self, Error> {
+    pub(super) fn new(metadata: &Metadata, settings: &Settings) -> Result<Self, Error> {
         let Some(text) = filled(metadata, &["queryIndexes"])? else {
             return Ok(Self(HashMap::new()));
         };
-        let kind = filled(metadata, &["redisType"])?.unwrap_or_default();
-        if kind.eq_ignore_ascii_case("cluster") {
+        if matches!(settings.topology, Topology::Cluster(_)) {
             return Err(Error::Invalid(
                 "`queryIndexes` cannot be had in a cluster: each node would index its own part"
                     .into(),

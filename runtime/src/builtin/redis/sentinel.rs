@@ -74,6 +74,13 @@ impl Sentinels {
         Ok((master, answers.next().map(others).unwrap_or_default()))
     }
 
+    /// Has the one that is asked first asked last from now on, until it is the first to answer.
+    pub(super) fn ask_another(&self) {
+        let mut known = self.known.lock();
+        let others = known.len().min(1);
+        known.rotate_left(others);
+    }
+
     fn remember(&self, answered: Address, others: Vec<Address>) {
         let mut known = self.known.lock();
         let before = std::mem::replace(&mut *known, vec![answered]);
@@ -113,4 +120,34 @@ fn others(list: Value) -> Vec<Address> {
         address(&[field(b"ip")?[1].clone(), field(b"port")?[1].clone()])
     };
     list.into_iter().filter_map(address).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builtin::redis::settings::{Settings, Topology};
+
+    #[test]
+    fn who_has_answered_is_asked_first_and_who_was_wrong_last() {
+        let pairs =
+            [("redisHost", "a:1,b:2,c:3"), ("failover", "true"), ("sentinelMasterName", "shop")];
+        let metadata = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let settings = Settings::new(&metadata).unwrap();
+        let Topology::Sentinels(watched) = &settings.topology else { panic!("sentinels") };
+        let sentinels = Sentinels::new(watched.clone(), Dialer::new(&settings).unwrap());
+        let known = || {
+            let known = sentinels.known.lock();
+            known.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(known(), "a:1 b:2 c:3");
+        let tcp = |host: &str, port| Address::Tcp(host.into(), port);
+        sentinels.remember(tcp("b", 2), vec![tcp("d", 4), tcp("a", 1)]);
+        assert_eq!(known(), "b:2 a:1 c:3 d:4");
+        sentinels.ask_another();
+        assert_eq!(known(), "a:1 c:3 d:4 b:2");
+        let many = (0..100).map(|port| tcp("e", port)).collect();
+        sentinels.remember(tcp("d", 4), many);
+        assert_eq!(sentinels.known.lock().len(), MOST);
+        assert!(known().starts_with("d:4 a:1 b:2 c:3 e:0 "), "{}", known());
+    }
 }

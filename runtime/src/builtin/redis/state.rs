@@ -39,9 +39,10 @@ pub(in crate::builtin) struct RedisStateType;
 #[async_trait]
 impl StateStoreType for RedisStateType {
     async fn open(&self, metadata: Metadata) -> Result<Arc<dyn StateStore>, Error> {
-        let indexes = Indexes::new(&metadata)?;
+        let settings = Settings::new(&metadata)?;
+        let indexes = Indexes::new(&metadata, &settings)?;
         let lifetime = number(&metadata, &["ttlInSeconds"])?;
-        let server = Server::new(Settings::new(&metadata)?)?;
+        let server = Server::new(settings)?;
         indexes.make(&server).await?;
         let replicas = server.replicas().await?;
         let strong = match replicas {

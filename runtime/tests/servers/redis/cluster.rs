@@ -8,8 +8,13 @@ use crate::servers::{PATIENCE, free_port};
 /// How many slots there are.
 const SLOTS: u32 = 16384;
 
-/// How long a node may be silent before the others count it as gone, in milliseconds.
-const NODE_TIMEOUT: &str = "500";
+/// How long a node may be silent before the others count it as gone, in milliseconds: for as long as
+/// they get to know one another. It also says how often they talk.
+const NODE_TIMEOUT: &str = "1000";
+
+/// The same from then on. Longer than any test: on a busy machine nodes are silent for a while, and who
+/// becomes a master is for the test to say.
+const AFTERWARDS: &str = "600000";
 
 /// A cluster. Killed when dropped.
 pub struct Cluster {
@@ -65,6 +70,10 @@ impl Cluster {
                     || node.cli(&["CLUSTER", "NODES"]).contains("myself,slave")
             });
         }
+        for node in &self.nodes {
+            node.cli(&["CONFIG", "SET", "cluster-node-timeout", AFTERWARDS]);
+        }
+        assert!(self.nodes[0].cli(&["ROLE"]).starts_with("master"), "it is busy beyond measure");
     }
 
     /// The addresses of some nodes, as `redisHost` takes them.
@@ -115,13 +124,16 @@ impl Cluster {
         self.nodes[0].kill();
     }
 
-    /// Waits until the replica of the first has taken its place.
-    pub fn until_promoted(&self) {
+    /// Has the replica of the first take its place, and waits until all who are left know.
+    pub fn promote(&self) {
+        let replica = &self.nodes[3];
+        replica.cli(&["CLUSTER", "FAILOVER", "TAKEOVER"]);
+        let first_slot = format!("0\n{}\n127.0.0.1\n{}\n", SLOTS / 3 - 1, self.ports[3]);
         for node in &self.nodes[1..] {
             look(|| {
                 let info = node.cli(&["CLUSTER", "INFO"]);
                 info.contains("cluster_state:ok")
-                    && self.nodes[3].cli(&["ROLE"]).starts_with("master")
+                    && node.cli(&["CLUSTER", "SLOTS"]).contains(&first_slot)
             });
         }
     }

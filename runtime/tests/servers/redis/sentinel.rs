@@ -39,7 +39,8 @@ impl Watched {
         let mut lines = vec![
             format!("port {port}"),
             format!("sentinel monitor {MASTER} 127.0.0.1 {master_port} 1"),
-            format!("sentinel down-after-milliseconds {MASTER} 300"),
+            // Who becomes the master is for the test to say, on a busy machine too.
+            format!("sentinel down-after-milliseconds {MASTER} 600000"),
             format!("sentinel failover-timeout {MASTER} 3000"),
         ];
         if let Some(at) = arguments.iter().position(|argument| *argument == "--requirepass") {
@@ -76,14 +77,16 @@ impl Watched {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Has the sentinel make the replica the master, though the master lives.
+    /// Has the sentinel make the replica the master, whether the master lives or not, and waits for it.
     pub fn fail_over(&self) {
+        let mut failover = self.listen();
         // Not before it knows the replica well enough.
         look(|| self.ask(&["SENTINEL", "FAILOVER", MASTER]).trim() == "OK");
+        failover.wait();
     }
 
     /// Listens for the next failover.
-    pub fn listen(&self) -> Failover {
+    fn listen(&self) -> Failover {
         let mut command = self.cli();
         command.args(["SUBSCRIBE", "+switch-master"]).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -94,14 +97,14 @@ impl Watched {
 }
 
 /// Who hears of a failover.
-pub struct Failover {
+struct Failover {
     child: Child,
     lines: BufReader<ChildStdout>,
 }
 
 impl Failover {
     /// Waits until another is the master.
-    pub fn wait(&mut self) {
+    fn wait(&mut self) {
         read_until(&mut self.lines, &format!("{MASTER} 127.0.0.1"));
     }
 }

@@ -57,7 +57,8 @@ pub(super) fn key(command: &Cmd) -> Option<&[u8]> {
         name if name.starts_with(b"FT.") => None,
         b"EVAL" | b"EVALSHA" => words.nth(2),
         b"XGROUP" => words.nth(1),
-        b"XREADGROUP" => words.skip_while(|word| *word != b"STREAMS").nth(1),
+        // Behind `GROUP`, the group and the consumer, which may be called anything.
+        b"XREADGROUP" => words.skip(3).skip_while(|word| *word != b"STREAMS").nth(1),
         _ => words.next(),
     }
 }
@@ -110,8 +111,8 @@ mod tests {
         commands
             .cmd("XREADGROUP")
             .arg("GROUP")
-            .arg("g")
-            .arg("g")
+            .arg("STREAMS")
+            .arg("STREAMS")
             .arg("STREAMS")
             .arg("foo")
             .arg(">");
