@@ -50,7 +50,7 @@ impl Running {
         Self { registry, subscriptions, end: Some(end), delivering, _attending: attending }
     }
 
-    /// Publishes until somebody has subscribed: before that a bus in memory keeps nothing.
+    /// Publishes a message. A bus in memory keeps none for who subscribes later.
     pub async fn publish(&self, topic: &str, data: &str) {
         let component = self.registry.pubsub("bus").unwrap();
         let component = component.slot.component(&CX).await.unwrap();
@@ -109,20 +109,16 @@ pub async fn next(posts: &mut Posts) -> Request<Bytes> {
     timeout(PATIENCE, posts.recv()).await.expect("something is sent").unwrap()
 }
 
-/// Publishes again and again until the first is delivered: nothing tells that it is subscribed. It
-/// may come several times.
+/// Publishes once every subscription is made, and gives what comes next.
 pub async fn first(
     running: &Running,
     posts: &mut Posts,
     topic: &str,
     data: &str,
 ) -> Request<Bytes> {
-    loop {
-        running.publish(topic, data).await;
-        if let Ok(post) = timeout(Duration::from_millis(200), posts.recv()).await {
-            return post.unwrap();
-        }
-    }
+    timeout(PATIENCE, running.subscriptions.settled()).await.expect("they are made");
+    running.publish(topic, data).await;
+    next(posts).await
 }
 
 /// The next that goes there and is about the event of this id.
