@@ -119,4 +119,9 @@ pub(crate) struct ControlArgs {
     /// The control socket of the running replug [default: as plugins.toml says]
     #[arg(long, value_name = "SOCKET", env = "REPLUG_CONTROL")]
     pub(crate) control: Option<PathBuf>,
+
+    /// The application that the running replug serves: its control socket is where it is by
+    /// default, as that of `replug daprd`, whatever plugins.toml and --control say
+    #[arg(long, value_name = "ID")]
+    pub(crate) app_id: Option<String>,
 }

@@ -6,6 +6,7 @@ mod flags;
 mod internal_port;
 mod load;
 mod log;
+mod numbers;
 mod plan;
 mod settings;
 mod wait;
@@ -13,7 +14,7 @@ mod wait;
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,6 +30,7 @@ use tracing_subscriber::EnvFilter;
 
 use self::flags::{Flags, Usage};
 use self::log::{DaprdLine, SCOPE};
+pub(crate) use self::plan::control_of;
 pub(crate) use self::settings::Settings;
 use crate::exit::Failure;
 use crate::run::{self, Held, LogGuard, Manner};
@@ -48,6 +50,11 @@ pub(crate) struct Daprd {
 
 /// Runs in daprd's place. `args` is the whole command line, the first being the program.
 pub(crate) fn daprd(args: &[OsString], own: &[OsString]) -> ExitCode {
+    if is_called_daprd(args) {
+        // What executes itself anew is called as its file is, and tools such as `dapr list` and
+        // `pgrep` look for daprd. They find it by its arguments else.
+        let _ = nix::sys::prctl::set_name(c"daprd");
+    }
     let texts = own.iter().map(|arg| arg.to_string_lossy().into_owned());
     let flags = match Flags::read(texts) {
         Ok(flags) => flags,
@@ -400,11 +407,14 @@ fn listening(address: &ListenAddress) -> String {
 /// that is daprd's.
 pub(crate) fn called() -> Option<(Vec<OsString>, Vec<OsString>)> {
     let all: Vec<OsString> = std::env::args_os().collect();
-    let name = all.first().map(PathBuf::from).unwrap_or_default();
-    if name.file_name().is_some_and(|name| name == "daprd") {
+    if is_called_daprd(&all) {
         let own = all[1..].to_vec();
         return Some((all, own));
     }
     let is = all.get(1).is_some_and(|command| command == "daprd");
     is.then(|| (all.clone(), all[2..].to_vec()))
+}
+
+fn is_called_daprd(args: &[OsString]) -> bool {
+    args.first().is_some_and(|program| Path::new(program).file_name() == Some("daprd".as_ref()))
 }

@@ -119,7 +119,7 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::NotRunning { .. } => Self::not_running(format!(
-                "{error}\n  is replug running? `replug run` starts it; --config or --control says where it is"
+                "{error}\n  is replug running? `replug run` starts it; --config, --control or --app-id says where it is"
             )),
             ClientError::Lost(_) => Self::not_running(error),
             ClientError::Denied { .. } => Self::denied(error),

@@ -103,8 +103,9 @@ pub(crate) async fn connect(args: &ControlArgs) -> Result<Client, Failure> {
 
 /// Where the running replug that the arguments mean listens.
 pub(crate) fn control_socket(args: &ControlArgs) -> Result<PathBuf, Failure> {
-    match &args.control {
-        Some(socket) => Ok(socket.clone()),
-        None => crate::check::control_socket(&args.config.config),
+    match (&args.app_id, &args.control) {
+        (Some(app_id), _) => Ok(crate::daprd::control_of(app_id)),
+        (None, Some(socket)) => Ok(socket.clone()),
+        (None, None) => crate::check::control_socket(&args.config.config),
     }
 }

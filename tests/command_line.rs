@@ -319,3 +319,15 @@ fn yaml_that_is_broken_is_told_of_and_the_rest_is_converted() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("[components.a]"));
     assert!(String::from_utf8_lossy(&output.stderr).contains("a.yaml:"));
 }
+
+#[test]
+fn a_replug_is_found_by_the_application_that_it_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(BINARY);
+    command.env("RUNTIME_DIRECTORY", folder.path()).env("REPLUG_CONTROL", "/other.sock");
+    let output = command.args(["status", "--app-id", "a/b"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let socket = folder.path().join("a_b/control.sock");
+    assert!(said.contains(&format!("no replug answers on {}", text(&socket))), "{said}");
+    assert_eq!(output.status.code(), Some(4));
+}

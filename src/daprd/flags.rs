@@ -113,7 +113,11 @@ const FLAGS: &[Flag] = &[
     text("metrics-port", "9090", "port of the metrics"),
     text("mode", "standalone", "standalone; replug knows no other"),
     list("placement-host-address", "actors: replug has none"),
-    text("plugins", "", "replug's own: plugins.toml, whose plugins run beside"),
+    text(
+        "plugins",
+        "",
+        "replug's own: plugins.toml, whose plugins run beside; else REPLUG_PLUGINS names it",
+    ),
     text("profile-port", "7777", "profiles: replug has none"),
     text("read-buffer-size", "4Ki", "largest head of a request, as a quantity"),
     text("reminders-service", "", ""),

@@ -13,6 +13,9 @@ use super::log::SCOPE;
 use super::settings::Settings;
 use crate::check;
 
+/// The control socket, in the folder of what belongs to a run.
+const CONTROL: &str = "control.sock";
+
 /// What a plan without a file is called.
 const NO_FILE: &str = "daprd";
 
@@ -104,10 +107,10 @@ fn fitted(
     let runtime = &mut plan.runtime;
     runtime.app_id.clone_from(&settings.app_id);
     if !said_where {
-        let control_is_below = runtime.control == runtime.run_dir.join("control.sock");
+        let control_is_below = runtime.control == runtime.run_dir.join(CONTROL);
         runtime.run_dir = run_dir(&settings.app_id, surroundings);
         if control_is_below {
-            runtime.control = runtime.run_dir.join("control.sock");
+            runtime.control = runtime.run_dir.join(CONTROL);
         }
     }
     runtime.grpc.clone_from(&settings.grpc);
@@ -128,13 +131,24 @@ fn fitted(
 /// Where this sidecar keeps what is its own. Two of one application may run on one machine, as
 /// Dapr's can: the second has its process's number in the name.
 fn run_dir(app_id: &str, surroundings: &Surroundings) -> PathBuf {
-    let usual = default_run_dir(&app_id.replace('/', "_"), surroundings);
-    let control = usual.join("control.sock");
+    let usual = default_run_dir(&folder_name(app_id), surroundings);
+    let control = usual.join(CONTROL);
     let another_is_there = UnixStream::connect(&control).is_ok();
     // Its own, when the plan is read again.
     let pid = std::process::id();
-    let own = usual.with_file_name(format!("{}-{pid}", app_id.replace('/', "_")));
+    let own = usual.with_file_name(format!("{}-{pid}", folder_name(app_id)));
     if own.exists() || another_is_there && !is_own(&control) { own } else { usual }
+}
+
+/// What of an application's id is a name of a folder.
+fn folder_name(app_id: &str) -> String {
+    app_id.replace('/', "_")
+}
+
+/// Where the sidecar of an application answers unless its plan says otherwise: the first of them,
+/// where there are several.
+pub(crate) fn control_of(app_id: &str) -> PathBuf {
+    default_run_dir(&folder_name(app_id), &check::surroundings()).join(CONTROL)
 }
 
 /// Whether this very process listens there.

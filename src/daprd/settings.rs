@@ -9,6 +9,7 @@ use replug_supervisor::plan::Listen;
 
 use super::flags::Flags;
 use super::internal_port;
+use super::numbers::{duration, number, port, size};
 
 /// How often replug asks the application for its health where what is said is no good.
 const DEFAULT_INTERVAL: u64 = 5;
@@ -25,6 +26,10 @@ const TRACES_GO_TO: [&str; 2] =
 const SOCKETS_VARIABLE: &str = "DAPR_COMPONENTS_SOCKETS_FOLDER";
 const SOCKETS_FOLDER: &str = "/tmp/dapr-components-sockets";
 
+/// Names plugins.toml where no flag does: for whoever starts this with flags that are not theirs to
+/// write, as `dapr run` does.
+const PLUGINS_VARIABLE: &str = "REPLUG_PLUGINS";
+
 /// What is to be run.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -37,7 +42,8 @@ pub(crate) struct Settings {
     pub(crate) http_port: u16,
     pub(crate) grpc_port: u16,
     pub(crate) metrics_port: u16,
-    pub(crate) profile_port: u16,
+    /// As it was given: nothing listens there, and Dapr's command line says -1 for none.
+    pub(crate) profile_port: i64,
     pub(crate) internal_port: u16,
     pub(crate) resources: Vec<PathBuf>,
     pub(crate) configuration: Vec<PathBuf>,
@@ -125,7 +131,10 @@ impl Settings {
         let sockets = std::env::var_os(SOCKETS_VARIABLE).filter(|folder| !folder.is_empty());
         let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let all = |paths: Vec<PathBuf>| paths.iter().map(|path| absolute(path)).collect::<Vec<_>>();
-        let plugins = flags.text("plugins");
+        let plugins = match flags.text("plugins") {
+            "" => std::env::var_os(PLUGINS_VARIABLE).unwrap_or_default(),
+            given => given.into(),
+        };
         Ok(Self {
             app_id: app_id.to_owned(),
             app: app(flags, app_port)?,
@@ -136,14 +145,14 @@ impl Settings {
             http_port,
             grpc_port,
             metrics_port,
-            profile_port: port(flags, "profile-port")?,
+            profile_port: number(flags, "profile-port")?,
             internal_port: match port(flags, "dapr-internal-grpc-port")? {
                 0 => internal_port::chosen(app_id),
                 given => given,
             },
             resources: all(resources),
             configuration: all(flags.list("config").iter().map(PathBuf::from).collect()),
-            plugins: (!plugins.is_empty()).then(|| absolute(Path::new(plugins))),
+            plugins: (!plugins.is_empty()).then(|| absolute(Path::new(&plugins))),
             sockets: absolute(Path::new(&sockets.unwrap_or_else(|| SOCKETS_FOLDER.into()))),
             cors: (flags.text("allowed-origins").split(','))
                 .map(|origin| origin.trim().to_owned())
@@ -251,54 +260,6 @@ fn socket(host: &str, port: u16, flag: &str) -> Result<SocketAddr, String> {
     found.ok_or_else(|| format!("{flag}: {host:?} is no address of this machine"))
 }
 
-fn number(flags: &Flags, name: &str) -> Result<i64, String> {
-    let text = flags.text(name);
-    text.parse().map_err(|_| {
-        format!("error parsing {name} flag: strconv.Atoi: parsing {text:?}: invalid syntax")
-    })
-}
-
-/// A port; zero where none is given.
-fn port(flags: &Flags, name: &str) -> Result<u16, String> {
-    if flags.text(name).is_empty() {
-        return Ok(0);
-    }
-    let number = number(flags, name)?;
-    u16::try_from(number).map_err(|_| format!("error parsing {name} flag: {number} is no port"))
-}
-
-/// A size in bytes by the flag `name`, else by its alias from before, which counts in units of two
-/// to the power of `shift`.
-fn size(flags: &Flags, name: &str, alias: &str, shift: u32) -> Result<usize, String> {
-    let old = number(flags, alias)?;
-    if !flags.given(name) && flags.given(alias) && old != -1 {
-        return Ok(usize::try_from(old).unwrap_or(0) << shift);
-    }
-    let text = flags.text(name);
-    quantity(text).ok_or_else(|| {
-        format!("failed to parse {name}: {text:?} is no quantity; write one such as 4Mi")
-    })
-}
-
-/// A quantity as Kubernetes writes it: `4Mi`, `100k`, `1.5Gi`. What is below zero is zero.
-fn quantity(text: &str) -> Option<usize> {
-    let digits = text.find(|c: char| c != '.' && c != '-' && c != '+' && !c.is_ascii_digit());
-    let (number, unit) = text.split_at(digits.unwrap_or(text.len()));
-    let number: f64 = number.parse().ok()?;
-    let size: f64 = match unit {
-        "" => 1.0,
-        "k" => 1e3,
-        "M" => 1e6,
-        "G" => 1e9,
-        "Ki" => 1024.0,
-        "Mi" => 1024.0 * 1024.0,
-        "Gi" => 1024.0 * 1024.0 * 1024.0,
-        _ => return None,
-    };
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Held to what fits.
-    Some((number * size).ceil().clamp(0.0, u32::MAX.into()) as usize)
-}
-
 fn grace(flags: &Flags) -> Result<Option<Duration>, String> {
     let seconds = number(flags, "dapr-graceful-shutdown-seconds")?;
     Ok(match u64::try_from(seconds) {
@@ -310,18 +271,6 @@ fn grace(flags: &Flags) -> Result<Option<Duration>, String> {
 
 fn block(flags: &Flags) -> Result<Option<Duration>, String> {
     duration(flags, "dapr-block-shutdown-duration")
-}
-
-/// A duration as Go writes it; none where the flag is empty.
-fn duration(flags: &Flags, name: &str) -> Result<Option<Duration>, String> {
-    let text = flags.text(name);
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let read = replug_runtime::resources::go_duration(text);
-    read.map(Some).ok_or_else(|| {
-        format!("invalid argument {text:?} for \"--{name}\" flag: write a duration such as 3s")
-    })
 }
 
 #[cfg(test)]
@@ -358,6 +307,13 @@ mod tests {
             let error = settings(args).unwrap_err();
             assert!(error.contains(says), "{args:?}: {error}");
         }
+    }
+
+    #[test]
+    fn ports_of_dapr_run_are_taken_where_it_has_none() {
+        let given = ["--app-id", "a", "--app-port", "0", "--profile-port", "-1"];
+        let taken = settings(&given).unwrap();
+        assert_eq!((taken.app.port, taken.profile_port), (0, -1));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `replug daprd` where daprd would stand: flags, log, exit codes, resource files, metrics.
 
+mod dapr_run;
 mod ending;
 mod measured;
 mod reloaded;

@@ -68,7 +68,7 @@ impl Replug {
         change: impl FnOnce(&mut Command) -> &mut Command,
     ) -> Self {
         let mark = mark();
-        let mut command = replug_command();
+        let mut command = replug_command(BINARY.as_ref());
         command.args(["run", "--config"]).arg(home.plan());
         command.env(MARK, &mark).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = change(&mut command).spawn().unwrap();
@@ -109,9 +109,26 @@ impl Replug {
         flags: &[String],
         variables: &[(&str, &str)],
     ) -> Self {
+        let mut command = replug_command(BINARY.as_ref());
+        command.arg("daprd");
+        Self::spawn_in_daprds_place(home, command, flags, variables)
+    }
+
+    /// The same through a link that is called `daprd`.
+    pub(crate) fn spawn_link(home: &Home, flags: &[String], variables: &[(&str, &str)]) -> Self {
+        let link = home.path("daprd");
+        std::os::unix::fs::symlink(BINARY, &link).unwrap();
+        Self::spawn_in_daprds_place(home, replug_command(&link), flags, variables)
+    }
+
+    fn spawn_in_daprds_place(
+        home: &Home,
+        mut command: Command,
+        flags: &[String],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let mark = mark();
-        let mut command = replug_command();
-        command.arg("daprd").args(flags).current_dir(home.path(""));
+        command.args(flags).current_dir(home.path(""));
         command.env("DAPR_COMPONENTS_SOCKETS_FOLDER", home.sockets());
         command.envs(variables.iter().copied());
         command.env(MARK, &mark).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -144,7 +161,7 @@ impl Replug {
 
     /// Starts another command against this replug, its standard output being read by the test.
     pub(crate) fn spawn_command(&self, arguments: &[&str]) -> Child {
-        let mut command = replug_command();
+        let mut command = replug_command(BINARY.as_ref());
         command.args(arguments).arg("--config").arg(&self.plan);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command.spawn().unwrap()
@@ -156,7 +173,7 @@ impl Replug {
         arguments: &[&str],
         [stdin, stdout, stderr]: [Stdio; 3],
     ) -> Child {
-        let mut command = replug_command();
+        let mut command = replug_command(BINARY.as_ref());
         command.args(arguments).arg("--config").arg(&self.plan).kill_on_drop(true);
         command.stdin(stdin).stdout(stdout).stderr(stderr).spawn().unwrap()
     }
@@ -308,7 +325,7 @@ impl Drop for Replug {
 impl Run {
     /// Runs `replug` with these arguments to its end.
     pub(crate) async fn replug(arguments: &[&str], plan: &Path) -> Self {
-        let mut command = replug_command();
+        let mut command = replug_command(BINARY.as_ref());
         command.args(arguments).arg("--config").arg(plan).kill_on_drop(true);
         let output = tokio::time::timeout(PATIENCE, command.output()).await;
         output.expect("it ends").unwrap().into()
@@ -363,9 +380,9 @@ async fn status_of(plan: &Path) -> Option<Status> {
     parsed.map(|status| status.unwrap_or_else(|error| panic!("{error}: {}", run.stdout)))
 }
 
-/// The binary, in an environment that says nothing to it.
-fn replug_command() -> Command {
-    let mut command = Command::new(BINARY);
+/// The binary at `path`, in an environment that says nothing to it.
+fn replug_command(path: &Path) -> Command {
+    let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         if ["REPLUG_", "DAPR_", "LAYOTTO_"].iter().any(|prefix| name.starts_with(prefix)) {
