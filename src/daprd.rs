@@ -6,6 +6,7 @@ mod flags;
 mod internal_port;
 mod load;
 mod log;
+mod metric_spec;
 mod numbers;
 mod plan;
 mod settings;
@@ -22,7 +23,7 @@ use std::time::{Duration, Instant};
 use replug_runtime::api::{ApiCallLog, ApiSettings, ListenAddress};
 use replug_runtime::app::{AppState, Application};
 use replug_runtime::registry::{ComponentState, ComponentStatus, Registry};
-use replug_runtime::resources::go_duration_text;
+use replug_runtime::resources::{Configuration, go_duration_text};
 use replug_supervisor::output::log::subscriber_as;
 use replug_supervisor::plan::Plan;
 use replug_supervisor::reload::HOT_RELOAD;
@@ -176,17 +177,7 @@ fn log_to(flags: &Flags, filter: EnvFilter) -> Result<LogGuard, Failure> {
 impl Daprd {
     fn manner(self: &Arc<Self>) -> Result<Manner, Failure> {
         let (plan, told) = plan::plan(&self.settings).map_err(Failure::failed)?;
-        let mut on: Vec<_> = FEATURES
-            .into_iter()
-            .filter(|name| plan.configuration.feature(name, true))
-            .map(str::to_owned)
-            .collect();
-        for (name, enabled) in &plan.configuration.features {
-            if *enabled && !on.contains(name) {
-                on.push(name.clone());
-            }
-        }
-        tracing::info!(target: SCOPE, "Enabled features: {}", on.join(" "));
+        self.tell_configuration(&plan);
         tracing::info!(target: SCOPE, "standalone mode configured");
         tracing::info!(target: SCOPE, "app id: {}", self.settings.app_id);
         Ok(Manner {
@@ -206,6 +197,7 @@ impl Daprd {
         api.cors.clone_from(&self.settings.cors);
         api.public = self.settings.public.map(ListenAddress::from).into_iter().collect();
         api.h2c = !std::env::var("DAPR_HTTP_DISABLE_H2C").is_ok_and(|off| truthy(&off));
+        api.more_queries = false;
         api.trace_headers = !plan.configuration.tracing_off;
         let logging = &plan.configuration.api_logging;
         let logs = self.settings.api_logging.or(logging.enabled).unwrap_or_default();
@@ -213,18 +205,16 @@ impl Daprd {
             operations: logging.obfuscate_urls,
             omit_health_checks: logging.omit_health_checks,
         });
-        let configured = &plan.configuration;
-        let mut features: Vec<_> = FEATURES
-            .into_iter()
-            .filter(|name| configured.feature(name, true))
-            .map(str::to_owned)
-            .collect();
-        for (name, enabled) in &configured.features {
-            if *enabled && !features.contains(name) {
-                features.push(name.clone());
-            }
+        api.features = features(&plan.configuration);
+    }
+
+    /// Says what of the Configuration is said.
+    pub(crate) fn tell_configuration(&self, plan: &Plan) {
+        let on = features(&plan.configuration).join(" ");
+        tracing::info!(target: SCOPE, "Enabled features: {on}");
+        if self.settings.metrics.is_some() && plan.configuration.metrics.enabled {
+            metric_spec::tell(&plan.configuration);
         }
-        api.features = features;
     }
 
     /// How long calls that are under way have to end.
@@ -345,6 +335,14 @@ impl Daprd {
         );
     }
 
+    /// Says that SIGHUP has come.
+    pub(crate) fn tell_hangup() {
+        tracing::info!(
+            target: "dapr.signals",
+            "Received signal 'hangup'; reading all files again"
+        );
+    }
+
     /// Why it ends when one comes again.
     pub(crate) fn again(signal: &str) -> Failure {
         Failure::failed(format!(
@@ -373,6 +371,21 @@ impl Daprd {
             }
         }
     }
+}
+
+/// What is on.
+fn features(configuration: &Configuration) -> Vec<String> {
+    let mut on: Vec<_> = FEATURES
+        .into_iter()
+        .filter(|name| configuration.feature(name, true))
+        .map(str::to_owned)
+        .collect();
+    for (name, enabled) in &configuration.features {
+        if *enabled && !on.contains(name) {
+            on.push(name.clone());
+        }
+    }
+    on
 }
 
 /// The signal, as Go calls it.

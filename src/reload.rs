@@ -71,6 +71,7 @@ fn counted(count: u32, what: &str) -> String {
 fn kind(change: &pb::Change) -> &'static str {
     match change.kind() {
         pb::change::Kind::Component => "component",
+        pb::change::Kind::Configuration => "configuration",
         pb::change::Kind::Plugin | pb::change::Kind::Unspecified => "plugin",
     }
 }

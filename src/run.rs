@@ -11,6 +11,7 @@ mod delivering;
 mod failed;
 mod house;
 mod life;
+mod reconfiguring;
 mod serving;
 mod signals;
 mod slim;

@@ -92,6 +92,11 @@ pub trait StateStore: Send + Sync + 'static {
         Ok(None)
     }
 
+    /// Whether Dapr's component of this type answers queries.
+    fn is_queried_in_dapr(&self) -> bool {
+        true
+    }
+
     /// The entries whose values match. Needs values that are JSON.
     async fn query(&self, _cx: &Context, _request: QueryRequest) -> Result<QueryResponse, Error> {
         Err(Error::Unsupported("state store does not support querying".into()))

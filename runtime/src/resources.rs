@@ -25,7 +25,7 @@ pub use configuration::{
 };
 pub use fields::FieldError;
 pub use folder::{FolderError, read_folder, read_text};
-pub use load::{Duplicate, Duplicates, Loaded, Problem, Resources, load};
+pub use load::{ConfigurationResource, Duplicate, Duplicates, Loaded, Problem, Resources, load};
 pub use manifest::{Kind, Manifest};
 pub use scope::SecretScope;
 pub use spec::{SpecError, Specified};

@@ -85,6 +85,87 @@ async fn the_http_port_speaks_http2_unless_told_otherwise() {
     assert_eq!(api.http("GET", "/v1.0/healthz", "").await.status, 204);
 }
 
+/// A request that asks for HTTP/2, with more of its head.
+fn upgrading(path: &str, more: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
+         {more}\r\n"
+    )
+}
+
+/// The settings of a client as its request has them.
+const SETTINGS: &str = "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n";
+
+/// The first byte of the headers of that stream's answer: where HPACK's table has its status.
+async fn answered(stream: &mut TcpStream, wanted: u32) -> u8 {
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.unwrap();
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let mut payload = vec![0; length];
+        stream.read_exact(&mut payload).await.unwrap();
+        let of_stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+        if (head[3], of_stream) == (1, wanted) {
+            return payload[0];
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_asks_over_http1_goes_on_over_http2() {
+    /// HPACK's table has 200 and 204 there.
+    const OK: u8 = 0x88;
+    const NO_CONTENT: u8 = 0x89;
+    let api = Api::start().await;
+    let mut stream = TcpStream::connect(&api.http).await.unwrap();
+    stream.write_all(upgrading("/v1.0/healthz", SETTINGS).as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap();
+    assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\n"), "{head}");
+    assert!(
+        head.contains("Connection: Upgrade\r\n") && head.contains("Upgrade: h2c\r\n"),
+        "{head}"
+    );
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    assert_eq!(answered(&mut stream, 1).await, NO_CONTENT);
+    // GET, http, and the path and the authority written out.
+    let block = b"\x82\x86\x04\x0e/v1.0/metadata\x01\x01x";
+    let frame = [b"\0\0\x15\x01\x05\0\0\0\x03", &block[..]].concat();
+    stream.write_all(&frame).await.unwrap();
+    assert_eq!(answered(&mut stream, 3).await, OK);
+}
+
+#[tokio::test]
+async fn an_upgrade_that_cannot_be_is_answered_over_http1() {
+    let status = async |api: &Api, request: String| {
+        let mut stream = TcpStream::connect(&api.http).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        support::parsed(&answer).status
+    };
+    let api = Api::start().await;
+    let healthz = "/v1.0/healthz";
+    // With a body, and without settings or with what are none.
+    let body = format!("{SETTINGS}Content-Length: 1\r\n");
+    assert_eq!(status(&api, upgrading(healthz, &body) + "x").await, 204);
+    assert_eq!(status(&api, upgrading(healthz, "")).await, 500);
+    assert_eq!(status(&api, upgrading(healthz, "HTTP2-Settings: ?\r\n")).await, 500);
+    let whole = upgrading(healthz, SETTINGS);
+    assert_eq!(status(&api, whole.replace("h2c", "websocket")).await, 204);
+    assert_eq!(status(&api, whole.replace(", HTTP2-Settings", "")).await, 204);
+    let api = Api::start_with(|mut settings| {
+        settings.h2c = false;
+        settings
+    })
+    .await;
+    assert_eq!(status(&api, whole).await, 204);
+}
+
 #[tokio::test]
 async fn what_is_under_way_ends_before_the_server_does() {
     let mut api = Api::start().await;

@@ -14,7 +14,7 @@ use replug_supervisor::activation::passed_sockets;
 use replug_supervisor::control::ControlSocket;
 use replug_supervisor::events::{Journal, Kind, about};
 use replug_supervisor::notify::Notify;
-use replug_supervisor::output::HandedPrintouts;
+use replug_supervisor::output::{HandedPrintouts, PluginLog, PluginLogEnd};
 use replug_supervisor::plan::{Diagnostic, Plan};
 use replug_supervisor::plugin::Handed;
 use replug_supervisor::process::warden::WardenCommand;
@@ -78,10 +78,25 @@ pub(super) struct Past {
 /// What is to be served and run on the house.
 pub(super) struct Furniture {
     pub(super) apis: Bound,
-    /// What the program before has left of plugins.
-    pub(super) plugins: Vec<Handed<OwnedFd>>,
-    /// What they have printed.
-    pub(super) printed: HandedPrintouts,
+    pub(super) plugins: Plugins,
+}
+
+/// Where plugins are gone on with.
+pub(super) enum Plugins {
+    /// The program before has let go of them.
+    Left {
+        /// What it has left of them.
+        processes: Vec<Handed<OwnedFd>>,
+        /// What they have printed.
+        printed: HandedPrintouts,
+    },
+    /// They run, and are let alone.
+    Running {
+        supervisor: Arc<Supervisor>,
+        /// What they have printed.
+        log: PluginLog,
+        log_end: PluginLogEnd,
+    },
 }
 
 // === impl Origin ===
@@ -122,16 +137,11 @@ impl House {
             }
         };
         let metrics = Metrics::listen(&plan, metrics.as_ref()).map_err(Failure::failed)?;
-        let telemetry = metrics.telemetry.clone();
-        let mut settings = addresses::settings(&plan, VERSION, api_token(), telemetry);
         let subscriptions = Subscriptions::default();
-        settings.subscriptions = subscriptions.clone();
+        let settings = api_settings(&plan, daprd.as_deref(), &metrics, &subscriptions);
         let apis = match &daprd {
             None => Bound::bind_or_take(settings, given).await.map_err(Failure::failed)?,
-            Some(daprd) => {
-                daprd.api(&plan, &mut settings);
-                bind_in_time(settings).await?
-            }
+            Some(_) => bind_in_time(settings).await?,
         };
         let watch = SocketWatch::new();
         let program = this_program()?;
@@ -196,8 +206,36 @@ impl House {
             metrics,
             daprd,
         };
-        Ok((house, Furniture { apis, plugins, printed }))
+        Ok((house, Furniture { apis, plugins: Plugins::Left { processes: plugins, printed } }))
     }
+
+    /// Has the APIs served as another plan says, whose Configuration is not the present one.
+    pub(super) fn follow(&mut self, plan: Plan, apis: &mut Bound) {
+        if plan.configuration.metrics != self.plan.configuration.metrics {
+            self.metrics.begin_anew(&plan, &self.registry);
+        }
+        let daprd = self.daprd.as_deref();
+        apis.set(api_settings(&plan, daprd, &self.metrics, &self.subscriptions));
+        self.plan = plan;
+        // Told by who has read it.
+        self.told.clear();
+    }
+}
+
+/// How the APIs are to be served.
+fn api_settings(
+    plan: &Plan,
+    daprd: Option<&Daprd>,
+    metrics: &Metrics,
+    subscriptions: &Subscriptions,
+) -> ApiSettings {
+    let telemetry = metrics.telemetry.clone();
+    let mut settings = addresses::settings(plan, VERSION, api_token(), telemetry);
+    settings.subscriptions = subscriptions.clone();
+    if let Some(daprd) = daprd {
+        daprd.api(plan, &mut settings);
+    }
+    settings
 }
 
 /// Binds as daprd does: for as long as a port is another's, it is tried again for a while.

@@ -22,7 +22,8 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::delivering::{self, Deliveries};
 use super::failed;
-use super::house::{Furniture, House};
+use super::house::{Furniture, House, Plugins};
+use super::reconfiguring;
 use super::serving::Declaring;
 use super::signals::Signals;
 use super::slim::keep_slim;
@@ -102,6 +103,8 @@ pub(super) enum Why {
         signal: bool,
     },
     Succeeded(Box<Heir>),
+    /// The plan has another Configuration.
+    Reconfigured,
     /// A component could not be made without which there is no use in going on.
     Failed(Failure),
 }
@@ -114,21 +117,10 @@ impl Life {
         furniture: Furniture,
         declaring: &mut Option<Declaring>,
     ) -> Result<Self, Failure> {
-        let Furniture { apis, plugins, printed } = furniture;
-        let (log, log_end) = PluginLog::start().map_err(Failure::failed)?;
-        log.resume(printed, |name| house.plan.plugins.iter().any(|it| it.name == name));
+        let Furniture { apis, plugins } = furniture;
         let listeners = addresses::listeners(&apis);
         let (grpc, http) = (apis.grpc_addresses(), apis.http_addresses());
-        let surroundings = Surroundings {
-            registry: house.registry.clone(),
-            spawner: house.spawner.clone(),
-            log: log.clone(),
-            journal: house.journal.clone(),
-            watch: house.watch.clone(),
-            run: house.run.clone(),
-            replug: house.program.clone(),
-        };
-        let supervisor = Arc::new(Supervisor::go_on(&house.plan, &surroundings, plugins));
+        let (supervisor, log, log_end) = supervised(house, plugins)?;
         // Callers find every component, usable or not, from the first call on; but the plugins have
         // said before which types they keep for themselves.
         if let Some(declared) = declaring
@@ -226,6 +218,7 @@ impl Life {
             requested,
             upgrades,
             reload,
+            present,
             ..
         } = &mut self;
         let (supervisor, application) = (&*supervisor, application.as_ref());
@@ -299,12 +292,13 @@ impl Life {
                 Why::Succeeded(Box::new(heir))
             }
             failure = running => Why::Failed(failure),
+            () = reconfiguring::asked(present, &house.plan) => Why::Reconfigured,
             () = failed::everything(supervisor, &house.registry) => {
                 tracing::error!("{ALL_FAILED}: stopping");
                 house.record(format!("stopping: {ALL_FAILED}"));
                 Why::Failed(Failure::all_failed(ALL_FAILED))
             }
-            never = reload_on(hangup, reload) => match never {},
+            never = reload_on(hangup, reload, house.daprd.is_some()) => match never {},
             never = tell_on(tell, supervisor) => match never {},
         };
         (self, why)
@@ -327,6 +321,14 @@ impl Life {
         bound.ok().flatten()
     }
 
+    /// Ends callers and deliveries, for others who go on with them, and gives what the APIs listen on.
+    pub(super) async fn fall_silent(&mut self, drain: Duration) -> Option<Bound> {
+        self.end_reloads().await;
+        self.end_control().await;
+        self.deliveries.hand_over(drain).await;
+        self.end_apis(Ending::HandOver { grace: drain }).await
+    }
+
     /// Nothing more is delivered to the application, for good.
     pub(super) async fn leave(&mut self, registry: &Registry, grace: Duration) {
         self.deliveries.leave(registry, grace).await;
@@ -344,6 +346,30 @@ impl Life {
             self.control = None;
         }
     }
+}
+
+/// What runs the plugins from now on, with what they print.
+fn supervised(
+    house: &House,
+    plugins: Plugins,
+) -> Result<(Arc<Supervisor>, PluginLog, PluginLogEnd), Failure> {
+    let (processes, printed) = match plugins {
+        Plugins::Running { supervisor, log, log_end } => return Ok((supervisor, log, log_end)),
+        Plugins::Left { processes, printed } => (processes, printed),
+    };
+    let (log, log_end) = PluginLog::start().map_err(Failure::failed)?;
+    log.resume(printed, |name| house.plan.plugins.iter().any(|it| it.name == name));
+    let surroundings = Surroundings {
+        registry: house.registry.clone(),
+        spawner: house.spawner.clone(),
+        log: log.clone(),
+        journal: house.journal.clone(),
+        watch: house.watch.clone(),
+        run: house.run.clone(),
+        replug: house.program.clone(),
+    };
+    let supervisor = Arc::new(Supervisor::go_on(&house.plan, &surroundings, processes));
+    Ok((supervisor, log, log_end))
 }
 
 /// Ends the processes of an earlier program that this one does not know, once it knows its own.
@@ -364,9 +390,13 @@ async fn declare_subscriptions(mut plan: watch::Receiver<Plan>, subscriptions: S
 
 /// Has the plan read again whenever SIGHUP asks for it. Those that come meanwhile are taken as one.
 /// What comes of it is in the log.
-async fn reload_on(hangup: &mut Signal, reload: &Reload) -> Infallible {
+async fn reload_on(hangup: &mut Signal, reload: &Reload, in_daprds_place: bool) -> Infallible {
     while hangup.recv().await.is_some() {
-        tracing::info!("SIGHUP: plugins.toml is read again");
+        if in_daprds_place {
+            Daprd::tell_hangup();
+        } else {
+            tracing::info!("SIGHUP: plugins.toml is read again");
+        }
         // Told by whoever does it.
         let _ = reload.ask(false).await;
     }

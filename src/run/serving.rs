@@ -14,7 +14,7 @@ use replug_supervisor::process::Summons;
 use super::house::{House, Origin};
 use super::life::{Life, Why};
 use super::signals::{Signals, Stop};
-use super::{GRACE, Manner, succession};
+use super::{GRACE, Manner, reconfiguring, succession};
 use crate::daprd::Daprd;
 use crate::exit::Failure;
 
@@ -55,11 +55,17 @@ pub(super) async fn serve(
                 drop(stopped);
                 return Err(failure);
             }
-            Why::Succeeded(heir) => *heir,
+            Why::Succeeded(heir) => Some(*heir),
+            Why::Reconfigured => None,
         };
+        let stop_asked = &mut signals.stop;
         // Returns where another program has not taken over.
-        furniture = match succession::hand_over(&mut house, life, heir, &mut signals.stop).await {
-            succession::Outcome::Failed(furniture) => *furniture,
+        let outcome = match heir {
+            Some(heir) => succession::hand_over(&mut house, life, heir, stop_asked).await,
+            None => reconfiguring::serve_anew(&mut house, life, stop_asked).await,
+        };
+        furniture = match outcome {
+            succession::Outcome::GoesOn(furniture) => *furniture,
             succession::Outcome::ToStop(life) => {
                 return stop(house, *life, false, &mut signals.stop).await;
             }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use replug_runtime::api::{Bound, Ending};
+use replug_runtime::api::Bound;
 use replug_supervisor::output::HandedPrintouts;
 use replug_supervisor::process::Successor;
 use replug_supervisor::upgrade::{
@@ -14,7 +14,7 @@ use replug_supervisor::upgrade::{
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 
-use super::house::{Furniture, House};
+use super::house::{Furniture, House, Plugins};
 use super::life::Life;
 use super::signals::Stop;
 use super::{GRACE, VERSION, addresses};
@@ -30,7 +30,7 @@ pub(super) struct Heir {
 /// What has come of it, where this program is still the one that runs.
 pub(super) enum Outcome {
     /// It goes on with this.
-    Failed(Box<Furniture>),
+    GoesOn(Box<Furniture>),
     /// Somebody wants everything to stop.
     ToStop(Box<Life>),
     /// It cannot go on.
@@ -105,14 +105,8 @@ pub(super) async fn hand_over(
     house.notify.reloading("upgrading").await;
     house.past.attempts += 1;
     let supervisor = life.supervisor.clone();
-    let quiet = async {
-        life.end_reloads().await;
-        life.end_control().await;
-        life.deliveries.hand_over(drain).await;
-        life.end_apis(Ending::HandOver { grace: drain }).await
-    };
     let apis = tokio::select! {
-        apis = quiet => apis,
+        apis = life.fall_silent(drain) => apis,
         never = house.notify.keep(&supervisor) => match never {},
         signal = stop.asked() => {
             tracing::info!("{signal}: stopping, and no upgrade");
@@ -147,7 +141,10 @@ pub(super) async fn hand_over(
         Ok((plugins.collect::<io::Result<_>>()?, estate.printed))
     });
     match left {
-        Ok((plugins, printed)) => Outcome::Failed(Box::new(Furniture { apis, plugins, printed })),
+        Ok((processes, printed)) => {
+            let plugins = Plugins::Left { processes, printed };
+            Outcome::GoesOn(Box::new(Furniture { apis, plugins }))
+        }
         Err(error) => Outcome::Stuck(Failure::failed(format!("plugins are lost: {error}"))),
     }
 }

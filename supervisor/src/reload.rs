@@ -5,6 +5,7 @@
 //! others, and what fails is told with its reason.
 
 mod apply;
+mod configured;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -192,21 +193,21 @@ impl Reloader {
         let mut folders = self.folders();
         let mut files = self.watched(&folders);
         loop {
-            let asked = tokio::select! {
+            tokio::select! {
                 biased;
                 _ = &mut end => return,
-                asked = self.asked.recv() => asked,
+                asked = self.asked.recv() => {
+                    let Some(Asked { dry_run, answer }) = asked else { return };
+                    while self.late.try_join_next().is_some() {}
+                    let done = self.reload(dry_run).await;
+                    // Whoever asked may have stopped waiting.
+                    let _ = answer.send(done);
+                }
                 () = changed(files.as_mut()) => {
                     // Told by whoever does it.
                     let _ = self.reload_resources().await;
-                    continue;
                 }
-            };
-            let Some(Asked { dry_run, answer }) = asked else { return };
-            while self.late.try_join_next().is_some() {}
-            let done = self.reload(dry_run).await;
-            // Whoever asked may have stopped waiting.
-            let _ = answer.send(done);
+            }
             let now = self.folders();
             if now != folders {
                 files = self.watched(&now);
@@ -259,6 +260,10 @@ impl Reloader {
             }
             return Err(self.refuse("a resource", checked));
         };
+        if configured::tell(&present.resources, &plan.resources) {
+            // Everything is read again, these resources too.
+            return self.reload(false).await;
+        }
         let change = Change::between(&present, plan);
         if change.is_empty() {
             warn(&checked);

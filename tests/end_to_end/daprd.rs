@@ -1,5 +1,6 @@
 //! `replug daprd` where daprd would stand: flags, log, exit codes, resource files, metrics.
 
+mod configured;
 mod dapr_run;
 mod ending;
 mod measured;
@@ -112,6 +113,24 @@ async fn it_says_what_tools_wait_for_and_of_itself_what_daprd_would() {
     replug.line("msg=\"Shutting down component orders (state.in-memory/v1)\"").await;
     replug.line("msg=\"Daprd shutdown gracefully\"").await;
     replug.assert_nothing_left();
+}
+
+#[tokio::test]
+async fn stores_that_answer_no_queries_in_daprd_answer_none() {
+    let sqlite = IN_MEMORY.replace("orders", "lite").replace("in-memory", "sqlite");
+    let sqlite = sqlite + "  metadata:\n  - {name: connectionString, value: ':memory:'}\n";
+    let files = [("a.yaml", IN_MEMORY), ("b.yaml", &*sqlite)];
+    let (home, ports) = (home("", &files), Ports::free());
+    let replug = start(&home, &ports, &[]).await;
+    for store in ["orders", "lite"] {
+        let path = format!("/v1.0-alpha1/state/{store}/query");
+        let answer = request(ports.http, "POST", &path, r#"{"filter":{"EQ":{"n":1}}}"#).await;
+        assert_eq!(answer.status, 500);
+        let body: Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(body["errorCode"], "ERR_STATE_STORE_NOT_SUPPORTED", "{body}");
+        assert_eq!(body["message"], "state store does not support querying");
+    }
+    replug.stop(&home).await;
 }
 
 #[tokio::test]

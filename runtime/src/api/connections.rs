@@ -6,6 +6,7 @@
 mod first_bytes;
 mod refusals;
 mod refused_head;
+mod upgrade;
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
@@ -28,6 +29,7 @@ use self::first_bytes::Telling;
 pub(super) use self::first_bytes::{FirstBytes, Progress};
 use self::refusals::Refusals;
 pub(super) use self::refused_head::is_of_host;
+use self::upgrade::{Asked, Hearing, Resumed};
 use super::listener::{Io, Listener};
 use super::server::Ending;
 
@@ -146,13 +148,19 @@ pub(super) async fn serve(
 #[derive(Debug, Clone)]
 pub(super) struct OverHttp<S> {
     builder: Arc<auto::Builder<TokioExecutor>>,
+    /// The same for connections that have been upgraded; none: none are.
+    upgraded: Option<Arc<auto::Builder<TokioExecutor>>>,
     service: S,
 }
 
 impl<S> OverHttp<S> {
     /// `head` is the largest head of a request, in bytes.
     pub(super) fn new(service: S, protocol: Protocol, head: usize) -> Self {
-        Self { builder: Arc::new(builder(protocol, head)), service }
+        let upgraded = match protocol {
+            Protocol::Http1 => None,
+            Protocol::Either => Some(Arc::new(builder(protocol, head).http2_only())),
+        };
+        Self { builder: Arc::new(builder(protocol, head)), upgraded, service }
     }
 }
 
@@ -161,15 +169,43 @@ where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
     S: Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
-    B: Body<Data = Bytes> + Send + 'static,
+    B: Body<Data = Bytes> + Default + Send + 'static,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
     async fn serve(self, io: Box<dyn Io>, end: watch::Receiver<Option<Ending>>) {
         let progress = Arc::new(Progress::default());
         let io = FirstBytes::new(Refusals::new(io), progress.clone());
         let io = TokioIo::new(io);
+        let Some(upgraded) = self.upgraded else {
+            let service = Telling::new(self.service, progress.clone());
+            attend(self.builder.serve_connection(io, service), &progress, end).await;
+            return;
+        };
+        let asked = Arc::new(Asked::default());
+        let service = Hearing::new(self.service.clone(), asked.clone());
+        let service = Telling::new(service, progress.clone());
+        let connection = self.builder.serve_connection_with_upgrades(io, service);
+        attend(connection, &progress, end.clone()).await;
+        let Some((io, first)) = asked.taken().await else { return };
+        // It has to begin once more, with the preface.
+        let progress = Arc::new(Progress::default());
+        let io = FirstBytes::new(TokioIo::new(io), progress.clone());
+        let io = TokioIo::new(Resumed::new(io, first));
         let service = Telling::new(self.service, progress.clone());
-        attend(self.builder.serve_connection(io, service), &progress, end).await;
+        attend(upgraded.serve_connection(io, service), &progress, end).await;
+    }
+}
+
+impl<I, S, B> Graceful for auto::UpgradeableConnection<'_, I, S, TokioExecutor>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    I: Read + Write + Unpin + Send + 'static,
+{
+    fn graceful_shutdown(self: Pin<&mut Self>) {
+        auto::UpgradeableConnection::graceful_shutdown(self);
     }
 }
 

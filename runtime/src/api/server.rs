@@ -108,6 +108,11 @@ impl Bound {
         }
     }
 
+    /// How they are served from now on. Where they listen stays as it is.
+    pub fn set(&mut self, settings: ApiSettings) {
+        self.settings = settings;
+    }
+
     /// Where gRPC is served, ports found.
     #[must_use]
     pub fn grpc_addresses(&self) -> Vec<ListenAddress> {

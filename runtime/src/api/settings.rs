@@ -57,6 +57,8 @@ pub struct ApiSettings {
     pub cors: Vec<String>,
     /// Whether calls are logged; none: they are not.
     pub call_log: Option<ApiCallLog>,
+    /// Whether stores answer queries of which Dapr's components of their types answer none.
+    pub more_queries: bool,
     /// What the application subscribes to, shown by the metadata API.
     pub subscriptions: Subscriptions,
     /// Where calls are measured; none: they are not.
@@ -94,6 +96,7 @@ impl ApiSettings {
             trace_headers: false,
             cors: Vec::new(),
             call_log: None,
+            more_queries: true,
             subscriptions: Subscriptions::default(),
             telemetry: None,
         }

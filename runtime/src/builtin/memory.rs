@@ -129,6 +129,10 @@ impl StateStore for MemoryStore {
         self.shards.change_together(changes.collect::<Result<_, _>>()?)
     }
 
+    fn is_queried_in_dapr(&self) -> bool {
+        false
+    }
+
     /// Looks at one shard after the other, so a query may see one half of a transaction.
     async fn query(&self, _cx: &Context, request: QueryRequest) -> Result<QueryResponse, Error> {
         let plan = Plan::new(&request.query)?;

@@ -124,6 +124,10 @@ impl StateStore for PostgresStore {
         }
     }
 
+    fn is_queried_in_dapr(&self) -> bool {
+        false
+    }
+
     async fn query(&self, _cx: &Context, request: QueryRequest) -> Result<QueryResponse, Error> {
         if self.database.settings.layout == Layout::V2 {
             return Err(Error::Unsupported("state store does not support querying".into()));

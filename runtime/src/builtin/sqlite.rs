@@ -122,6 +122,10 @@ impl StateStore for SqliteStore {
         self.threads.write_together(changes.collect::<Result<_, _>>()?).await
     }
 
+    fn is_queried_in_dapr(&self) -> bool {
+        false
+    }
+
     async fn query(&self, _cx: &Context, request: QueryRequest) -> Result<QueryResponse, Error> {
         let plan = Plan::new(&request.query)?;
         self.threads.search(move |database, stop| database.search(&plan, stop)).await

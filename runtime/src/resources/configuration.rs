@@ -229,6 +229,13 @@ impl Configuration {
         Ok(read)
     }
 
+    /// Whether the runtime acts on both alike, whatever else they say.
+    #[must_use]
+    pub fn acts_as(&self, other: &Self) -> bool {
+        let acted_on = |it: &Self| Self { document: Node::null(0), ..it.clone() };
+        acted_on(self) == acted_on(other)
+    }
+
     /// Whether a feature is on, which it is by default where `default` says so.
     #[must_use]
     pub fn feature(&self, name: &str, default: bool) -> bool {

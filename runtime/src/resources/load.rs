@@ -8,6 +8,7 @@ use super::component::ComponentResource;
 use super::folder::{FolderError, read_folder};
 use super::manifest::{Kind, Manifest};
 use super::subscription::SubscriptionResource;
+use super::yaml::Node;
 
 /// The resources that are for one application.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +17,18 @@ pub struct Resources {
     pub components: Vec<ComponentResource>,
     /// Its declarative subscriptions, likewise.
     pub subscriptions: Vec<SubscriptionResource>,
+    /// Configurations that stand among them, which nobody follows: one that comes, changes or goes
+    /// has everything read again, as in Dapr.
+    pub configurations: Vec<ConfigurationResource>,
+}
+
+/// A Configuration that stands in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigurationResource {
+    /// Its name.
+    pub name: String,
+    /// What it says.
+    pub spec: serde_json::Value,
 }
 
 /// What came of reading folders.
@@ -112,6 +125,20 @@ impl Loaded {
                 Ok(_) => {}
                 Err(error) => self.problems.push(broken(error)),
             },
+            Kind::Configuration => {
+                self.problems.push(Problem::PassedOver {
+                    file: manifest.path(),
+                    line: manifest.line,
+                    why: "a Configuration is read from the file that `--config` names, not from \
+                          here"
+                        .to_owned(),
+                });
+                if manifest.is_for(app_id, namespace) {
+                    let spec = manifest.document.get("spec").map(Node::json).unwrap_or_default();
+                    let name = manifest.name.clone();
+                    self.resources.configurations.push(ConfigurationResource { name, spec });
+                }
+            }
         }
     }
 

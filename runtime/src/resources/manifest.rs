@@ -16,6 +16,8 @@ pub enum Kind {
     Component,
     /// What the application wants to be told of a topic.
     Subscription,
+    /// How the runtime is to behave. In a folder it has a reload begin, and no more.
+    Configuration,
 }
 
 /// A document of a kind that is read.
@@ -48,6 +50,7 @@ impl Kind {
         match self {
             Self::Component => "Component",
             Self::Subscription => "Subscription",
+            Self::Configuration => "Configuration",
         }
     }
 
@@ -56,6 +59,7 @@ impl Kind {
         match (kind, version) {
             ("Component", V1) => Some(Self::Component),
             ("Subscription", V1 | V2) => Some(Self::Subscription),
+            ("Configuration", V1) => Some(Self::Configuration),
             _ => None,
         }
     }
@@ -63,12 +67,9 @@ impl Kind {
     /// What a reader should know of a kind or version that is passed over.
     fn passed_over(kind: &str, version: &str) -> String {
         match kind {
-            "Component" | "Subscription" => format!(
+            "Component" | "Subscription" | "Configuration" => format!(
                 "`apiVersion` is {version:?}, which no {kind} has; write {V1:?}: it is left out"
             ),
-            "Configuration" => {
-                "a Configuration is read from the file that `--config` names, not from here".into()
-            }
             "HTTPEndpoint" | "Resiliency" | "MCPServer" | "WorkflowAccessPolicy" => {
                 format!("replug does not read the kind {kind}: it is left out")
             }

@@ -11,7 +11,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use replug_runtime::component::ComponentSpec;
-use replug_runtime::resources::{Resources, SubscriptionResource};
+use replug_runtime::resources::{Configuration, Resources, SubscriptionResource};
 
 use super::{Plan, PluginSpec, RuntimeSettings};
 
@@ -34,6 +34,8 @@ pub struct Change {
     pub resources: Option<(Vec<PathBuf>, Resources)>,
     /// What `[[subscriptions]]` says, where that differs.
     pub subscriptions: Option<Vec<SubscriptionResource>>,
+    /// The files of the Configuration, and what they say, where one of them differs.
+    pub configuration: Option<(Vec<PathBuf>, Configuration)>,
     /// The names of all plugins, where their order in the plan is not what adding and removing make
     /// of the old one.
     plugin_order: Option<Vec<String>>,
@@ -81,7 +83,8 @@ struct Differences {
 // === impl Change ===
 
 impl Change {
-    /// What makes `new` of `old`. `[runtime]` and `[app]` are compared and not changed.
+    /// What makes `new` of `old`. `[runtime]`, but for its resources and the Configuration, and
+    /// `[app]` are compared and not changed.
     #[must_use]
     pub fn between(old: &Plan, new: &Plan) -> Self {
         let name = |spec: &PluginSpec| spec.name.clone();
@@ -115,6 +118,7 @@ impl Change {
             resources: resources(old, new),
             subscriptions: (old.subscriptions != new.subscriptions)
                 .then(|| new.subscriptions.clone()),
+            configuration: configuration(old, new),
             plugin_order: None,
             component_order: None,
         };
@@ -133,11 +137,13 @@ impl Change {
             && self.at_next_start.is_empty()
             && self.resources.is_none()
             && self.subscriptions.is_none()
+            && self.configuration.is_none()
             && self.plugin_order.is_none()
             && self.component_order.is_none()
     }
 
-    /// The plan that `old` becomes by this change: all of the new one but its `[runtime]` and `[app]`.
+    /// The plan that `old` becomes by this change: all of the new one but what counts at the next
+    /// start.
     #[must_use]
     pub fn applied_to(&self, old: &Plan) -> Plan {
         let mut plan = old.clone();
@@ -174,6 +180,10 @@ impl Change {
         }
         if let Some(subscriptions) = &self.subscriptions {
             plan.subscriptions.clone_from(subscriptions);
+        }
+        if let Some((files, configuration)) = &self.configuration {
+            plan.runtime.configuration.clone_from(files);
+            plan.configuration.clone_from(configuration);
         }
         if let Some(order) = &self.plugin_order {
             arrange(&mut plan.plugins, order, |spec| &spec.name);
@@ -239,6 +249,13 @@ fn resources(old: &Plan, new: &Plan) -> Option<(Vec<PathBuf>, Resources)> {
     differs.then(|| (new.runtime.resources.clone(), new.resources.clone()))
 }
 
+/// The files of the Configuration, and what they say, where replug acts otherwise on one of them.
+fn configuration(old: &Plan, new: &Plan) -> Option<(Vec<PathBuf>, Configuration)> {
+    let same = old.runtime.configuration == new.runtime.configuration
+        && old.configuration.acts_as(&new.configuration);
+    (!same).then(|| (new.runtime.configuration.clone(), new.configuration.clone()))
+}
+
 /// What differs and cannot be changed while replug runs.
 fn at_next_start(old: &Plan, new: &Plan) -> Vec<&'static str> {
     let app = (old.app != new.app).then_some("app");
@@ -247,7 +264,6 @@ fn at_next_start(old: &Plan, new: &Plan) -> Vec<&'static str> {
 
 /// The keys of `[runtime]` that differ.
 fn runtime(old: &Plan, new: &Plan) -> Vec<&'static str> {
-    let configured = old.configuration != new.configuration;
     let (old, new) = (&old.runtime, &new.runtime);
     // Taken apart, so that a setting that comes to be is not forgotten here.
     let RuntimeSettings {
@@ -263,7 +279,8 @@ fn runtime(old: &Plan, new: &Plan) -> Vec<&'static str> {
         // Changed while replug runs, as components are.
         resources: _,
         metrics,
-        configuration,
+        // The APIs are served anew with it.
+        configuration: _,
     } = old;
     [
         ("runtime.app_id", *app_id != new.app_id),
@@ -276,7 +293,6 @@ fn runtime(old: &Plan, new: &Plan) -> Vec<&'static str> {
         ("runtime.forget_after", *forget_after != new.forget_after),
         ("runtime.max_message", *max_message != new.max_message),
         ("runtime.metrics", *metrics != new.metrics),
-        ("runtime.configuration", *configuration != new.configuration || configured),
     ]
     .into_iter()
     .filter_map(|(key, differs)| differs.then_some(key))
@@ -337,6 +353,9 @@ impl fmt::Display for Change {
         }
         if self.subscriptions.is_some() {
             writeln!(f, "subscriptions: changed")?;
+        }
+        if self.configuration.is_some() {
+            writeln!(f, "configuration: changed, the APIs are served anew")?;
         }
         for key in &self.at_next_start {
             writeln!(f, "{key}: changed, takes effect at the next start of replug")?;

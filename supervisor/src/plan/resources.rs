@@ -125,6 +125,7 @@ pub(super) fn read(wanted: &Wanted<'_>) -> Found {
         let message = duplicate.to_string();
         found.wrong.push(Wrong { with, severity, file, line, message, help });
     }
+    found.resources.configurations = resources.configurations;
     for subscription in resources.subscriptions {
         found.subscription(subscription);
     }

@@ -232,6 +232,12 @@ impl Store<'_> {
         query: &[u8],
         metadata: Metadata,
     ) -> Result<QueryResponse, ApiError> {
+        if !self.dapr.settings.more_queries
+            && let Ok(component) = self.component.slot.component(cx).await
+            && !component.is_queried_in_dapr()
+        {
+            return Err(query_not_supported(self.name));
+        }
         let found = pin!(async {
             let component = self.component.slot.component(cx).await?;
             if component.encrypts() {

@@ -42,12 +42,16 @@ fn done(reloaded: &Reloaded, colour: bool) -> pb::ReloadResponse {
         let failed = failed("component", it.name());
         entry(pb::change::Kind::Component, it.name(), it.what(), it.keys(), failed)
     });
+    let configured = change.configuration.iter().map(|(files, _)| {
+        let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+        entry(pb::change::Kind::Configuration, &files.join(", "), "changed", &[], String::new())
+    });
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     pb::ReloadResponse {
         accepted: true,
         diagnostics: diagnostics(&reloaded.checked),
         shown: shown(&reloaded.checked, colour),
-        changes: plugins.chain(components).collect(),
+        changes: plugins.chain(components).chain(configured).collect(),
         at_next_start: change.at_next_start.iter().map(|key| (*key).to_owned()).collect(),
         unchanged_plugins: count(change.unchanged_plugins),
         unchanged_components: count(change.unchanged_components),
