@@ -18,6 +18,12 @@ use crate::{Failure, PATIENCE};
 /// How many of the last lines are shown of a sidecar that does not start.
 const LAST_LINES: usize = 20;
 
+/// How often a sidecar is started with other ports, since somebody else has taken one.
+const OTHER_PORTS: u32 = 5;
+
+/// What a sidecar of either kind says of a port that is another's.
+const TAKEN: &str = "in use";
+
 /// A running daprd, over a plugin that was started by hand. Killed when dropped.
 pub(crate) struct Daprd {
     child: Child,
@@ -48,25 +54,26 @@ impl Daprd {
             let _ = writeln!(component, "  - name: {name}\n    value: {value:?}");
         }
         std::fs::write(resources.path().join("component.yaml"), component)?;
-        let [grpc, http, internal] = free_ports()?;
-        let mut command = Command::new(program);
-        command
-            .args(["--app-id", APP_ID, "--log-level", "info", "--enable-metrics=false"])
-            .args(["--dapr-listen-addresses", "127.0.0.1"])
-            .args(["--dapr-grpc-port", &grpc.to_string(), "--dapr-http-port", &http.to_string()])
-            .args(["--dapr-internal-grpc-port", &internal.to_string(), "--resources-path"])
-            .arg(resources.path())
-            .env("DAPR_COMPONENTS_SOCKETS_FOLDER", by_hand.folder())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true);
-        if let Some(port) = application {
-            command.args(["--app-port", &port.to_string(), "--app-protocol", "http"]);
-        }
-        let mut child =
-            command.spawn().map_err(|error| format!("{}: {error}", program.display()))?;
-        until_running(&mut child).await?;
+        let command = |[grpc, http, internal]: [u16; 3]| {
+            let mut command = Command::new(program);
+            command
+                .args(["--app-id", APP_ID, "--log-level", "info", "--enable-metrics=false"])
+                .args(["--dapr-listen-addresses", "127.0.0.1"])
+                .args(["--dapr-grpc-port", &grpc.to_string()])
+                .args(["--dapr-http-port", &http.to_string()])
+                .args(["--dapr-internal-grpc-port", &internal.to_string(), "--resources-path"])
+                .arg(resources.path())
+                .env("DAPR_COMPONENTS_SOCKETS_FOLDER", by_hand.folder())
+                .stdin(Stdio::null())
+                .kill_on_drop(true);
+            if let Some(port) = application {
+                command.args(["--app-port", &port.to_string(), "--app-protocol", "http"]);
+            }
+            command
+        };
+        let (child, [grpc, http, _]) = start_on_free_ports(command)
+            .await
+            .map_err(|error| format!("{}: {error}", program.display()))?;
         let address = |port| format!("127.0.0.1:{port}");
         Ok(Self {
             child,
@@ -82,8 +89,26 @@ impl Daprd {
     }
 }
 
+/// Starts a sidecar, made by `command` for these ports, and waits until it says that it runs. It has
+/// others where somebody takes one before it does: daprd cannot be told to find its own.
+pub(crate) async fn start_on_free_ports<const N: usize>(
+    command: impl Fn([u16; N]) -> Command,
+) -> Result<(Child, [u16; N]), Failure> {
+    let mut left = OTHER_PORTS;
+    loop {
+        let ports = free_ports()?;
+        let mut command = command(ports);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        match until_running(&mut child).await {
+            Ok(()) => return Ok((child, ports)),
+            Err(error) if left == 0 || !error.to_string().contains(TAKEN) => return Err(error),
+            Err(_) => left -= 1,
+        }
+    }
+}
+
 /// Waits until a sidecar says that it runs. What it says after that is read and left.
-pub(crate) async fn until_running(child: &mut Child) -> Result<(), Failure> {
+async fn until_running(child: &mut Child) -> Result<(), Failure> {
     let stdout = child.stdout.take().ok_or("a sidecar has no standard output")?;
     let mut lines = BufReader::new(stdout).lines();
     let mut said = VecDeque::new();
@@ -107,8 +132,8 @@ pub(crate) async fn until_running(child: &mut Child) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Ports that nobody has at this moment; daprd cannot be told to find its own and say which.
-pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N], Failure> {
+/// Ports that nobody has at this moment.
+fn free_ports<const N: usize>() -> Result<[u16; N], Failure> {
     let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0"));
     let mut ports = [0; N];
     for (port, listener) in ports.iter_mut().zip(&listeners) {
@@ -116,4 +141,38 @@ pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N], Failure> {
         *port = listener.local_addr()?.port();
     }
     Ok(ports)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_sidecar_whose_port_is_taken_is_started_with_others_and_one_that_fails_is_not() {
+        let given = Mutex::new(Vec::new());
+        let saying = |ports: [u16; 2], taken: usize, otherwise: &str| {
+            let mut given = given.lock().unwrap();
+            given.push(ports);
+            let says = "echo 'listen tcp: bind: address already in use'";
+            let mut command = Command::new("sh");
+            command.args(["-c", if given.len() <= taken { says } else { otherwise }]);
+            command.kill_on_drop(true);
+            command
+        };
+        let running = "echo 'dapr initialized. Status: Running.'; exec sleep 1000";
+        let started = start_on_free_ports(|ports| saying(ports, 2, running)).await;
+        let (_child, ports) = started.unwrap();
+        let starts = std::mem::take(&mut *given.lock().unwrap());
+        assert_eq!((starts.len(), starts.last()), (3, Some(&ports)));
+        assert_ne!(ports[0], ports[1]);
+
+        let failed = start_on_free_ports(|ports| saying(ports, 0, "echo 'no such file'")).await;
+        assert!(failed.unwrap_err().to_string().contains("no such file"));
+        assert_eq!(std::mem::take(&mut *given.lock().unwrap()).len(), 1);
+
+        let failed = start_on_free_ports(|ports| saying(ports, usize::MAX, "")).await;
+        assert!(failed.unwrap_err().to_string().contains(TAKEN));
+    }
 }

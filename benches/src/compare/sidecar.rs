@@ -2,7 +2,6 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::process::Stdio;
 
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -13,7 +12,7 @@ use super::comparison::{Comparison, Expected};
 use super::grpc::Application;
 use super::mask::Mask;
 use super::setup::Setup;
-use crate::daprd::{free_ports, until_running};
+use crate::daprd::start_on_free_ports;
 use crate::replug::clean;
 use crate::{Failure, PATIENCE};
 
@@ -45,10 +44,15 @@ pub(super) struct Sidecar {
 impl Pair {
     /// Starts daprd, and replug in its place, and waits until both say that they run.
     pub(super) async fn start(daprd: &Path, replug: &Path, setup: &Setup) -> Result<Self, Failure> {
-        let mut in_its_place = clean(replug);
-        in_its_place.arg("daprd");
-        let (daprd, replug) =
-            tokio::join!(Sidecar::start(clean(daprd), setup), Sidecar::start(in_its_place, setup),);
+        let in_its_place = || {
+            let mut command = clean(replug);
+            command.arg("daprd");
+            command
+        };
+        let (daprd, replug) = tokio::join!(
+            Sidecar::start(|| clean(daprd), setup),
+            Sidecar::start(in_its_place, setup),
+        );
         Ok(Self { daprd: daprd?, replug: replug? })
     }
 
@@ -68,29 +72,31 @@ impl Pair {
 // === impl Sidecar ===
 
 impl Sidecar {
-    async fn start(mut command: Command, setup: &Setup) -> Result<Self, Failure> {
+    async fn start(program: impl Fn() -> Command, setup: &Setup) -> Result<Self, Failure> {
         let home = tempfile::Builder::new().prefix("rpb").tempdir()?;
         let app = if setup.application { Some(App::start().await?) } else { None };
         let called = if setup.over_grpc { Some(Application::start().await?) } else { None };
         let port = app.as_ref().map(App::port).or(called.as_ref().map(Application::port));
         let flags = setup.write(home.path(), port)?;
-        let [http, grpc, internal, metrics] = free_ports()?;
-        command
-            .args(["--app-id", APP_ID, "--dapr-listen-addresses", "127.0.0.1"])
-            .args(["--metrics-listen-address", "127.0.0.1"])
-            .args(["--dapr-http-port", &http.to_string(), "--dapr-grpc-port", &grpc.to_string()])
-            .args(["--metrics-port", &metrics.to_string()])
-            .args(["--dapr-internal-grpc-port", &internal.to_string()])
-            .args(flags)
-            .envs(setup.variables.iter().copied())
-            .env("DAPR_COMPONENTS_SOCKETS_FOLDER", home.path().join("sockets"))
-            // Where replug would have its control socket by the application's name, which others have.
-            .env("RUNTIME_DIRECTORY", home.path())
-            .current_dir(home.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
-        let mut child = command.spawn()?;
-        until_running(&mut child).await?;
+        let command = |[http, grpc, internal, metrics]: [u16; 4]| {
+            let mut command = program();
+            command
+                .args(["--app-id", APP_ID, "--dapr-listen-addresses", "127.0.0.1"])
+                .args(["--metrics-listen-address", "127.0.0.1"])
+                .args(["--dapr-http-port", &http.to_string()])
+                .args(["--dapr-grpc-port", &grpc.to_string()])
+                .args(["--metrics-port", &metrics.to_string()])
+                .args(["--dapr-internal-grpc-port", &internal.to_string()])
+                .args(&flags)
+                .envs(setup.variables.iter().copied())
+                .env("DAPR_COMPONENTS_SOCKETS_FOLDER", home.path().join("sockets"))
+                // Where replug would have its control socket by the application's name, which others
+                // have.
+                .env("RUNTIME_DIRECTORY", home.path())
+                .current_dir(home.path());
+            command
+        };
+        let (child, [http, grpc, internal, metrics]) = start_on_free_ports(command).await?;
         let mut mask = Mask::default();
         mask.own("home", &home.path().to_string_lossy());
         for (name, port) in
