@@ -5,6 +5,7 @@
 
 pub mod etcd;
 pub mod nats;
+mod ports;
 pub mod postgresql;
 pub mod redis;
 
@@ -19,6 +20,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 use tempfile::TempDir;
+
+pub use self::ports::free_port;
 
 /// How long anything may take before the test fails.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -38,11 +41,6 @@ pub fn require(program: impl AsRef<Path>) -> bool {
     assert!(!in_ci, "{test} needs {program}, which CI has to have");
     eprintln!("SKIPPED {test}: needs {program}");
     false
-}
-
-/// A port that nobody listens on at this moment.
-pub fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// A folder that a server of any user can reach and write to.

@@ -1,8 +1,11 @@
 //! Ports that a program is told to listen on.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 
-/// Ports that nobody listened on a moment ago. daprd takes no port 0, so they cannot be found by it.
+use crate::servers::free_port;
+
+/// Ports that nobody else is given while the tests run. daprd takes no port 0, so they cannot be found
+/// by it.
 pub(crate) struct Ports {
     pub(crate) http: SocketAddr,
     pub(crate) grpc: SocketAddr,
@@ -12,9 +15,8 @@ pub(crate) struct Ports {
 
 impl Ports {
     pub(crate) fn free() -> Self {
-        // Held together, so that no two are the same.
-        let held = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-        let [http, grpc, metrics, app] = held.map(|held| held.local_addr().unwrap());
+        let free = |()| SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let [http, grpc, metrics, app] = [(); 4].map(free);
         Self { http, grpc, metrics, app }
     }
 }
