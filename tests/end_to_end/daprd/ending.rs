@@ -168,3 +168,40 @@ async fn names_in_braces_are_replaced_in_metadata_and_the_namespace_keeps_topics
     assert_eq!((&event["topic"], &event["data"]), (&"orders".into(), &1.into()));
     replug.stop(&home).await;
 }
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let (home, ports) = (home("", &[]), Ports::free());
+    let mut replug = start(&home, &ports, &["--dapr-block-shutdown-duration=60s"]).await;
+    replug.signal(Signal::TERM);
+    replug.line("Blocking graceful shutdown for 1m").await;
+    let (status, body) = get(ports.http, "/v1.0/healthz").await;
+    assert_eq!((status, &body["errorCode"]), (500, &"ERR_HEALTH_NOT_READY".into()));
+    replug.signal(Signal::INT);
+    assert_eq!(replug.ended().await.code(), Some(1));
+    replug
+        .line(
+            "level=fatal msg=\"Received signal 'interrupt' during shutdown; exiting immediately\"",
+        )
+        .await;
+    replug.assert_nothing_left();
+}
+
+#[tokio::test]
+async fn an_application_has_it_shut_down() {
+    for (force, code, said, last) in [
+        (false, 0, "Shutdown requested via API", "Daprd shutdown gracefully"),
+        (true, 1, "Force shutdown requested, exiting immediately", "level=fatal"),
+    ] {
+        let (home, ports) = (home("", &[]), Ports::free());
+        let mut replug = start(&home, &ports, &[]).await;
+        let headers: &[(&str, &str)] = if force { &[("dapr-force-shutdown", "true")] } else { &[] };
+        let answer =
+            crate::rig::http::request_with(ports.http, "POST", "/v1.0/shutdown", headers).await;
+        assert_eq!(answer.status.as_u16(), 204);
+        assert_eq!(replug.ended().await.code(), Some(code));
+        replug.line(said).await;
+        replug.line(last).await;
+        replug.assert_nothing_left();
+    }
+}

@@ -1,21 +1,7 @@
-//! What is measured of calls to the application, by the rules of a configuration.
+//! What is measured: of calls and plugins, and by the rules of a configuration.
 
-use crate::rig::http::request;
-use crate::rig::{Called, Ports};
-
-use super::{home, start};
-
-const FILES: &str = "
-apiVersion: dapr.io/v1alpha1
-kind: Component
-metadata: {name: bus}
-spec: {type: pubsub.in-memory, version: v1}
----
-apiVersion: dapr.io/v1alpha1
-kind: Subscription
-metadata: {name: orders}
-spec: {pubsubname: bus, topic: orders, route: /orders/new}
-";
+use super::*;
+use crate::rig::Called;
 
 // What a group of the expression has found cannot be named here: daprd, and replug with it, takes `$1`
 // in this file for a variable of the environment.
@@ -34,7 +20,7 @@ spec:
 
 #[tokio::test]
 async fn calls_to_the_application_are_measured_and_rules_change_their_labels() {
-    let home = home("", &[("a.yaml", FILES)]);
+    let home = home("", &[("a.yaml", &bus_to("/orders/new"))]);
     std::fs::write(home.path("config.yaml"), RULES).unwrap();
     let called = Called::start(&["/healthz"], |_| (200, String::from("{}"))).await;
     let ports = Ports::free();
@@ -56,6 +42,29 @@ async fn calls_to_the_application_are_measured_and_rules_change_their_labels() {
         r#"dapr_http_healthprobes_completed_count{app_id="shop",status="200"} "#,
     ] {
         assert!(text.lines().any(|shown| shown.starts_with(line)), "{line} is not in\n{text}");
+    }
+    replug.stop(&home).await;
+}
+
+#[tokio::test]
+async fn calls_and_plugins_are_measured_on_the_metrics_port() {
+    let plan = format!("[plugins.misbehave]\ncommand = [{:?}, \"well\"]\n", misbehave());
+    let kv = IN_MEMORY.replace("in-memory", "misbehave").replace("orders", "kv");
+    let files = [("a.yaml", IN_MEMORY), ("b.yaml", &*kv)];
+    let (home, ports) = (home(&plan, &files), Ports::free());
+    let mut replug = start(&home, &ports, &[]).await;
+    get(ports.http, "/v1.0/state/orders/1").await;
+    replug.kill_plugin("misbehave").await;
+    let text = request(ports.metrics, "GET", "/any", "").await.body;
+    for line in [
+        r#"dapr_http_server_request_count{app_id="shop",method="GET",path="/v1.0/state/orders",status="204"} 1"#,
+        r#"dapr_component_state_count{app_id="shop",component="orders",namespace="",operation="get",success="true"} 1"#,
+        r#"dapr_runtime_component_loaded{app_id="shop"} 2"#,
+        r#"replug_plugin_state{plugin="misbehave",state="ready"} 1"#,
+        r#"replug_plugin_generation{plugin="misbehave"} 2"#,
+        r#"replug_component_ready{component="kv",plugin="misbehave",type="state.misbehave"} 1"#,
+    ] {
+        assert!(text.lines().any(|shown| shown == line), "{line} is not in\n{text}");
     }
     replug.stop(&home).await;
 }

@@ -1,8 +1,7 @@
-//! Files that break while it runs: they change nothing, and are told of once, with their place.
+//! Files that change while it runs: they are read again, and those that break change nothing and are
+//! told of once, with their place.
 
-use crate::rig::Ports;
-
-use super::{IN_MEMORY, get, home, start, write};
+use super::*;
 
 /// A store that needs a secret of another.
 fn store(name: &str, needs: &str) -> String {
@@ -82,4 +81,56 @@ async fn a_document_of_another_kind_or_version_is_none_and_what_it_was_goes() {
         assert_eq!(get(ports.http, "/v1.0/state/orders/1").await.0, 204);
         replug.stop(&home).await;
     }
+}
+
+/// A Configuration may turn the reading of changed files off.
+#[tokio::test]
+async fn without_hot_reload_a_changed_file_counts_when_that_is_asked_for() {
+    let (home, ports) = (home("", &[("a.yaml", IN_MEMORY)]), Ports::free());
+    let cold = home.path("cold.yaml");
+    std::fs::write(
+        &cold,
+        "apiVersion: dapr.io/v1alpha1\nkind: Configuration\nmetadata: {name: cold}\n\
+         spec: {features: [{name: HotReload, enabled: false}]}\n",
+    )
+    .unwrap();
+    let config = format!("--config={}", cold.display());
+    let mut replug = start(&home, &ports, &[&config]).await;
+    write(&home, "b.yaml", &IN_MEMORY.replace("orders", "more"));
+    let (_, metadata) = get(ports.http, "/v1.0/metadata").await;
+    assert!(!metadata["enabledFeatures"].to_string().contains("HotReload"), "{metadata}");
+    assert_eq!(get(ports.http, "/v1.0/state/more/1").await.0, 400);
+    assert!(!replug.log().contains("Watching directories"), "{}", replug.log());
+    replug.signal(Signal::HUP);
+    replug.until_usable("more").await;
+    replug.stop(&home).await;
+}
+
+#[tokio::test]
+async fn resource_files_are_read_again_when_they_change() {
+    let (home, ports) = (home("", &[("a.yaml", IN_MEMORY)]), Ports::free());
+    let mut replug = start(&home, &ports, &[]).await;
+    write(&home, "b.yaml", &IN_MEMORY.replace("orders", "more"));
+    replug.until_usable("more").await;
+    assert_eq!(get(ports.http, "/v1.0/state/more/1").await.0, 204);
+
+    // What is wrong changes nothing, and the log says where it is.
+    write(
+        &home,
+        "b.yaml",
+        "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {name: more}\nscopes: 5\n",
+    );
+    replug.line("b.yaml:4:1: error: `scopes` is a number; write a list of texts").await;
+    assert_eq!(get(ports.http, "/v1.0/state/more/1").await.0, 204);
+
+    // What is for somebody else goes.
+    write(
+        &home,
+        "b.yaml",
+        &IN_MEMORY.replace("orders", "more").replace("spec:", "scopes: [else]\nspec:"),
+    );
+    replug.until("more is gone", |status| status.component("more").is_none()).await;
+    std::fs::remove_file(home.path("components").join("a.yaml")).unwrap();
+    replug.until("orders is gone", |status| status.component("orders").is_none()).await;
+    replug.stop(&home).await;
 }

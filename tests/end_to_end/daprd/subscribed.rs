@@ -3,18 +3,6 @@
 use super::*;
 use crate::rig::Called;
 
-const BUS: &str = "
-apiVersion: dapr.io/v1alpha1
-kind: Component
-metadata: {name: bus}
-spec: {type: pubsub.in-memory, version: v1}
----
-apiVersion: dapr.io/v1alpha1
-kind: Subscription
-metadata: {name: orders}
-spec: {pubsubname: bus, topic: orders, route: /orders}
-";
-
 /// A clock of this name that ticks ten times a second.
 fn clock(name: &str) -> String {
     format!(
@@ -26,7 +14,7 @@ fn clock(name: &str) -> String {
 
 #[tokio::test]
 async fn what_is_published_once_it_is_healthy_is_delivered() {
-    let (home, ports) = (home("", &[("a.yaml", BUS)]), Ports::free());
+    let (home, ports) = (home("", &[("a.yaml", &bus_to("/orders"))]), Ports::free());
     let mut called = Called::start(&[], |_| (200, String::new())).await;
     let flag = format!("--app-port={}", called.port);
     let replug = start(&home, &ports, &[&flag, "--disable-init-endpoints=subscribe"]).await;
