@@ -262,7 +262,10 @@ impl Reloader {
         };
         if configured::tell(&present.resources, &plan.resources) {
             // Everything is read again, these resources too.
-            return self.reload(false).await;
+            let reloaded = self.reload(false).await?;
+            // Another change may have come before that, and is done with it.
+            configured::tell(&plan.resources, &self.present.borrow().resources);
+            return Ok(reloaded);
         }
         let change = Change::between(&present, plan);
         if change.is_empty() {
