@@ -8,6 +8,7 @@ mod load;
 mod log;
 mod metric_spec;
 mod numbers;
+mod outcome;
 mod plan;
 mod settings;
 mod wait;
@@ -24,9 +25,10 @@ use replug_runtime::api::{ApiCallLog, ApiSettings, ListenAddress};
 use replug_runtime::app::{AppState, Application};
 use replug_runtime::registry::{ComponentState, ComponentStatus, Registry};
 use replug_runtime::resources::{Configuration, go_duration_text};
+use replug_runtime::telemetry::Telemetry;
 use replug_supervisor::output::log::subscriber_as;
 use replug_supervisor::plan::Plan;
-use replug_supervisor::reload::HOT_RELOAD;
+use replug_supervisor::reload::{HOT_RELOAD, Hearer};
 use tracing_subscriber::EnvFilter;
 
 use self::flags::{Flags, Usage};
@@ -228,9 +230,14 @@ impl Daprd {
     pub(crate) async fn load(
         plan: Plan,
         registry: Arc<Registry>,
-        telemetry: Option<Arc<replug_runtime::telemetry::Telemetry>>,
+        telemetry: Option<Arc<Telemetry>>,
     ) -> Result<(), Failure> {
         load::load(plan, registry, telemetry).await.map_err(Failure::failed)
+    }
+
+    /// Who tells what reloads make of components.
+    pub(crate) fn hearer(registry: Arc<Registry>, telemetry: Option<Arc<Telemetry>>) -> Hearer {
+        Hearer::new(move |news| outcome::tell_reloaded(&news, &registry, telemetry.as_deref()))
     }
 
     /// Says where the APIs listen, in the lines that tools wait for.

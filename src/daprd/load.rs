@@ -7,31 +7,19 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 use replug_component::BuildingBlock;
-use replug_component::binding::Binding;
 use replug_runtime::builtin::has_version;
-use replug_runtime::component::{ComponentSpec, MetadataValue};
-use replug_runtime::registry::{ComponentState, ComponentStatus, Registry, SECRETS_SCOPE};
-use replug_runtime::resources::ComponentResource;
+use replug_runtime::component::ComponentSpec;
+use replug_runtime::registry::{ComponentState, Registry};
 use replug_runtime::telemetry::Telemetry;
 use replug_supervisor::plan::Plan;
 use tokio::time::timeout;
 
 use super::log::SCOPE;
-
-/// The scope of what is said of components.
-const PROCESSOR: &str = "dapr.runtime.processor";
+use super::outcome::{self, Outcome, PROCESSOR, Trouble, log_name, status};
 
 /// How long a component waits for its type where plugins are declared that may yet bring it: longer
 /// than its own timeout, since they have to start first.
 const FOR_PLUGINS: Duration = Duration::from_secs(30);
-
-/// Why a component could not be made.
-enum Trouble {
-    /// Nothing serves its type.
-    Create(String),
-    /// Its initialisation failed, or was late.
-    Init(String),
-}
 
 /// Makes every component of the plan. An error is what daprd ends with. All are known from the first
 /// poll on, and are made at the same time; what came of them is told in their order.
@@ -50,7 +38,7 @@ pub(super) async fn load(
         .into_iter()
         .map(|spec| {
             let (resource, registry) = (resource(spec), &registry);
-            let log_name = log_name(spec, resource);
+            let log_name = log_name(spec);
             tracing::debug!(target: SCOPE, "Found component: {log_name}");
             tracing::debug!(target: PROCESSOR, "Loading component: {log_name}");
             async move {
@@ -67,43 +55,8 @@ pub(super) async fn load(
         .collect();
     tracing::info!(target: SCOPE, "Waiting for all outstanding components to be processed…");
     while let Some((spec, resource, made)) = made.next().await {
-        let log_name = log_name(spec, resource);
-        let component_type = spec.component_type.as_str();
-        if let Some(telemetry) = &telemetry {
-            telemetry.component_init(component_type);
-        }
-        let Err(trouble) = made else {
-            if spec.component_type.block() == BuildingBlock::Bindings {
-                tell_sides(spec, &registry, &log_name);
-            }
-            tracing::info!(target: PROCESSOR, "Component loaded: {log_name}");
-            if let Some(telemetry) = &telemetry {
-                telemetry.component_loaded();
-            }
-            continue;
-        };
-        if let (Some(_), Some(store)) = (resource, unloaded_store(spec, &registry)) {
-            tracing::warn!(
-                target: SECRETS_SCOPE,
-                "Component {} references a secret store that isn't loaded: {store}",
-                spec.name
-            );
-            continue;
-        }
-        let (kind, reason, cause) = match trouble {
-            Trouble::Create(cause) => ("CREATE_COMPONENT_FAILURE", "creation", cause),
-            Trouble::Init(cause) => ("INIT_COMPONENT_FAILURE", "init", cause),
-        };
-        if let Some(telemetry) = &telemetry {
-            telemetry.component_init_failed(component_type, reason, &spec.name);
-        }
-        let within = format!("initialization error occurred for {log_name}");
-        let inner = format!("[{kind}]: {within}: {cause}");
-        tracing::error!(target: PROCESSOR, "Failed to init component {log_name}: {inner}");
-        let whole = format!(
-            "process component {} error: [INIT_COMPONENT_FAILURE]: {within}: {inner}",
-            spec.name
-        );
+        let told = outcome::tell(spec, made, resource.is_some(), &registry, telemetry.as_deref());
+        let Outcome::Bad(whole) = told else { continue };
         // What stands in plugins.toml ends nothing, as in `replug run`.
         if resource.is_none_or(|resource| resource.ignore_errors) {
             tracing::error!(target: PROCESSOR, "Ignoring error processing component: {whole}");
@@ -121,39 +74,6 @@ pub(super) async fn load(
         tracing::info!(target: SCOPE, "Found Subscription: {}", subscription.name);
     }
     Ok(())
-}
-
-/// What a component is called in the log.
-fn log_name(spec: &ComponentSpec, resource: Option<&ComponentResource>) -> String {
-    resource.map_or_else(
-        || format!("{} ({}/{})", spec.name, spec.component_type, spec.version),
-        ComponentResource::log_name,
-    )
-}
-
-/// Says which sides a binding has.
-fn tell_sides(spec: &ComponentSpec, registry: &Registry, log_name: &str) {
-    let components = registry.components();
-    let Some(status) = components.iter().find(|status| status.name == spec.name) else { return };
-    for (side, name) in [(Binding::INPUT, "input"), (Binding::OUTPUT, "output")] {
-        if status.capabilities.iter().any(|capability| capability == side) {
-            tracing::info!(
-                target: "dapr.runtime.processor.binding",
-                "successful init for {name} binding ({log_name})"
-            );
-        }
-    }
-}
-
-/// A secret store that the component needs and that cannot be used: daprd goes on without them.
-fn unloaded_store<'s>(spec: &'s ComponentSpec, registry: &Registry) -> Option<&'s str> {
-    let components = registry.components();
-    let is_loaded = |store: &str| {
-        let found = components.iter().find(|component| component.name == store);
-        found.is_some_and(|component| component.state == ComponentState::Ready)
-    };
-    let mut references = spec.metadata.values().filter_map(MetadataValue::reference);
-    references.find(|it| !is_loaded(&it.store)).map(|it| it.store.as_str())
 }
 
 /// Makes one, and waits until it can be used.
@@ -197,10 +117,6 @@ fn late(spec: &ComponentSpec, registry: &Registry) -> Trouble {
 
 fn state(spec: &ComponentSpec, registry: &Registry) -> Option<ComponentState> {
     status(spec, registry).map(|status| status.state)
-}
-
-fn status(spec: &ComponentSpec, registry: &Registry) -> Option<ComponentStatus> {
-    registry.components().into_iter().find(|component| component.name == spec.name)
 }
 
 /// That nothing serves a type, as Dapr says it.

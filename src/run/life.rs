@@ -157,6 +157,13 @@ impl Life {
             house.registry.clone(),
             house.notify.clone(),
         );
+        let reloader = match &house.daprd {
+            Some(_) => {
+                let telemetry = house.metrics.telemetry.clone();
+                reloader.heard_by(Daprd::hearer(house.registry.clone(), telemetry))
+            }
+            None => reloader,
+        };
         let present = reloader.present();
         attending.spawn(declare_subscriptions(present.clone(), house.subscriptions.clone()));
         let (end_reloads, reloads_end) = oneshot::channel();

@@ -6,6 +6,7 @@
 
 mod apply;
 mod configured;
+mod hearer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+pub use self::hearer::{ComponentNews, Hearer};
 use crate::events::{Kind, about};
 use crate::files::{FileEvent, FileWatch, Watching};
 use crate::notify::Notify;
@@ -58,6 +60,8 @@ pub struct Reloader {
     late: JoinSet<()>,
     /// What was wrong with resources when they were read last.
     told: Vec<Diagnostic>,
+    /// Who hears of components.
+    hearer: Hearer,
 }
 
 /// Where plans come from. Asking may block on the file system.
@@ -175,9 +179,26 @@ impl Reloader {
         let (sender, asked) = mpsc::channel(WAITING);
         let reload = Reload { asked: sender, source: source.clone() };
         let (late, present) = (JoinSet::new(), watch::Sender::new(present));
-        let reloader =
-            Self { asked, present, source, supervisor, registry, notify, watch, late, told };
+        let hearer = Hearer::default();
+        let reloader = Self {
+            asked,
+            present,
+            source,
+            supervisor,
+            registry,
+            notify,
+            watch,
+            late,
+            told,
+            hearer,
+        };
         (reloader, reload)
+    }
+
+    /// Has this hear what reloads make of components.
+    #[must_use]
+    pub fn heard_by(self, hearer: Hearer) -> Self {
+        Self { hearer, ..self }
     }
 
     /// The plan that everything follows, whenever that is looked at.

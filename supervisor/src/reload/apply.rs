@@ -10,7 +10,7 @@ use replug_runtime::component::ComponentSpec;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Failed, ReloadError, Reloader};
+use super::{ComponentNews, Failed, ReloadError, Reloader};
 use crate::events::{Kind, about};
 use crate::plan::{Change, ComponentChange, Launch, PluginChange, PluginSpec};
 use crate::supervisor::PluginError;
@@ -145,12 +145,24 @@ impl Reloader {
         for change in &change.components {
             match change {
                 ComponentChange::Removed(name) => self.undeclare(name),
-                ComponentChange::Remade(spec, _) => self.undeclare(&spec.name),
+                ComponentChange::Remade(spec, _) => {
+                    self.tell_closing(&spec.name);
+                    self.undeclare(&spec.name);
+                }
+                ComponentChange::Reinitialised(spec, _) => self.tell_closing(&spec.name),
                 ComponentChange::Adjusted(spec, _) => {
                     self.registry.set_hold(&spec.name, spec.hold);
                 }
-                ComponentChange::Added(_) | ComponentChange::Reinitialised(..) => {}
+                ComponentChange::Added(_) => {}
             }
+        }
+    }
+
+    /// Tells of one that is to come in another form.
+    fn tell_closing(&self, name: &str) {
+        let present = self.present.borrow();
+        if let Some(spec) = present.components.iter().find(|spec| spec.name == name) {
+            self.hearer.hear(ComponentNews::Closing(spec));
         }
     }
 
@@ -175,9 +187,13 @@ impl Reloader {
 
     fn declare(&self, spec: &ComponentSpec, work: &mut JoinSet<Initialised>) {
         let (registry, spec) = (self.registry.clone(), spec.clone());
+        let hearer = self.hearer.clone();
+        hearer.hear(ComponentNews::Coming(&spec));
         work.spawn(async move {
-            let name = spec.name.clone();
-            let outcome = match registry.redeclare(spec).await {
+            let made = registry.redeclare(spec.clone()).await;
+            hearer.hear(ComponentNews::Made(&spec, &made));
+            let name = spec.name;
+            let outcome = match made {
                 Ok(None) => Ok(()),
                 Ok(Some(reason)) => Err(format!("its initialisation failed: {reason}")),
                 Err(error) => Err(error.to_string()),

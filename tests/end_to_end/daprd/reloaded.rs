@@ -68,6 +68,39 @@ async fn a_file_that_breaks_while_it_runs_changes_nothing_and_is_told_once() {
 }
 
 #[tokio::test]
+async fn what_a_reload_makes_of_components_is_told_and_counted_as_by_daprd() {
+    let (home, ports) = (home("", &[("a.yaml", IN_MEMORY)]), Ports::free());
+    let mut replug = start(&home, &ports, &[]).await;
+    let broken = IN_MEMORY.replace("in-memory", "sqlite");
+    write(&home, "a.yaml", &broken);
+    replug.line("Closing existing Component to reload: orders (state.in-memory/v1)").await;
+    replug.line("Adding Component for processing: orders (state.sqlite/v1)").await;
+    let init =
+        "[INIT_COMPONENT_FAILURE]: initialization error occurred for orders (state.sqlite/v1): ";
+    replug.line(&format!("Failed to init component orders (state.sqlite/v1): {init}")).await;
+    let ignored = "Ignoring error processing component: process component orders error: ";
+    replug.line(&format!("{ignored}{init}{init}")).await;
+    let (_, metadata) = get(ports.http, "/v1.0/metadata").await;
+    assert!(metadata["components"].is_null(), "{metadata}");
+    write(
+        &home,
+        "a.yaml",
+        &(broken + "  metadata: [{name: connectionString, value: ':memory:'}]\n"),
+    );
+    replug.line("Component loaded: orders (state.sqlite/v1)").await;
+    replug.until_usable("orders").await;
+    let text = crate::rig::http::request(ports.metrics, "GET", "/metrics", "").await.body;
+    for told in [
+        "dapr_runtime_component_loaded{app_id=\"shop\"} 2",
+        "dapr_runtime_component_init_total{app_id=\"shop\",component=\"state.sqlite\"} 2",
+        "componentName=\"orders\",reason=\"init\"} 1",
+    ] {
+        assert!(text.contains(told), "{told}\n{text}");
+    }
+    replug.stop(&home).await;
+}
+
+#[tokio::test]
 async fn a_document_of_another_kind_or_version_is_none_and_what_it_was_goes() {
     let more = IN_MEMORY.replace("orders", "more");
     for other in
