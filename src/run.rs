@@ -9,6 +9,7 @@
 mod addresses;
 mod delivering;
 mod failed;
+mod following;
 mod house;
 mod life;
 mod reconfiguring;

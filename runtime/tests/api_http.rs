@@ -2,16 +2,11 @@
 
 mod support;
 
-use support::{APP_ID, Api};
+use support::{APP_ID, Api, plain};
 
-use replug_runtime::api::{ApiToken, Phase, ShutdownRequest};
+use replug_runtime::api::{Phase, ShutdownRequest};
 
 const STATE: &str = "/v1.0/state/mem";
-
-/// An error's body without details.
-fn plain(code: &str, message: &str) -> String {
-    serde_json::json!({ "errorCode": code, "message": message }).to_string()
-}
 
 #[tokio::test]
 async fn what_is_saved_is_got_with_its_etag() {
@@ -262,90 +257,6 @@ async fn paths_that_are_no_routes_are_invocations_without_an_application() {
     assert_eq!((told.status, &told.body), (501, &not_yet));
     let told = api.http_with("GET", "/orders", &["dapr-app-id: other"], "").await;
     assert_eq!((told.status, &told.body), (501, &not_yet));
-}
-
-#[tokio::test]
-async fn a_body_over_the_limit_is_the_routes_own_error() {
-    let api = Api::start_with(|mut settings| {
-        settings.max_body = 64;
-        settings
-    })
-    .await;
-    let large = format!("[{{\"key\":\"k\",\"value\":\"{}\"}}]", "x".repeat(64));
-    let cases = [
-        (STATE, "POST", "ERR_MALFORMED_REQUEST", "stream too large"),
-        (
-            "/v1.0/state/mem/bulk",
-            "POST",
-            "ERR_MALFORMED_REQUEST",
-            "failed deserializing HTTP body: stream too large",
-        ),
-        (
-            "/v1.0-alpha1/state/mem/query",
-            "POST",
-            "ERR_BODY_READ",
-            "failed to read request body: stream too large",
-        ),
-        (
-            "/v1.0/metadata/k",
-            "PUT",
-            "ERR_BODY_READ",
-            "failed to read request body: stream too large",
-        ),
-    ];
-    for (path, method, code, message) in cases {
-        let told = api.http(method, path, &large).await;
-        assert_eq!((told.status, told.body), (400, plain(code, message)), "{path}");
-    }
-}
-
-#[tokio::test]
-async fn a_connection_ends_with_a_request_that_has_too_much_of_its_body_left() {
-    let api = Api::start_with(|mut settings| {
-        settings.max_body = 64;
-        settings
-    })
-    .await;
-    let save = |length: usize| {
-        let body = format!("[{{\"key\":\"k\",\"value\":\"{}\"}}]", "x".repeat(length));
-        format!("POST {STATE} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len())
-    };
-    let last = "GET /v1.0/healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    for (length, answers) in [(100_000, 2), (1_000_000, 1)] {
-        let told = api.raw(format!("{}{last}", save(length)).as_bytes()).await;
-        let told = String::from_utf8(told).unwrap();
-        assert_eq!(told.matches("HTTP/1.1 ").count(), answers, "{told}");
-        assert!(told.contains("stream too large"), "{told}");
-    }
-}
-
-#[tokio::test]
-async fn a_head_over_the_limit_is_refused() {
-    let api = Api::start().await;
-    let fits = format!("X: {}", "x".repeat(7_000));
-    assert_eq!(api.http_with("GET", "/v1.0/healthz", &[&fits], "").await.status, 204);
-    let large = format!("X: {}", "x".repeat(9_000));
-    assert_eq!(api.http_with("GET", "/v1.0/healthz", &[&large], "").await.status, 431);
-}
-
-#[tokio::test]
-async fn the_token_is_asked_for_except_by_health_checks() {
-    let api = Api::start_with(|mut settings| {
-        settings.token = ApiToken::new("secret");
-        settings
-    })
-    .await;
-    for headers in [&[][..], &["dapr-api-token: wrong"][..]] {
-        let told = api.http_with("GET", "/v1.0/metadata", headers, "").await;
-        assert_eq!((told.status, told.body.as_str()), (401, "invalid api token\n"));
-        assert!(told.header("Content-Type").unwrap().starts_with("text/plain"));
-        assert_eq!(told.header("X-Content-Type-Options"), Some("nosniff"));
-    }
-    let told = api.http_with("GET", "/v1.0/metadata", &["Dapr-Api-Token: secret"], "").await;
-    assert_eq!(told.status, 200);
-    for path in ["/v1.0/healthz", "/v1.0/healthz/outbound"] {
-        assert_eq!(api.http("GET", path, "").await.status, 204);
-    }
 }
 
 #[tokio::test]

@@ -80,7 +80,7 @@ async fn api(folder: &Path) -> Api {
     api
 }
 
-fn item(key: &str, value: &'static str) -> StateItem {
+fn item(key: &str, value: impl Into<Bytes>) -> StateItem {
     StateItem { key: key.into(), value: value.into(), ..StateItem::default() }
 }
 
@@ -89,10 +89,13 @@ async fn save(client: &mut DaprClient<Channel>, store: &str, states: Vec<StateIt
     client.save_state(dapr::SaveStateRequest { store_name, states }).await.unwrap();
 }
 
-async fn read(client: &mut DaprClient<Channel>, store: &str, key: &str) -> dapr::GetStateResponse {
+fn to_read(store: &str, key: &str) -> dapr::GetStateRequest {
     let (store_name, key) = (store.to_owned(), key.to_owned());
-    let request = dapr::GetStateRequest { store_name, key, ..Default::default() };
-    client.get_state(request).await.unwrap().into_inner()
+    dapr::GetStateRequest { store_name, key, ..Default::default() }
+}
+
+async fn read(client: &mut DaprClient<Channel>, store: &str, key: &str) -> dapr::GetStateResponse {
+    client.get_state(to_read(store, key)).await.unwrap().into_inner()
 }
 
 /// How the component stands.
@@ -236,9 +239,8 @@ async fn what_was_stored_in_the_clear_is_an_error_and_what_daprd_stored_is_read(
     let folder = secrets();
     let api = api(folder.path()).await;
     let mut client = DaprClient::new(api.channel());
-    let json = item("own", "[1]");
-    save(&mut client, "orders", vec![json]).await;
-    let foreign = "fj/zM8omE8a0GRJ+2P/b8UGlHUU/LGB3QezXzBIVnymhlwf89U8q||other";
+    save(&mut client, "orders", vec![item("own", "[1]")]).await;
+    let foreign = OF_DAPRD.replace("k16", "other");
     let items =
         vec![item("clear", "word"), item("daprd", OF_DAPRD), item("other", foreign), item("e", "")];
     save(&mut client, "kept", items).await;
@@ -249,12 +251,7 @@ async fn what_was_stored_in_the_clear_is_an_error_and_what_daprd_stored_is_read(
     let message = "fail to get clear from state store orders: the value is not encrypted";
     assert_eq!((got.status, &got.json()["message"]), (500, &message.into()));
     assert_eq!(got.json()["errorCode"], "ERR_STATE_GET");
-    let request = dapr::GetStateRequest {
-        store_name: "orders".to_owned(),
-        key: "other".to_owned(),
-        ..Default::default()
-    };
-    let refused = client.get_state(request).await.unwrap_err();
+    let refused = client.get_state(to_read("orders", "other")).await.unwrap_err();
     assert_eq!(refused.code(), Code::Internal);
     let unknown = "the value is encrypted with the key `other`, which the component does not have";
     assert_eq!(refused.message(), format!("fail to get other from state store orders: {unknown}"));

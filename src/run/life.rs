@@ -8,20 +8,18 @@ use futures_util::FutureExt as _;
 use replug_runtime::api::{Bound, Ending, Health, ListenAddress, Phase, ShutdownRequest};
 use replug_runtime::app::{AppSettings, Application};
 use replug_runtime::registry::Registry;
-use replug_runtime::subscriptions::Subscriptions;
 use replug_supervisor::control::{About, UpgradeDesk};
-use replug_supervisor::notify::Notify;
 use replug_supervisor::output::{PluginLog, PluginLogEnd};
 use replug_supervisor::plan::Plan;
 use replug_supervisor::plugin::task::Surroundings;
 use replug_supervisor::reload::{Reload, Reloader};
 use replug_supervisor::supervisor::Supervisor;
-use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::delivering::{self, Deliveries};
 use super::failed;
+use super::following::{declare_subscriptions, reload_on, tell_on};
 use super::house::{Furniture, House, Plugins};
 use super::reconfiguring;
 use super::serving::Declaring;
@@ -385,38 +383,6 @@ async fn end_what_nobody_took(house: &House, supervisor: &Supervisor) -> Infalli
     if house.past.attempts > 0 && supervisor.answers(TAKEN_UP).await.is_ok() {
         house.spawner.end_unclaimed();
     }
-    std::future::pending().await
-}
-
-/// Has those subscriptions declared that are in the plan, whenever a reload has made another of it.
-async fn declare_subscriptions(mut plan: watch::Receiver<Plan>, subscriptions: Subscriptions) {
-    while plan.changed().await.is_ok() {
-        subscriptions.declare(plan.borrow_and_update().subscriptions());
-    }
-}
-
-/// Has the plan read again whenever SIGHUP asks for it. Those that come meanwhile are taken as one.
-/// What comes of it is in the log.
-async fn reload_on(hangup: &mut Signal, reload: &Reload, in_daprds_place: bool) -> Infallible {
-    while hangup.recv().await.is_some() {
-        if in_daprds_place {
-            Daprd::tell_hangup();
-        } else {
-            tracing::info!("SIGHUP: plugins.toml is read again");
-        }
-        // Told by whoever does it.
-        let _ = reload.ask(false).await;
-    }
-    // No signal comes any more.
-    std::future::pending().await
-}
-
-/// Tells in the log how the plugins stand, whenever SIGUSR1 asks for it.
-async fn tell_on(asked: &mut Signal, supervisor: &Supervisor) -> Infallible {
-    while asked.recv().await.is_some() {
-        tracing::info!("SIGUSR1: {}", Notify::summary(supervisor));
-    }
-    // No signal comes any more.
     std::future::pending().await
 }
 

@@ -162,6 +162,11 @@ pub fn settings() -> ApiSettings {
     settings
 }
 
+/// An error's body without details.
+pub fn plain(code: &str, message: &str) -> String {
+    serde_json::json!({ "errorCode": code, "message": message }).to_string()
+}
+
 pub fn parsed(answer: &[u8]) -> Answer {
     let text = String::from_utf8_lossy(answer);
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {text:?}"));
