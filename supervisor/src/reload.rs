@@ -261,6 +261,7 @@ impl Reloader {
         if dry_run {
             return Ok(Reloaded { checked, change, failed: Vec::new() });
         }
+        configured::tell(&present.resources, &plan.resources);
         self.told.clone_from(&checked.diagnostics);
         self.change_to(checked, change, begun).await
     }
@@ -281,8 +282,8 @@ impl Reloader {
             }
             return Err(self.refuse("a resource", checked));
         };
-        if configured::tell(&present.resources, &plan.resources) {
-            // Everything is read again, these resources too.
+        if plan.resources.configurations != present.resources.configurations {
+            // Everything is read again, these resources too, and told as it is then.
             let reloaded = self.reload(false).await?;
             // Another change may have come before that, and is done with it.
             configured::tell(&plan.resources, &self.present.borrow().resources);

@@ -6,16 +6,14 @@ use replug_runtime::resources::{ConfigurationResource, Resources};
 /// The scope of what is said of it.
 const RECONCILER: &str = "dapr.runtime.hotreload.reconciler";
 
-/// Tells which of them are not as they were; whether any is.
-pub(super) fn tell(before: &Resources, now: &Resources) -> bool {
-    let differences = differences(&before.configurations, &now.configurations);
-    for (what, name) in &differences {
+/// Tells which of them are not as they were.
+pub(super) fn tell(before: &Resources, now: &Resources) {
+    for (what, name) in differences(&before.configurations, &now.configurations) {
         tracing::info!(
             target: RECONCILER,
             "Received Configuration {what} event: {name} - triggering SIGHUP reload"
         );
     }
-    !differences.is_empty()
 }
 
 /// What has become of which, in the order in which it is told: those that are gone come first.
