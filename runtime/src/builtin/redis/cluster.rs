@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use parking_lot::Mutex;
 use redis::{Pipeline, Value};
 use replug_component::Error;
@@ -78,8 +78,9 @@ impl Cluster {
             self.ask_slot(part.slot, holds, doing, &commands).await
         });
         let mut answers = vec![Value::Nil; commands.len()];
-        for (part, answered) in parts.iter().zip(try_join_all(asked).await?) {
-            for (index, answer) in part.indices.iter().zip(answered) {
+        // One part that fails cuts off no other.
+        for (part, answered) in parts.iter().zip(join_all(asked).await) {
+            for (index, answer) in part.indices.iter().zip(answered?) {
                 answers[*index] = answer;
             }
         }

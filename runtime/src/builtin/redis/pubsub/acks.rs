@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use redis::Pipeline;
+use redis::{Pipeline, Value};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::builtin::redis::server::{Doing, Server};
@@ -41,7 +41,15 @@ async fn send(
             commands.cmd("XACK").arg(&*topic).arg(&group).arg(id);
         }
         // Acknowledging twice does nothing, so it may be sent again.
-        if let Err(error) = server.ask(Doing::Read, &commands).await {
+        let refused = |answer| match answer {
+            Value::ServerError(error) => Some(server.told(error.to_string())),
+            _ => None,
+        };
+        let failed = match server.ask(Doing::Read, &commands).await {
+            Ok(answers) => answers.into_iter().find_map(refused),
+            Err(error) => Some(error),
+        };
+        if let Some(error) = failed {
             tracing::warn!("messages were handled and will be delivered again: {error}");
         }
     }
