@@ -284,10 +284,7 @@ impl Reloader {
         };
         if plan.resources.configurations != present.resources.configurations {
             // Everything is read again, these resources too, and told as it is then.
-            let reloaded = self.reload(false).await?;
-            // Another change may have come before that, and is done with it.
-            configured::tell(&plan.resources, &self.present.borrow().resources);
-            return Ok(reloaded);
+            return self.reload(false).await;
         }
         let change = Change::between(&present, plan);
         if change.is_empty() {
