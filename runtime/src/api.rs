@@ -17,6 +17,7 @@ mod settings;
 mod token;
 
 pub use access::ApiAccess;
+pub use connections::LastCalls;
 pub(crate) use dapr::json;
 pub use health::{Health, Phase};
 pub use listener::{

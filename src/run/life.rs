@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use replug_runtime::api::{Bound, Ending, Health, ListenAddress, Phase, ShutdownRequest};
+use replug_runtime::api::{
+    Bound, Ending, Health, LastCalls, ListenAddress, Phase, ShutdownRequest,
+};
 use replug_runtime::app::{AppSettings, Application};
 use replug_runtime::registry::Registry;
 use replug_supervisor::control::{About, UpgradeDesk};
@@ -52,6 +54,8 @@ pub(super) struct Life {
     /// What follows the application; it ends with this.
     pub(super) attending: JoinSet<()>,
     pub(super) deliveries: Deliveries,
+    /// Lets callers over HTTP/1.1 go.
+    last_calls: LastCalls,
     /// Says how serving the APIs ends.
     end: Option<oneshot::Sender<Ending>>,
     /// None once its end has been seen.
@@ -142,7 +146,7 @@ impl Life {
 
         let (end, ended) = oneshot::channel();
         let (requests, requested) = mpsc::channel(1);
-        let health = apis.health();
+        let (health, last_calls) = (apis.health(), apis.last_calls());
         let ending = async { ended.await.unwrap_or(Ending::Stop { grace: GRACE }) };
         let apis = tokio::spawn(apis.serve(house.registry.clone(), requests, ending));
 
@@ -193,6 +197,7 @@ impl Life {
             application,
             attending,
             deliveries,
+            last_calls,
             end: Some(end),
             apis: Some(apis),
             end_control,
@@ -330,6 +335,8 @@ impl Life {
     pub(super) async fn fall_silent(&mut self, drain: Duration) -> Option<Bound> {
         self.end_reloads().await;
         self.end_control().await;
+        // While everything goes on.
+        self.last_calls.over(drain).await;
         self.deliveries.hand_over(drain).await;
         self.end_apis(Ending::HandOver { grace: drain }).await
     }

@@ -36,6 +36,7 @@ mod health;
 mod http_proxy;
 mod inotify;
 mod instances;
+mod kept;
 mod late_answers;
 mod logs;
 mod messages;

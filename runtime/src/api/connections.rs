@@ -4,6 +4,7 @@
 //! nothing of what is served over them.
 
 mod first_bytes;
+mod last_calls;
 mod refusals;
 mod refused_head;
 mod upgrade;
@@ -27,6 +28,8 @@ use tokio::task::JoinSet;
 
 use self::first_bytes::Telling;
 pub(super) use self::first_bytes::{FirstBytes, Progress};
+use self::last_calls::Closing;
+pub use self::last_calls::LastCalls;
 use self::refusals::Refusals;
 pub(super) use self::refused_head::is_of_host;
 use self::upgrade::{Asked, Hearing, Resumed};
@@ -151,16 +154,17 @@ pub(super) struct OverHttp<S> {
     /// The same for connections that have been upgraded; none: none are.
     upgraded: Option<Arc<auto::Builder<TokioExecutor>>>,
     service: S,
+    last_calls: LastCalls,
 }
 
 impl<S> OverHttp<S> {
     /// `head` is the largest head of a request, in bytes.
-    pub(super) fn new(service: S, protocol: Protocol, head: usize) -> Self {
+    pub(super) fn new(service: S, protocol: Protocol, head: usize, last_calls: LastCalls) -> Self {
         let upgraded = match protocol {
             Protocol::Http1 => None,
             Protocol::Either => Some(Arc::new(builder(protocol, head).http2_only())),
         };
-        Self { builder: Arc::new(builder(protocol, head)), upgraded, service }
+        Self { builder: Arc::new(builder(protocol, head)), upgraded, service, last_calls }
     }
 }
 
@@ -173,16 +177,19 @@ where
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
     async fn serve(self, io: Box<dyn Io>, end: watch::Receiver<Option<Ending>>) {
+        let _open = self.last_calls.opened();
         let progress = Arc::new(Progress::default());
         let io = FirstBytes::new(Refusals::new(io), progress.clone());
         let io = TokioIo::new(io);
         let Some(upgraded) = self.upgraded else {
-            let service = Telling::new(self.service, progress.clone());
+            let service = Closing::new(self.service, self.last_calls.clone());
+            let service = Telling::new(service, progress.clone());
             attend(self.builder.serve_connection(io, service), &progress, end).await;
             return;
         };
         let asked = Arc::new(Asked::default());
         let service = Hearing::new(self.service.clone(), asked.clone());
+        let service = Closing::new(service, self.last_calls.clone());
         let service = Telling::new(service, progress.clone());
         let connection = self.builder.serve_connection_with_upgrades(io, service);
         attend(connection, &progress, end.clone()).await;

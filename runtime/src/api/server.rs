@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::{join, join_all, join3};
 use tokio::sync::{mpsc, watch};
 
-use super::connections::{self, OverHttp, Protocol};
+use super::connections::{self, LastCalls, OverHttp, Protocol};
 use super::dapr::Dapr;
 use super::dapr::http::HttpPort;
 use super::grpc::{self, GrpcPort, OverHttp2};
@@ -58,6 +58,7 @@ pub struct Bound {
     http: Vec<Listener>,
     public: Vec<Listener>,
     health: Health,
+    last_calls: LastCalls,
 }
 
 impl Bound {
@@ -102,7 +103,8 @@ impl Bound {
         given.close();
         let [grpc, http, public] = listeners;
         if errors.is_empty() {
-            Ok(Self { settings, grpc, http, public, health: Health::new() })
+            let (health, last_calls) = (Health::new(), LastCalls::default());
+            Ok(Self { settings, grpc, http, public, health, last_calls })
         } else {
             Err(BindErrors(errors))
         }
@@ -131,6 +133,12 @@ impl Bound {
         self.health.clone()
     }
 
+    /// Lets clients go, while this is served the next time.
+    #[must_use]
+    pub fn last_calls(&self) -> LastCalls {
+        self.last_calls.clone()
+    }
+
     /// Answers calls on the registry's components until `end` resolves. From then on nothing is
     /// accepted, clients are asked to go, and after the ending's grace what is still under way is cut
     /// off. Shutdown that applications ask for is passed to `requests`; it stops nothing by itself.
@@ -143,7 +151,7 @@ impl Bound {
         requests: mpsc::Sender<ShutdownRequest>,
         end: impl Future<Output = Ending>,
     ) -> Option<Self> {
-        let Self { settings, grpc, http, public, health } = self;
+        let Self { settings, grpc, http, public, health, last_calls } = self;
         let (ending, ended) = watch::channel(None);
         let dapr =
             Dapr::new(registry.clone(), settings.clone(), health.clone(), requests, ended.clone());
@@ -157,8 +165,8 @@ impl Bound {
         let head = settings.read_buffer.saturating_mul(2);
         let protocol = if settings.h2c { Protocol::Either } else { Protocol::Http1 };
         let over_grpc = OverHttp2::new(grpc_port, head.saturating_mul(GRPC_HEADS));
-        let over_http = OverHttp::new(http_port, protocol, head);
-        let over_public = OverHttp::new(public_port, protocol, head);
+        let over_http = OverHttp::new(http_port, protocol, head, last_calls.clone());
+        let over_public = OverHttp::new(public_port, protocol, head, last_calls);
         let serving = join3(
             join_all(grpc.into_iter().map(|listener| {
                 connections::serve(listener, most, over_grpc.clone(), ended.clone())
@@ -186,7 +194,9 @@ impl Bound {
         let grpc = grpc.into_iter().collect::<Option<_>>()?;
         let http = http.into_iter().collect::<Option<_>>()?;
         let public = public.into_iter().collect::<Option<_>>()?;
-        Some(Self { settings, grpc, http, public, health })
+        // Those of the next time are others.
+        let last_calls = LastCalls::default();
+        Some(Self { settings, grpc, http, public, health, last_calls })
     }
 
     /// The sockets, for the next program: all that it needs to go on with them. They stay open here.
