@@ -2,7 +2,6 @@
 
 use crate::compare::marks::Mark;
 
-const QUERIES: &str = "daprd 1.18 has no queries of these stores";
 const UNREAD: &str = "what is wrong with a message is told in the gRPC library's words";
 const SERVICES: &str =
     "daprd takes it for a call of another application: service invocation is a later issue";
@@ -11,33 +10,6 @@ const BATCHES: &str = "daprd counts batches by the name pubsubName and by SUCCES
 const NO_TYPE: &str = "daprd leaves out data that is no text of an event without datacontenttype";
 
 pub(super) const MARKS: &[Mark] = &[
-    Mark {
-        groups: &["state.in-memory", "state.sqlite"],
-        calls: &["QueryStateAlpha1: everything", "QueryStateAlpha1: a filter"],
-        parts: &["code", "text", "details", "detail", "answer"],
-        reason: QUERIES,
-    },
-    Mark {
-        groups: &["state.in-memory", "state.sqlite"],
-        calls: &[
-            "QueryStateAlpha1: empty",
-            "QueryStateAlpha1: no JSON",
-            "QueryStateAlpha1: an unknown filter",
-        ],
-        parts: &["text", "detail"],
-        reason: QUERIES,
-    },
-    Mark {
-        groups: &["state.in-memory"],
-        calls: &["metrics"],
-        parts: &[
-            "dapr_component_state_count{*operation=\"query\"*}",
-            "dapr_error_code_total{*error_code=\"ERR_STATE_QUERY\"}",
-            "dapr_error_code_total{*error_code=\"ERR_STATE_STORE_NOT_SUPPORTED\"}",
-            "dapr_grpc_io_server_*/QueryStateAlpha1\"*",
-        ],
-        reason: QUERIES,
-    },
     Mark {
         groups: &["state.in-memory"],
         calls: &["metrics"],
