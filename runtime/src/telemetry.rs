@@ -26,6 +26,7 @@ pub use self::grpc::GrpcCall;
 pub(crate) use self::http::AppHttpCall;
 use self::http::Http;
 pub use self::http::HttpCall;
+pub use self::maker::LATENCY_BOUNDS;
 use self::maker::{Counters, FloatCounters, Histograms, Maker};
 use self::pubsub::PubSub;
 pub(crate) use self::pubsub::{BulkIngress, Ingress, Processed};

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use replug_runtime::resources::{Configuration, Node};
+use replug_runtime::telemetry::LATENCY_BOUNDS;
 
 /// The scope of what is said.
 const DIAGNOSTICS: &str = "dapr.runtime.diagnostics";
@@ -14,27 +15,19 @@ const FIELDS: [&str; 5] =
 /// The same of its `http`.
 const OF_HTTP: [&str; 3] = ["increasedCardinality", "pathMatching", "excludeVerbs"];
 
-/// Upper bounds of latencies where nothing is said of them.
-const BUCKETS: &str = "1 2 3 4 5 6 8 10 13 16 20 25 30 40 50 65 80 100 130 160 200 250 300 400 500 \
-                       650 800 1000 2000 5000 10000 20000 50000 100000";
-
 /// Tells how is measured.
 pub(super) fn tell(configuration: &Configuration) {
     tracing::info!(target: DIAGNOSTICS, "metric spec: {}", of(&configuration.document));
-    let buckets = &configuration.metrics.latency_buckets;
-    if buckets.is_empty() {
-        tracing::info!(
-            target: DIAGNOSTICS,
-            "Using default latency distribution buckets: [{BUCKETS}]"
-        );
-    } else {
-        let bounds: Vec<_> = buckets.iter().map(ToString::to_string).collect();
-        tracing::info!(
-            target: DIAGNOSTICS,
-            "Using custom latency distribution buckets: [{}]",
-            bounds.join(" ")
-        );
-    }
+    let (whose, buckets) = match &configuration.metrics.latency_buckets[..] {
+        [] => ("default", &LATENCY_BOUNDS[..]),
+        given => ("custom", given),
+    };
+    let bounds: Vec<_> = buckets.iter().map(ToString::to_string).collect();
+    tracing::info!(
+        target: DIAGNOSTICS,
+        "Using {whose} latency distribution buckets: [{}]",
+        bounds.join(" ")
+    );
 }
 
 /// That part of the document as JSON. `metrics` counts before `metric`, field by field.

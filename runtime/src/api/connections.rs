@@ -184,7 +184,8 @@ where
         let Some(upgraded) = self.upgraded else {
             let service = Closing::new(self.service, self.last_calls.clone());
             let service = Telling::new(service, progress.clone());
-            attend(self.builder.serve_connection(io, service), &progress, end).await;
+            let connection = self.builder.serve_connection_with_upgrades(io, service);
+            attend(connection, &progress, end).await;
             return;
         };
         let asked = Arc::new(Asked::default());
@@ -199,7 +200,7 @@ where
         let io = FirstBytes::new(TokioIo::new(io), progress.clone());
         let io = TokioIo::new(Resumed::new(io, first));
         let service = Telling::new(self.service, progress.clone());
-        attend(upgraded.serve_connection(io, service), &progress, end).await;
+        attend(upgraded.serve_connection_with_upgrades(io, service), &progress, end).await;
     }
 }
 
@@ -213,19 +214,6 @@ where
 {
     fn graceful_shutdown(self: Pin<&mut Self>) {
         auto::UpgradeableConnection::graceful_shutdown(self);
-    }
-}
-
-impl<I, S, B> Graceful for auto::Connection<'_, I, S, TokioExecutor>
-where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
-    S::Future: Send + 'static,
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn StdError + Send + Sync>>,
-    I: Read + Write + Unpin + Send + 'static,
-{
-    fn graceful_shutdown(self: Pin<&mut Self>) {
-        auto::Connection::graceful_shutdown(self);
     }
 }
 

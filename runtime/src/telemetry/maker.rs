@@ -11,10 +11,10 @@ use prometheus::{
 use super::open::Open;
 use super::rules::{LabelRules, Rules};
 
-/// Upper bounds of latencies in milliseconds, as Dapr has them.
-const LATENCIES: [f64; 33] = [
-    1., 2., 3., 4., 5., 6., 8., 10., 13., 16., 20., 25., 30., 40., 50., 65., 80., 100., 130., 160.,
-    200., 250., 300., 400., 500., 650., 800., 1e3, 2e3, 5e3, 1e4, 2e4, 5e4,
+/// Upper bounds of latencies in milliseconds where a Configuration has none, as Dapr has them.
+pub const LATENCY_BOUNDS: [i64; 34] = [
+    1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 30, 40, 50, 65, 80, 100, 130, 160, 200, 250, 300, 400,
+    500, 650, 800, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000,
 ];
 
 /// Upper bounds of sizes in bytes.
@@ -60,11 +60,9 @@ impl<'m> Maker<'m> {
         latencies: &[i64],
         rules: Rules,
     ) -> Self {
+        let latencies = if latencies.is_empty() { &LATENCY_BOUNDS } else { latencies };
         #[allow(clippy::cast_precision_loss)] // Milliseconds as people write them are exact.
-        let mut latencies: Vec<f64> = latencies.iter().map(|bound| *bound as f64).collect();
-        if latencies.is_empty() {
-            latencies = LATENCIES.into_iter().chain([1e5]).collect();
-        }
+        let latencies = latencies.iter().map(|bound| *bound as f64).collect();
         let sizes = [1., 2., 4., 16., 64., 256.].map(|size| size * KIB);
         let mib = [1., 4., 16., 64., 256.].map(|size| size * KIB * KIB);
         let gib = [1., 4.].map(|size| size * KIB * KIB * KIB);
