@@ -184,8 +184,7 @@ where
         let Some(upgraded) = self.upgraded else {
             let service = Closing::new(self.service, self.last_calls.clone());
             let service = Telling::new(service, progress.clone());
-            let connection = self.builder.serve_connection_with_upgrades(io, service);
-            attend(connection, &progress, end).await;
+            attend(self.builder.serve_connection(io, service), &progress, end).await;
             return;
         };
         let asked = Arc::new(Asked::default());
@@ -200,7 +199,7 @@ where
         let io = FirstBytes::new(TokioIo::new(io), progress.clone());
         let io = TokioIo::new(Resumed::new(io, first));
         let service = Telling::new(self.service, progress.clone());
-        attend(upgraded.serve_connection_with_upgrades(io, service), &progress, end).await;
+        attend(upgraded.serve_connection(io, service), &progress, end).await;
     }
 }
 
@@ -214,6 +213,21 @@ where
 {
     fn graceful_shutdown(self: Pin<&mut Self>) {
         auto::UpgradeableConnection::graceful_shutdown(self);
+    }
+}
+
+// One that cannot be upgraded is of this type and no other: a builder that is told to speak one version
+// only goes by that here alone.
+impl<I, S, B> Graceful for auto::Connection<'_, I, S, TokioExecutor>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    I: Read + Write + Unpin + Send + 'static,
+{
+    fn graceful_shutdown(self: Pin<&mut Self>) {
+        auto::Connection::graceful_shutdown(self);
     }
 }
 
