@@ -126,7 +126,11 @@ mod tests {
     #[test]
     fn keys_are_what_secret_stores_keep() {
         let first = || MetadataValue::Reference(reference("first"));
-        let second = || MetadataValue::Wish(reference("second"), Some("0f".to_owned()));
+        let second = || MetadataValue::Wish {
+            reference: reference("second"),
+            instead: Some("0f".to_owned()),
+            names: std::sync::Arc::default(),
+        };
         assert_eq!(declared(&[("table", "a".into())]), Ok(None));
         let both =
             DeclaredKeys { primary: reference("first"), secondary: Some(reference("second")) };

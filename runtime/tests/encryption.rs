@@ -370,9 +370,14 @@ async fn without_a_key_there_is_no_component_and_nothing_tells_the_text() {
                 with_keys(spec(&name, component_type, &[("dsn", "db")]), &[(PRIMARY, secret)]);
             // As YAML says it, where other metadata may be missing.
             if let Some(MetadataValue::Reference(reference)) = declared.metadata.remove(PRIMARY) {
-                declared
-                    .metadata
-                    .insert(PRIMARY.to_owned(), MetadataValue::Wish(reference, Some("0f".into())));
+                declared.metadata.insert(
+                    PRIMARY.to_owned(),
+                    MetadataValue::Wish {
+                        reference,
+                        instead: Some("0f".into()),
+                        names: Arc::default(),
+                    },
+                );
             }
             registry.declare(declared).await.unwrap();
             if component_type == "state.in-memory" {

@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use replug_component::{ComponentType, Error};
 use replug_runtime::component::{ComponentSpec, MetadataValue, SecretReference};
 use replug_runtime::registry::{ComponentState, Registry};
+use replug_runtime::resources::Names;
 use support::life::{CX, Life, get, store};
 use support::spec;
 
@@ -134,7 +136,11 @@ async fn a_component_is_made_without_what_it_only_wishes_for() {
     registry.declare(vault(folder.path(), &[])).await.unwrap();
     let wish = |name: &str, instead: Option<&str>| {
         let mut spec = referring(reference(name, None));
-        let wish = MetadataValue::Wish(reference(name, None), instead.map(str::to_owned));
+        let wish = MetadataValue::Wish {
+            reference: reference(name, None),
+            instead: instead.map(str::to_owned),
+            names: Arc::default(),
+        };
         spec.metadata.insert("dsn".to_owned(), wish);
         spec
     };
@@ -143,6 +149,40 @@ async fn a_component_is_made_without_what_it_only_wishes_for() {
     assert_eq!(life.attach(&registry).await.failed, []);
     registry.redeclare(wish("empty", Some("other"))).await.unwrap();
     assert_eq!(life.calls(), ["init instead", "init other"]);
+}
+
+/// As in Dapr, which replaces them when secrets are in place.
+#[tokio::test]
+async fn templates_in_a_secret_are_replaced_where_a_resource_file_refers_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let secrets = r#"{"dsn": "{appID}@{namespace}", "pod": "{podName}"}"#;
+    fs::write(folder.path().join("secrets.json"), secrets).unwrap();
+    let registry = Arc::new(Registry::new("shop", "ns"));
+    registry.declare(vault(folder.path(), &[])).await.unwrap();
+    let names = Arc::new(Names {
+        app_id: "shop".to_owned(),
+        namespace: "ns".to_owned(),
+        environment: HashMap::new(),
+    });
+    let wish = |name: &str| {
+        let mut spec = referring(reference(name, None));
+        let (reference, names) = (reference(name, None), names.clone());
+        let wish = MetadataValue::Wish { reference, instead: None, names };
+        spec.metadata.insert("dsn".to_owned(), wish);
+        spec
+    };
+    registry.declare(wish("dsn")).await.unwrap();
+    let life = Life::begin(1).await;
+    assert_eq!(life.attach(&registry).await.failed, []);
+    assert_eq!(life.calls(), ["init shop@ns.shop"]);
+    let failed = registry.redeclare(wish("pod")).await.unwrap().unwrap();
+    assert_eq!(
+        failed,
+        "failed to parse metadata: property dsn refers to {podName} but podName is not set"
+    );
+    // What replug's own file refers to is taken as it is.
+    registry.redeclare(referring(reference("dsn", None))).await.unwrap();
+    assert_eq!(life.calls(), ["init shop@ns.shop", "init {appID}@{namespace}"]);
 }
 
 #[tokio::test]

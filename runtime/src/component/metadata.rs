@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::resources::Names;
+
 /// What a component is made with, as it is declared.
 pub type DeclaredMetadata = HashMap<String, MetadataValue>;
 
@@ -20,9 +22,16 @@ pub enum MetadataValue {
     Secret(Arc<str>),
     /// What a secret store keeps. There is no component without it.
     Reference(SecretReference),
-    /// What a secret store keeps, or this text where the store does not give it, or nothing: as Dapr
-    /// takes `secretKeyRef` and the `value` beside it.
-    Wish(SecretReference, Option<String>),
+    /// What a secret store keeps, with templates in it replaced, or a text where the store does not
+    /// give it, or nothing: as Dapr takes `secretKeyRef` and the `value` beside it.
+    Wish {
+        /// Where the text is kept.
+        reference: SecretReference,
+        /// What stands for it otherwise.
+        instead: Option<String>,
+        /// What its templates stand for.
+        names: Arc<Names>,
+    },
 }
 
 /// A secret that is kept by a secret store component.
@@ -46,7 +55,7 @@ impl MetadataValue {
         match self {
             Self::Plain(text) => Some(text),
             Self::Secret(text) => Some(text),
-            Self::Reference(_) | Self::Wish(..) => None,
+            Self::Reference(_) | Self::Wish { .. } => None,
         }
     }
 
@@ -54,7 +63,7 @@ impl MetadataValue {
     #[must_use]
     pub fn reference(&self) -> Option<&SecretReference> {
         match self {
-            Self::Reference(reference) | Self::Wish(reference, _) => Some(reference),
+            Self::Reference(reference) | Self::Wish { reference, .. } => Some(reference),
             Self::Plain(_) | Self::Secret(_) => None,
         }
     }
@@ -72,7 +81,7 @@ impl fmt::Debug for MetadataValue {
             Self::Plain(_) => f.write_str("Plain"),
             Self::Secret(_) => f.write_str("Secret"),
             Self::Reference(reference) => f.debug_tuple("Reference").field(reference).finish(),
-            Self::Wish(reference, _) => f.debug_tuple("Wish").field(reference).finish(),
+            Self::Wish { reference, .. } => f.debug_tuple("Wish").field(reference).finish(),
         }
     }
 }

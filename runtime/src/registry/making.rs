@@ -35,7 +35,7 @@ impl Registry {
             Task::Init { component, wrapper, seat, connection, contracts, metadata, keys } => {
                 let initialised = async {
                     let revealed = self.keys(keys.as_ref()).await?;
-                    let metadata = self.resolved(&metadata).await?;
+                    let metadata = self.resolved(&component, &metadata).await?;
                     let initialised = wrapper.init(&connection, &contracts, metadata).await;
                     let failed = |error: Error| Unmade::Failed(error.to_string());
                     Ok((initialised.map_err(failed)?, revealed))
@@ -59,7 +59,7 @@ impl Registry {
             Task::Open { component, turn, builtin, metadata, keys } => {
                 let opened = async {
                     let keys = self.keys(keys.as_ref()).await?;
-                    let metadata = self.resolved(&metadata).await?;
+                    let metadata = self.resolved(&component, &metadata).await?;
                     let opened = Opened::from(&builtin, metadata).await;
                     let opened = opened.map_err(|error| Unmade::Failed(error.to_string()))?;
                     Ok(opened.encrypted(&component, keys))

@@ -148,14 +148,22 @@ impl Registry {
 
     /// A component's metadata with everything in place that it refers to. What is only wished for
     /// and not given is told, and left out.
-    pub(super) async fn resolved(&self, declared: &DeclaredMetadata) -> Result<Metadata, Unmade> {
+    pub(super) async fn resolved(
+        &self,
+        component: &str,
+        declared: &DeclaredMetadata,
+    ) -> Result<Metadata, Unmade> {
         let asked = self.ask(declared.values().filter_map(MetadataValue::reference)).await;
         let mut resolved = Metadata::with_capacity(declared.len());
         for (name, value) in declared {
             let answer = value.reference().map(|reference| asked[reference].as_ref());
             let text = match (value, answer) {
+                (MetadataValue::Wish { names, .. }, Some(Ok(text))) => {
+                    let text = names.replaced(text, &[component, name]);
+                    Some(text.map_err(|error| Unmade::Failed(error.to_string()))?)
+                }
                 (_, Some(Ok(text))) => Some(text.clone()),
-                (MetadataValue::Wish(_, instead), Some(Err(error))) if error.is_answer() => {
+                (MetadataValue::Wish { instead, .. }, Some(Err(error))) if error.is_answer() => {
                     tracing::error!(target: SECRETS_SCOPE, "Error getting secret: {error}");
                     instead.clone()
                 }

@@ -1,5 +1,7 @@
 //! From a component as YAML declares it to the one that the registry takes.
 
+use std::sync::Arc;
+
 use replug_component::{BuildingBlock, ComponentType};
 
 use super::component::ComponentResource;
@@ -46,13 +48,16 @@ impl ComponentResource {
         let mut values = self.values(names)?;
         let mut metadata = DeclaredMetadata::new();
         let mut without_store = false;
+        let mut shared = None;
         for (name, value, secret) in values.items {
             let value = match secret {
                 Some(secret) if !self.secret_store.is_empty() => {
                     let key = Some(secret.key).filter(|key| !key.is_empty());
                     let store = self.secret_store.clone();
                     let reference = SecretReference { store, name: secret.name, key };
-                    MetadataValue::Wish(reference, Some(value).filter(|value| !value.is_empty()))
+                    let names = shared.get_or_insert_with(|| Arc::new(names.clone())).clone();
+                    let instead = Some(value).filter(|value| !value.is_empty());
+                    MetadataValue::Wish { reference, instead, names }
                 }
                 // A key that cannot be asked for is told below, not left out.
                 Some(_) if value.is_empty() && !encryption::is_key(&name) => {
