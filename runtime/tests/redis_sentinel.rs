@@ -57,7 +57,9 @@ async fn a_master_that_is_killed_is_followed_by_the_one_that_the_sentinels_name(
 async fn a_master_that_is_demoted_alive_is_left() {
     let Some(watched) = Watched::start(None, &[]) else { return };
     let store = store(&watched.host(), &[]).await.unwrap();
-    store.set(&cx(), set("key", "old")).await.unwrap();
+    // A replica that has not got it yet would become a master without it.
+    let options = Options { consistency: Consistency::Strong, ..Options::default() };
+    store.set(&cx(), SetRequest { options, ..set("key", "old") }).await.unwrap();
     watched.fail_over();
     servers::redis::cluster::look(|| watched.master.cli(&["ROLE"]).starts_with("slave"));
     store.set(&cx(), set_with("key", "new", "1")).await.unwrap();

@@ -98,7 +98,7 @@ async fn the_neighbour_of_a_plugin_that_is_stuck_and_flooded_does_not_notice() {
     let alone = p99(&neighbour).await;
 
     let stuck = replug.process_of("one").await;
-    stuck.signal(Signal::STOP);
+    stuck.hang().await;
     let mut flood = JoinSet::new();
     for connection in 0..4 {
         let application = Application::over_grpc(status.address("grpc"), "kv");

@@ -125,7 +125,7 @@ async fn a_plugin_that_hangs_holds_its_callers_no_longer_than_they_wish_and_nobo
     replug.until_ready("bad").await;
     let status = replug.until_usable("kv").await;
     let process = replug.process_of("bad").await;
-    process.signal(Signal::STOP);
+    process.hang().await;
 
     let application = Application::new(&status, "kv");
     let patience = Duration::from_millis(300);
@@ -136,7 +136,7 @@ async fn a_plugin_that_hangs_holds_its_callers_no_longer_than_they_wish_and_nobo
     process.signal(Signal::CONT);
     application.assert_works().await;
     // A plugin that hangs is also stopped in time.
-    process.signal(Signal::STOP);
+    process.hang().await;
     replug.stop(&home).await;
 }
 

@@ -26,7 +26,7 @@ async fn a_hung_plugin_is_killed_and_replaced_and_its_reader_is_answered() {
     application.assert_works().await;
 
     let process = replug.process_of("store").await;
-    process.signal(Signal::STOP);
+    process.hang().await;
     // A read that is under way at the hung process is sent again to the next one.
     application.get("anything").await.unwrap();
     process.gone().await;
@@ -48,7 +48,7 @@ async fn a_hung_plugin_is_only_shown_where_the_plan_says_report() {
     replug.until_usable("kv").await;
     let process = replug.process_of("store").await;
 
-    process.signal(Signal::STOP);
+    process.hang().await;
     let hung = replug
         .until("it is shown", |status| status.plugin("store").unwrap().why().contains("hangs"))
         .await;
@@ -67,7 +67,7 @@ async fn an_application_can_count_on_the_next_generation_after_a_restart_of_a_hu
     let mut replug = Replug::start(&home).await;
     let status = replug.until_usable("kv").await;
     let process = replug.process_of("store").await;
-    process.signal(Signal::STOP);
+    process.hang().await;
 
     let restarted = replug.command(&["restart", "store"]).await;
     assert_eq!(restarted.code, Some(0), "{}", restarted.stderr);

@@ -3,8 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rustix::process::Signal;
-
 use crate::rig::{Application, BINARY, Home, Process, Replug, Status, misbehave};
 use crate::storm::load::{Load, Outcome};
 
@@ -129,7 +127,7 @@ async fn one_that_hangs_is_replaced_while_the_others_serve() {
     let mut replug = Replug::start(&home).await;
     let before = until_all_ready(&mut replug, 2).await;
     let load = Load::start(&[Application::new(&before, "kv")], "hung");
-    process(&before, "p@1").signal(Signal::STOP);
+    process(&before, "p@1").hang().await;
     replug.line("hangs: asked 2 times").await;
     let after = replug
         .until("it is replaced", |now| {

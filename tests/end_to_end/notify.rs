@@ -120,7 +120,7 @@ async fn a_plugin_that_does_not_feed_its_watchdog_is_killed_and_replaced() {
     }
     assert_eq!(replug.status().await.plugin("store").unwrap().generation, 1);
 
-    process.signal(Signal::STOP);
+    process.hang().await;
     process.gone().await;
     replug.line("hangs: no WATCHDOG=1 for 300ms").await;
     let mut next = stage.plugin().await;

@@ -186,7 +186,7 @@ async fn a_removed_plugins_calls_come_to_an_end() {
     let status = replug.status().await;
     let process = replug.process_of("cache").await;
     // It hangs, with a call under way.
-    process.signal(Signal::STOP);
+    process.hang().await;
     let application = Application::new(&status, "fast");
     let call = tokio::spawn(async move { application.get("tea").await });
     let plan = plan("", "", "");

@@ -1,7 +1,7 @@
 //! Processes that are not the test's children: watched, signalled, and found by a mark.
 
 use std::os::fd::OwnedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Timespec;
@@ -38,6 +38,27 @@ impl Process {
             Ok(()) | Err(rustix::io::Errno::SRCH) => {}
             Err(error) => panic!("signal {signal:?} to {}: {error}", self.pid()),
         }
+    }
+
+    /// Has it hang: sends SIGSTOP and waits until none of its threads runs, which on a busy machine takes
+    /// its time. The kernel tells this to nobody but a parent, so it is looked at.
+    pub(crate) async fn hang(&self) {
+        self.signal(Signal::STOP);
+        let begun = Instant::now();
+        while self.has_running_threads() {
+            assert!(begun.elapsed() < PATIENCE, "process {} does not stop", self.pid());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn has_running_threads(&self) -> bool {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", self.pid())) else {
+            return false;
+        };
+        let stats =
+            threads.filter_map(|it| std::fs::read_to_string(it.ok()?.path().join("stat")).ok());
+        let state = |stat: String| stat.rsplit_once(") ")?.1.chars().next();
+        stats.filter_map(state).any(|state| !"TtZX".contains(state))
     }
 
     /// Kills it.
