@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use replug_runtime::api::{ApiCallLog, ApiSettings, ListenAddress};
 use replug_runtime::app::{AppState, Application};
 use replug_runtime::registry::{ComponentState, ComponentStatus, Registry};
-use replug_runtime::resources::{Configuration, go_duration_text};
+use replug_runtime::resources::{self, Configuration, go_duration_text};
 use replug_runtime::telemetry::Telemetry;
 use replug_supervisor::output::log::subscriber_as;
 use replug_supervisor::plan::Plan;
@@ -219,6 +219,12 @@ impl Daprd {
         }
     }
 
+    /// Has the plan keep what is replug's own apart from another of the application. Whether it does
+    /// now.
+    pub(crate) fn part(plan: &mut Plan) -> bool {
+        plan::part(plan)
+    }
+
     /// How long calls that are under way have to end.
     pub(crate) fn grace(&self) -> Duration {
         /// As long as nobody would wait.
@@ -265,10 +271,8 @@ impl Daprd {
         for component in registry.components() {
             if component.state == ComponentState::Ready {
                 let ComponentStatus { name, component_type, version, .. } = component;
-                tracing::info!(
-                    target: SCOPE,
-                    "Shutting down component {name} ({component_type}/{version})"
-                );
+                let log_name = resources::log_name(&name, component_type.as_str(), &version);
+                tracing::info!(target: SCOPE, "Shutting down component {log_name}");
             }
         }
     }

@@ -18,7 +18,7 @@ mod subscription;
 mod template;
 mod yaml;
 
-pub use component::{ComponentResource, Item, SecretKeyRef};
+pub use component::{ComponentResource, Item, SecretKeyRef, log_name};
 pub use configuration::{
     ApiLogging, ApiProtocol, ApiRule, Configuration, ConfigurationError, HttpMetrics, MetricsRule,
     MetricsSettings,

@@ -132,7 +132,9 @@ proptest! {
                     prop_assert!(!message.is_empty());
                 }
                 Problem::PassedOver { line, .. } => prop_assert!(lines(&text).contains(&line)),
-                Problem::NotYaml { .. } => prop_assert!(false, "its name is one of YAML"),
+                Problem::NotYaml { .. } | Problem::Unreadable { .. } => {
+                    prop_assert!(false, "it is a text of YAML");
+                }
             }
         }
         let names = Names {

@@ -2,6 +2,8 @@
 
 #[path = "resources/configuration.rs"]
 mod configuration;
+#[path = "resources/files.rs"]
+mod files;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -153,7 +155,15 @@ spec:
     let values = component.values(&names).unwrap();
     let texts: Vec<_> = values.items.iter().map(|(_, value, _)| value.as_str()).collect();
     assert_eq!(texts, ["", "", "", "value"]);
-    assert_eq!(values.warnings.len(), 3);
+    assert_eq!(
+        values.warnings,
+        [
+            "Component a references an env variable that isn't allowed: DAPR_API_TOKEN",
+            "Component a references an env variable that isn't allowed: APP_API_TOKEN",
+            "Component a references an env variable that isn't allowed: OTHER (DAPR_ENV_KEYS does \
+             not list it)",
+        ]
+    );
 }
 
 #[test]

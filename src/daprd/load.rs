@@ -48,6 +48,10 @@ pub(super) async fn load(
                     Some(own) => own,
                     None => FOR_PLUGINS,
                 };
+                // No time is none, however soon it would be made.
+                if limit.is_zero() && has_version(&spec.component_type, &spec.version) {
+                    return (spec, resource, Err(Trouble::Init(too_late(spec))));
+                }
                 let made = timeout(limit, make(spec, registry)).await;
                 (spec, resource, made.unwrap_or_else(|_| Err(late(spec, registry))))
             }
@@ -62,10 +66,7 @@ pub(super) async fn load(
             tracing::error!(target: PROCESSOR, "Ignoring error processing component: {whole}");
             continue;
         }
-        tracing::warn!(
-            target: PROCESSOR,
-            "Error processing component, daprd will exit gracefully: {whole}"
-        );
+        outcome::tell_exit(&whole);
         return Err(whole);
     }
     tracing::info!(target: SCOPE, "All outstanding components processed");
@@ -107,12 +108,16 @@ fn late(spec: &ComponentSpec, registry: &Registry) -> Trouble {
     let Some(status) = status(spec, registry).filter(|status| status.served_by.is_some()) else {
         return Trouble::Create(not_found(spec));
     };
-    let ComponentSpec { name, component_type, version, .. } = spec;
-    let late = format!("init timeout for component {name} ({component_type}/{version})");
+    let late = too_late(spec);
     Trouble::Init(match status.state {
         ComponentState::Suspended(cause) => format!("{cause}\n{late}"),
         _ => late,
     })
+}
+
+/// That its time is over.
+fn too_late(spec: &ComponentSpec) -> String {
+    format!("init timeout for component {}", log_name(spec))
 }
 
 fn state(spec: &ComponentSpec, registry: &Registry) -> Option<ComponentState> {

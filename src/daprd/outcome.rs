@@ -4,6 +4,7 @@ use replug_component::BuildingBlock;
 use replug_component::binding::Binding;
 use replug_runtime::component::{ComponentSpec, MetadataValue};
 use replug_runtime::registry::{ComponentState, ComponentStatus, Registry, SECRETS_SCOPE};
+use replug_runtime::resources;
 use replug_runtime::telemetry::Telemetry;
 use replug_supervisor::reload::ComponentNews;
 
@@ -119,7 +120,15 @@ pub(super) fn tell_reloaded(
 
 /// What a component is called in the log.
 pub(super) fn log_name(spec: &ComponentSpec) -> String {
-    format!("{} ({}/{})", spec.name, spec.component_type, spec.version)
+    resources::log_name(&spec.name, spec.component_type.as_str(), &spec.version)
+}
+
+/// Says that everything ends for a component.
+pub(super) fn tell_exit(whole: &str) {
+    tracing::warn!(
+        target: PROCESSOR,
+        "Error processing component, daprd will exit gracefully: {whole}"
+    );
 }
 
 /// How the component stands.

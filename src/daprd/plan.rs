@@ -10,11 +10,15 @@ use replug_supervisor::plan::{
 use replug_supervisor::reload::{HOT_RELOAD, Source, Wanted};
 
 use super::log::SCOPE;
+use super::outcome::{self, PROCESSOR};
 use super::settings::Settings;
 use crate::check;
 
 /// The control socket, in the folder of what belongs to a run.
 const CONTROL: &str = "control.sock";
+
+/// The scope of what is said of resource files.
+const LOADER: &str = "dapr.runtime.loader.disk";
 
 /// What a plan without a file is called.
 const NO_FILE: &str = "daprd";
@@ -128,6 +132,19 @@ fn fitted(
     Ok(plan)
 }
 
+/// Has the sidecar keep what is its own apart from another one of the application, which has begun
+/// in the same moment. Whether it does now: not where its plan says where that is.
+pub(super) fn part(plan: &mut Plan) -> bool {
+    let runtime = &mut plan.runtime;
+    let usual = default_run_dir(&folder_name(&runtime.app_id), &check::surroundings());
+    if runtime.run_dir != usual || runtime.control != usual.join(CONTROL) {
+        return false;
+    }
+    runtime.run_dir = own_run_dir(&usual, &runtime.app_id);
+    runtime.control = runtime.run_dir.join(CONTROL);
+    true
+}
+
 /// Where this sidecar keeps what is its own. Two of one application may run on one machine, as
 /// Dapr's can: the second has its process's number in the name.
 fn run_dir(app_id: &str, surroundings: &Surroundings) -> PathBuf {
@@ -135,9 +152,13 @@ fn run_dir(app_id: &str, surroundings: &Surroundings) -> PathBuf {
     let control = usual.join(CONTROL);
     let another_is_there = UnixStream::connect(&control).is_ok();
     // Its own, when the plan is read again.
-    let pid = std::process::id();
-    let own = usual.with_file_name(format!("{}-{pid}", folder_name(app_id)));
+    let own = own_run_dir(&usual, app_id);
     if own.exists() || another_is_there && !is_own(&control) { own } else { usual }
+}
+
+/// The folder of this very process, beside the usual one.
+fn own_run_dir(usual: &Path, app_id: &str) -> PathBuf {
+    usual.with_file_name(format!("{}-{}", folder_name(app_id), std::process::id()))
 }
 
 /// What of an application's id is a name of a folder.
@@ -168,14 +189,22 @@ enum Told {
 fn told(wrong: Wrong) -> Told {
     let file = wrong.file.display();
     match wrong.with {
-        WrongWith::NotYaml => tracing::warn!(
-            target: SCOPE,
-            "A non-YAML Component file {file} was detected, it will not be loaded"
+        WrongWith::NotYaml => {
+            let name = wrong.file.file_name().unwrap_or_default().display();
+            tracing::warn!(
+                target: LOADER,
+                "A non-YAML Component file {name} was detected, it will not be loaded"
+            );
+        }
+        WrongWith::Unreadable => tracing::warn!(
+            target: LOADER,
+            "daprd load Component error when opening file {file}: open {file}: {}",
+            wrong.message
         ),
         WrongWith::Document => {
             let line = wrong.line.map(|line| format!("line {line}: ")).unwrap_or_default();
             tracing::warn!(
-                target: SCOPE,
+                target: LOADER,
                 "daprd load Component error when parsing manifests yaml resource in {file}: \
                  {line}{}",
                 wrong.message
@@ -195,9 +224,17 @@ fn told(wrong: Wrong) -> Told {
             ));
         }
         WrongWith::Component if wrong.severity == Severity::Warning => {
-            tracing::error!(target: SCOPE, "Ignoring error processing component: {}", wrong.message);
+            tracing::error!(
+                target: PROCESSOR,
+                "Ignoring error processing component: {}",
+                wrong.message
+            );
         }
-        WrongWith::Component | WrongWith::Subscription => return Told::Fatal(wrong.message),
+        WrongWith::Component => {
+            outcome::tell_exit(&wrong.message);
+            return Told::Fatal(wrong.message);
+        }
+        WrongWith::Subscription => return Told::Fatal(wrong.message),
     }
     Told::Logged
 }

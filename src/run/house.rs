@@ -11,7 +11,7 @@ use replug_runtime::api::{ApiSettings, ApiToken, BindCause, Bound, Given};
 use replug_runtime::registry::Registry;
 use replug_runtime::subscriptions::Subscriptions;
 use replug_supervisor::activation::passed_sockets;
-use replug_supervisor::control::ControlSocket;
+use replug_supervisor::control::{BindError, ControlSocket};
 use replug_supervisor::events::{Journal, Kind, about};
 use replug_supervisor::notify::Notify;
 use replug_supervisor::output::{HandedPrintouts, PluginLog, PluginLogEnd};
@@ -126,7 +126,7 @@ impl House {
         origin: Origin,
         summons: Summons,
     ) -> Result<(Self, Furniture), Failure> {
-        let Manner { plan, told, config, source, metrics, daprd } = manner;
+        let Manner { mut plan, told, config, source, metrics, daprd } = manner;
         let lost = |error| Failure::failed(format!("what the replug before has left: {error}"));
         let (given, estate) = match origin {
             Origin::Started(given) => (given, None),
@@ -150,18 +150,11 @@ impl House {
         let mut plugins = Vec::new();
         let mut journal = Journal::new();
         let mut printed = HandedPrintouts::default();
-        let group = plan.runtime.control_group.as_ref();
         let (run, control, heritage) = match estate {
-            None => (
-                RunFolder::open(plan.runtime.plugins_dir()).await.map_err(|error| {
-                    Failure::failed(format!(
-                        "{error}: `run_dir` in [runtime] has to be below a folder that replug may \
-                         write to"
-                    ))
-                })?,
-                ControlSocket::bind(&plan.runtime.control, group).await.map_err(Failure::failed)?,
-                None,
-            ),
+            None => {
+                let (run, control) = move_in(&mut plan, daprd.is_some()).await?;
+                (run, control, None)
+            }
             Some((estate, mut luggage)) => {
                 past.started = estate.started;
                 past.upgrades = estate.upgrades;
@@ -178,7 +171,11 @@ impl House {
                 let socket = luggage.claim(estate.control.socket).map_err(lost)?;
                 (
                     RunFolder::adopt(estate.run.path, lock),
-                    ControlSocket::adopt(estate.control.path, socket, group),
+                    ControlSocket::adopt(
+                        estate.control.path,
+                        socket,
+                        plan.runtime.control_group.as_ref(),
+                    ),
                     Some(estate.keeping.unpack(&mut luggage).map_err(lost)?),
                 )
             }
@@ -236,6 +233,24 @@ fn api_settings(
         daprd.api(plan, &mut settings);
     }
     settings
+}
+
+/// Takes the folder and the socket that are replug's own. In daprd's place there may be another of
+/// the application, which has begun in the same moment: then they are beside its.
+async fn move_in(plan: &mut Plan, daprd: bool) -> Result<(RunFolder, ControlSocket), Failure> {
+    loop {
+        let run = RunFolder::open(plan.runtime.plugins_dir()).await.map_err(|error| {
+            Failure::failed(format!(
+                "{error}: `run_dir` in [runtime] has to be below a folder that replug may write to"
+            ))
+        })?;
+        let group = plan.runtime.control_group.as_ref();
+        match ControlSocket::bind(&plan.runtime.control, group).await {
+            Ok(control) => return Ok((run, control)),
+            Err(BindError::InUse(_)) if daprd && Daprd::part(plan) => {}
+            Err(error) => return Err(Failure::failed(error)),
+        }
+    }
 }
 
 /// Binds as daprd does: for as long as a port is another's, it is tried again for a while.

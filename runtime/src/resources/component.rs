@@ -88,10 +88,10 @@ impl ComponentResource {
         Ok(Self { secret_store: store.unwrap_or_default(), ..resource })
     }
 
-    /// `NAME (TYPE/VERSION)`, as the log calls it.
+    /// What the log calls it.
     #[must_use]
     pub fn log_name(&self) -> String {
-        format!("{} ({}/{})", self.name, self.component_type, self.version)
+        log_name(&self.name, &self.component_type, &self.version)
     }
 
     /// The metadata's values that are written in the file or come from the environment, templates
@@ -107,7 +107,7 @@ impl ComponentResource {
                 match names.variable(variable) {
                     Ok(found) => text = found,
                     Err(why) => values.warnings.push(format!(
-                        "Component {} references an env variable that {why}: {variable}",
+                        "Component {} references an env variable that isn't allowed: {variable}{why}",
                         self.name
                     )),
                 }
@@ -154,6 +154,13 @@ impl SecretKeyRef {
     pub fn key(&self) -> &str {
         if self.key.is_empty() { &self.name } else { &self.key }
     }
+}
+
+/// `NAME (TYPE/VERSION)`, as Dapr's log calls a component; `NAME (TYPE)` where no version is given.
+#[must_use]
+pub fn log_name(name: &str, component_type: &str, version: &str) -> String {
+    let version = if version.is_empty() { String::new() } else { format!("/{version}") };
+    format!("{name} ({component_type}{version})")
 }
 
 /// As in Dapr: what is no duration is the default.

@@ -177,8 +177,11 @@ impl Configuration {
     pub fn over(self, text: &str, file: &Path) -> Result<Self, ConfigurationError> {
         let wrong = |cause| ConfigurationError::Wrong { file: file.to_owned(), cause };
         // The first document that has anything in it.
-        let parted = documents(text);
-        let first = parted.iter().find(|(_, text)| !text.trim().is_empty());
+        // Parts of a text, parted where lines begin, are texts.
+        let parted = documents(text.as_bytes());
+        let mut parted =
+            parted.iter().map(|(before, part)| (before, std::str::from_utf8(part).unwrap_or("")));
+        let first = parted.find(|(_, text)| !text.trim().is_empty());
         let Some((before, first)) = first else { return Ok(self) };
         let document = yaml::read(first, *before).map_err(wrong)?;
         if document.is_null() {

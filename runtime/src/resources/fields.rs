@@ -121,9 +121,10 @@ impl<'d> Fields<'d> {
         let mut all = Vec::with_capacity(items.len());
         for (at, item) in items.iter().enumerate() {
             let name = format!("{name}[{at}]");
-            let Value::Map(_) = item.value else {
+            // As in Dapr, nothing is a table without fields.
+            if !matches!(item.value, Value::Map(_) | Value::Null) {
                 return Err(self.mistyped(&name, item, "a table"));
-            };
+            }
             all.push(read(Fields { node: item, path: &self.path_of(&name) })?);
         }
         Ok(Some(all))

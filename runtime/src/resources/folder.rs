@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::load::Problem;
 use super::manifest::{self, Document, Manifest};
+use super::yaml::YamlError;
 
 /// The longest file that is read, in bytes.
 const LONGEST_FILE: u64 = 16 << 20;
@@ -48,41 +49,83 @@ pub fn read_folder(path: &Path, problems: &mut Vec<Problem>) -> Result<Vec<Manif
     Ok(manifests)
 }
 
+/// Whether its name ends as one of YAML; `.yaml` alone does.
 fn is_yaml(file: &Path) -> bool {
-    let extension = file.extension().unwrap_or_default();
-    extension.eq_ignore_ascii_case("yaml") || extension.eq_ignore_ascii_case("yml")
+    let name = file.file_name().unwrap_or_default().as_encoded_bytes();
+    let ending = name.rsplit(|byte| *byte == b'.').next().filter(|ending| *ending != name);
+    ending.is_some_and(|it| it.eq_ignore_ascii_case(b"yaml") || it.eq_ignore_ascii_case(b"yml"))
 }
 
 fn read_file(file: &Path, problems: &mut Vec<Problem>) -> Vec<Manifest> {
-    match text_of(file) {
-        Ok(text) => read_text(&text, file, problems),
-        Err(error) => {
-            let (file, message) = (file.to_owned(), error.to_string());
-            problems.push(Problem::Broken { file, line: None, message });
+    match data_of(file) {
+        Ok(data) => read_text(data, file, problems),
+        Err(cause) => {
+            problems.push(Problem::Unreadable { file: file.to_owned(), cause: in_go(&cause) });
             Vec::new()
         }
     }
 }
 
-/// The text of a file that is not too long to be one.
-pub(super) fn text_of(file: &Path) -> io::Result<String> {
-    let data = file.metadata()?;
-    if !data.is_file() {
-        return Err(io::Error::other("it is no file"));
-    }
-    if data.len() > LONGEST_FILE {
-        return Err(io::Error::other(format!("it is longer than {LONGEST_FILE} bytes")));
-    }
-    fs::read_to_string(file)
+/// What the system has said, without its number and beginning small, as Go tells it.
+fn in_go(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// The manifests in the text of `file`.
+/// The text of a file that is not too long to be one.
+pub(super) fn text_of(file: &Path) -> io::Result<String> {
+    let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+    String::from_utf8(data_of(file)?).map_err(invalid)
+}
+
+/// What is in a file that is not too long: UTF-8, or what somebody takes for it. Of UTF-16, which
+/// its first two bytes tell, as of files that PowerShell has written, UTF-8 is made.
+fn data_of(file: &Path) -> io::Result<Vec<u8>> {
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    if found.len() > LONGEST_FILE {
+        return Err(io::Error::other(format!("it is longer than {LONGEST_FILE} bytes")));
+    }
+    let data = fs::read(file)?;
+    let units = |of: fn([u8; 2]) -> u16| {
+        let units = data[2..].chunks(2).map(move |unit| match unit {
+            [one, other] => of([*one, *other]),
+            // Half of one stands for none.
+            _ => 0xD800,
+        });
+        let text: Result<String, _> = char::decode_utf16(units).collect();
+        text.map(String::into_bytes).map_err(|_| io::Error::other("it is no UTF-16"))
+    };
+    match &data[..] {
+        [0xFF, 0xFE, ..] => units(u16::from_le_bytes),
+        [0xFE, 0xFF, ..] => units(u16::from_be_bytes),
+        _ => Ok(data),
+    }
+}
+
+/// The manifests in what is in `file`. A document that is no UTF-8 is broken, and no other.
 #[must_use]
-pub fn read_text(text: &str, file: &Path, problems: &mut Vec<Problem>) -> Vec<Manifest> {
+pub fn read_text(
+    data: impl AsRef<[u8]>,
+    file: &Path,
+    problems: &mut Vec<Problem>,
+) -> Vec<Manifest> {
     let file: Arc<Path> = file.into();
     let mut manifests = Vec::new();
-    for (before, document) in documents(text) {
-        match manifest::read(document, before, &file) {
+    for (before, document) in documents(data.as_ref()) {
+        let read = match std::str::from_utf8(document) {
+            Ok(text) => manifest::read(text, before, &file),
+            Err(error) => {
+                let good = &document[..error.valid_up_to()];
+                let lines = good.split(|byte| *byte == b'\n').count();
+                Err(YamlError { line: before + lines, message: "this is no UTF-8".to_owned() })
+            }
+        };
+        match read {
             Ok(Document::Manifest(manifest)) => manifests.push(*manifest),
             Ok(Document::Empty) => {}
             Ok(Document::PassedOver { line, why }) => {
@@ -101,11 +144,11 @@ pub fn read_text(text: &str, file: &Path, problems: &mut Vec<Problem>) -> Vec<Ma
 
 /// The documents of a text, which lines that begin with `---` part, and how many lines stand before
 /// each.
-pub(super) fn documents(text: &str) -> Vec<(usize, &str)> {
+pub(super) fn documents(text: &[u8]) -> Vec<(usize, &[u8])> {
     let mut documents = Vec::new();
     let (mut start, mut before, mut at) = (0, 0, 0);
-    for (number, line) in text.split_inclusive('\n').enumerate() {
-        if line.starts_with("---") {
+    for (number, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        if line.starts_with(b"---") {
             documents.push((before, &text[start..at]));
             start = at + line.len();
             before = number + 1;

@@ -50,7 +50,14 @@ pub enum Problem {
         /// The file.
         file: PathBuf,
     },
-    /// It cannot be read, is no YAML, or has a field that holds what it cannot hold.
+    /// It cannot be opened, or is no file to read.
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        cause: String,
+    },
+    /// It is no YAML, or has a field that holds what it cannot hold.
     Broken {
         /// The file.
         file: PathBuf,
@@ -172,9 +179,10 @@ impl Problem {
     #[must_use]
     pub fn file(&self) -> &Path {
         match self {
-            Self::NotYaml { file } | Self::Broken { file, .. } | Self::PassedOver { file, .. } => {
-                file
-            }
+            Self::NotYaml { file }
+            | Self::Unreadable { file, .. }
+            | Self::Broken { file, .. }
+            | Self::PassedOver { file, .. } => file,
         }
     }
 }
@@ -184,6 +192,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.file().display();
         match self {
+            Self::Unreadable { cause, .. } => write!(f, "{file}: {cause}"),
             Self::NotYaml { .. } => write!(f, "{file}: no YAML file: it is left out"),
             Self::Broken { line: Some(line), message, .. } => write!(f, "{file}:{line}: {message}"),
             Self::Broken { line: None, message, .. } => write!(f, "{file}: {message}"),

@@ -26,6 +26,9 @@ pub enum SpecError {
     /// Its type is of no building block that replug has.
     #[error("incorrect type {0}")]
     Type(String),
+    /// Its type is of a building block of Dapr that replug does not have.
+    #[error("{0}: replug does not have this building block")]
+    Missing(String),
     /// It has neither a type nor a version.
     #[error("`spec.type` is missing; write a component type, such as state.redis")]
     NoType,
@@ -43,8 +46,8 @@ impl ComponentResource {
         if self.component_type.is_empty() {
             return Err(SpecError::NoType);
         }
-        let component_type: ComponentType = (self.component_type.parse())
-            .map_err(|_| SpecError::Type(self.component_type.clone()))?;
+        let component_type: ComponentType =
+            self.component_type.parse().map_err(|_| self.unknown_block())?;
         let mut values = self.values(names)?;
         let mut metadata = DeclaredMetadata::new();
         let mut without_store = false;
@@ -90,5 +93,21 @@ impl ComponentResource {
             hold: HoldPolicy::default(),
         };
         Ok(Specified { spec, warnings: values.warnings })
+    }
+
+    /// What is wrong with its type, in Dapr's words.
+    fn unknown_block(&self) -> SpecError {
+        let Self { component_type, version, .. } = self;
+        let whole = format!("{component_type}/{version}");
+        let is_of = |block: &str| component_type.starts_with(block);
+        if is_of("middleware.http.") {
+            SpecError::Missing(format!("HTTP middleware {whole} has not been registered"))
+        } else if is_of("crypto.") {
+            SpecError::Missing(format!("couldn't find crypto provider {whole}"))
+        } else if is_of("conversation.") {
+            SpecError::Missing(format!("couldn't find conversation {whole}"))
+        } else {
+            SpecError::Type(component_type.clone())
+        }
     }
 }

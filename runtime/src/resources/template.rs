@@ -87,18 +87,19 @@ impl Names {
         Ok(text)
     }
 
-    /// A variable that a component refers to, empty where it is not set; why it may not.
+    /// A variable that a component refers to, empty where it is not set; where it may not, what more
+    /// there is to say of that.
     pub(super) fn variable(&self, name: &str) -> Result<String, &'static str> {
         if name == "APP_API_TOKEN" || name.to_uppercase().starts_with("DAPR_") {
-            return Err("is not allowed");
+            return Err("");
         }
         if name.contains(' ') {
-            return Err("has a space in its name");
+            return Err(" (its name has a space)");
         }
         if let Some(keys) = self.environment.get(ENV_KEYS)
             && !keys.split_whitespace().any(|key| key == name)
         {
-            return Err("is not listed in DAPR_ENV_KEYS");
+            return Err(" (DAPR_ENV_KEYS does not list it)");
         }
         Ok(self.environment.get(name).cloned().unwrap_or_default())
     }

@@ -177,6 +177,19 @@ async fn a_server_that_is_not_there_and_a_header_that_is_none_are_told() {
 }
 
 #[tokio::test]
+async fn a_url_that_is_none_fails_calls_and_not_the_binding() {
+    for (url, path, says) in [
+        ("", "", "Get \"\": unsupported protocol scheme \"\""),
+        ("localhost", "a", "Get \"localhost/a\": unsupported protocol scheme \"\""),
+        ("ftp://host/a", "", "Get \"ftp://host/a\": unsupported protocol scheme \"ftp\""),
+    ] {
+        let binding = open("bindings.http", &[("url", url)]).await.unwrap();
+        let error = invoke(&binding, "get", "", &[("path", path)]).await.unwrap_err().to_string();
+        assert_eq!(error, says);
+    }
+}
+
+#[tokio::test]
 async fn over_tls_the_given_root_is_trusted_and_nobody_else() {
     if !has_openssl() {
         return;

@@ -1,5 +1,6 @@
 //! The control socket: bound, kept to those who may ask, served.
 
+use std::fs::File;
 use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -10,8 +11,10 @@ use std::time::Duration;
 
 use replug_proto::replug::control::v1::control_server::ControlServer;
 use replug_runtime::registry::Registry;
+use rustix::fs::{FlockOperation, flock};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
 use super::accept;
 use super::desk::{About, Desk};
@@ -81,6 +84,8 @@ impl ControlSocket {
     /// that is dead is replaced.
     pub async fn bind(path: &Path, group: Option<&ControlGroup>) -> Result<Self, BindError> {
         let failed = |cause| BindError::Io { path: path.to_owned(), cause };
+        // Of several that begin in the same moment, each looks when the one before has done.
+        let _turn = turn(path).await;
         match std::fs::symlink_metadata(path) {
             Ok(found) if !found.file_type().is_socket() => {
                 return Err(BindError::NotASocket(path.to_owned()));
@@ -163,6 +168,17 @@ impl ControlSocket {
             () = patience => Ok(()),
         }
     }
+}
+
+/// Waits until nobody else looks who answers in the folder of `path`; nobody does until this is
+/// dropped. None where the folder cannot be locked.
+async fn turn(path: &Path) -> Option<File> {
+    let folder = File::open(path.parent()?).ok()?;
+    let locked = spawn_blocking(move || {
+        flock(&folder, FlockOperation::LockExclusive).ok()?;
+        Some(folder)
+    });
+    locked.await.ok()?
 }
 
 impl Drop for ControlSocket {

@@ -38,7 +38,9 @@ pub struct Wrong {
 pub enum WrongWith {
     /// A file is not one of YAML.
     NotYaml,
-    /// A document, or its file, cannot be read.
+    /// A file cannot be opened, or is none.
+    Unreadable,
+    /// A document cannot be read.
     Document,
     /// A document is of a kind or version that is not read.
     OtherKind,
@@ -271,6 +273,14 @@ impl Wrong {
                 line: None,
                 message: "is no YAML file: it is left out".to_owned(),
                 help: Some("resources stand in files that end in .yaml or .yml"),
+            },
+            Problem::Unreadable { cause, .. } => Self {
+                with: WrongWith::Unreadable,
+                severity: Severity::Error,
+                file,
+                line: None,
+                message: cause.clone(),
+                help: None,
             },
             Problem::Broken { line, message, .. } => Self {
                 with: WrongWith::Document,

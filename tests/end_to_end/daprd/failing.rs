@@ -11,6 +11,7 @@ async fn what_cannot_be_ends_with_daprds_words_and_codes() {
         IN_MEMORY.replace("in-memory", "nowhere").replace("spec:", "spec:\n  initTimeout: 50ms");
     let version = IN_MEMORY.replace("v1\n", "v7\n");
     let block = IN_MEMORY.replace("state.in-memory", "middleware.http.oauth2");
+    let no_time = IN_MEMORY.replace("spec:", "spec:\n  initTimeout: -1s");
     let broken_store = "
 apiVersion: dapr.io/v1alpha1
 kind: Component
@@ -32,7 +33,12 @@ spec: {type: secretstores.local.file, version: v1, metadata: [{name: secretsFile
         (
             &[("a.yaml", &block)],
             &[],
-            "process component orders error: incorrect type middleware.http.oauth2",
+            "Error processing component, daprd will exit gracefully: process component orders error: HTTP middleware middleware.http.oauth2/v1 has not been registered: replug does not have this building block",
+        ),
+        (
+            &[("a.yaml", &no_time)],
+            &[],
+            "process component orders error: [INIT_COMPONENT_FAILURE]: initialization error occurred for orders (state.in-memory/v1): [INIT_COMPONENT_FAILURE]: initialization error occurred for orders (state.in-memory/v1): init timeout for component orders (state.in-memory/v1)",
         ),
         (
             &[("a.yaml", broken_store)],
@@ -79,6 +85,37 @@ async fn a_built_in_that_is_not_there_in_time_is_called_late() {
     replug
         .line("orders (state.redis/v1): [INIT_COMPONENT_FAILURE]: initialization error occurred for orders (state.redis/v1): init timeout for component orders (state.redis/v1)")
         .await;
+}
+
+#[tokio::test]
+async fn files_that_are_left_out_are_told_by_their_names() {
+    let (home, ports) = (home("", &[("a.yaml", IN_MEMORY), ("b.txt", "")]), Ports::free());
+    std::os::unix::fs::symlink("/nowhere/a", home.path("components/c.yaml")).unwrap();
+    let replug = start(&home, &ports, &[]).await;
+    replug
+        .line("msg=\"A non-YAML Component file b.txt was detected, it will not be loaded\"")
+        .await;
+    let at = home.path("components/c.yaml").display().to_string();
+    replug.line(&format!("when opening file {at}: open {at}: no such file or directory")).await;
+    replug.stop(&home).await;
+}
+
+/// Several that begin in the same moment find out who is first.
+#[tokio::test]
+async fn several_sidecars_of_one_application_start_at_once() {
+    let home = home("", &[("a.yaml", IN_MEMORY)]);
+    let folder = home.path("runtime").display().to_string();
+    let begin = || {
+        // Without a plan, which would say where what is its own is.
+        let flags = flags(&home, &Ports::free(), &[]).into_iter();
+        let flags: Vec<_> = flags.filter(|flag| !flag.starts_with("--plugins")).collect();
+        Replug::spawn_daprd_with(&home, &flags, &[("RUNTIME_DIRECTORY", &folder)])
+    };
+    let replugs: Vec<_> = (0..4).map(|_| begin()).collect();
+    for replug in replugs {
+        replug.line("dapr initialized. Status: Running. Init Elapsed ").await;
+        replug.stop(&home).await;
+    }
 }
 
 #[tokio::test]

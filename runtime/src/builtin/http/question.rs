@@ -42,7 +42,7 @@ impl Question {
         metadata: &Metadata,
         data: Bytes,
     ) -> Result<Self, Error> {
-        let url = url(&settings.url, metadata.get("path").map_or("", String::as_str))?;
+        let url = url(&settings.url, metadata.get("path").map_or("", String::as_str), &method)?;
         let has_body = matches!(method, Method::POST | Method::PUT | Method::PATCH);
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, JSON);
@@ -137,22 +137,40 @@ impl Question {
 
     /// An error of this request, as Dapr words it.
     pub(super) fn failed(&self, why: &dyn std::fmt::Display) -> Error {
-        let method = super::capitals(&self.method.as_str().to_ascii_lowercase());
-        let mut url = self.url.clone();
-        if url.password().is_some() {
-            let _ = url.set_password(Some("xxxxx"));
-        }
-        Error::Failed(format!("{method} \"{url}\": {why}"))
+        failed(&self.method, &shown(&self.url), why)
     }
 }
 
 /// A path comes after the URL with one slash between them.
-fn url(base: &str, path: &str) -> Result<Url, Error> {
+fn url(base: &str, path: &str, method: &Method) -> Result<Url, Error> {
     let whole = match path {
         "" => base.to_owned(),
         path => format!("{}/{}", base.trim_end_matches('/'), path.trim_start_matches('/')),
     };
-    Url::parse(&whole).map_err(|error| Error::Invalid(format!("parse \"{whole}\": {error}")))
+    let not_spoken = |url: &dyn std::fmt::Display, scheme: &str| {
+        Err(failed(method, url, &format_args!("unsupported protocol scheme \"{scheme}\"")))
+    };
+    match Url::parse(&whole) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
+        Ok(url) => not_spoken(&shown(&url), url.scheme()),
+        Err(url::ParseError::RelativeUrlWithoutBase) => not_spoken(&whole, ""),
+        Err(error) => Err(Error::Invalid(format!("parse \"{whole}\": {error}"))),
+    }
+}
+
+/// The URL without the password in it.
+fn shown(url: &Url) -> Url {
+    let mut url = url.clone();
+    if url.password().is_some() {
+        let _ = url.set_password(Some("xxxxx"));
+    }
+    url
+}
+
+/// An error of a request, as Dapr words it.
+fn failed(method: &Method, url: &dyn std::fmt::Display, why: &dyn std::fmt::Display) -> Error {
+    let method = super::capitals(&method.as_str().to_ascii_lowercase());
+    Error::Failed(format!("{method} \"{url}\": {why}"))
 }
 
 /// Whether what is for the one host may be shown to the other: it is the same or below it.

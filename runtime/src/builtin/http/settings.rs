@@ -36,14 +36,7 @@ impl Settings {
     /// Reads the files that are named in place of a certificate or a key.
     pub(super) async fn new(metadata: &Metadata) -> Result<Self, Error> {
         let url = filled(metadata, &["url"])?.unwrap_or_default();
-        let fault = |what: String| {
-            let example = "write one such as http://localhost:8080/orders";
-            Error::Invalid(format!("`url` is `{url}`, {what}; {example}"))
-        };
-        let known = Url::parse(url).map_err(|error| fault(format!("which is no URL: {error}")))?;
-        if !matches!(known.scheme(), "http" | "https") {
-            return Err(fault(format!("and `{}` is not spoken", known.scheme())));
-        }
+        tell_of(url);
         known_renegotiation(filled(metadata, &["MTLSRenegotiation"])?)?;
         let certificate = pem(metadata, "MTLSClientCert").await?;
         let key = pem(metadata, "MTLSClientKey").await?;
@@ -61,6 +54,17 @@ impl Settings {
             client: certificate.zip(key).map(|(cert, key)| (cert, Secret::from(key.as_str()))),
         })
     }
+}
+
+/// Says what is wrong with a URL, if anything is: as in Dapr, it is calls that fail of it.
+fn tell_of(url: &str) {
+    let what = match Url::parse(url) {
+        Ok(known) if matches!(known.scheme(), "http" | "https") => return,
+        Ok(known) => format!("and `{}` is not spoken", known.scheme()),
+        Err(error) => format!("which is no URL: {error}"),
+    };
+    let example = "write one such as http://localhost:8080/orders";
+    tracing::warn!("`url` is `{url}`, {what}: no call can be made; {example}");
 }
 
 /// TLS as it is spoken here never agrees anew on a connection that there is.
