@@ -331,7 +331,7 @@ async fn a_callers_deadline_ends_its_waiting_with_the_reason() {
     api.registry.declare(spec("away", "state.nobody-serves-this", &[])).await.unwrap();
     let mut request = Request::new(dapr::GetStateRequest { store_name: "away".into(), ..get("k") });
     request.set_timeout(Duration::from_millis(300));
-    let status = client(&api).get_state(request).await.unwrap_err();
+    let status = api.client_without_timer().get_state(request).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     match &status.get_error_details_vec()[..] {
         [ErrorDetail::RetryInfo(retry), ErrorDetail::ErrorInfo(info)] => {

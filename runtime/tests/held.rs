@@ -98,7 +98,7 @@ async fn a_deadline_that_is_shorter_than_the_restart_ends_with_the_reason_and_in
     let (registry, _life) = served(HoldPolicy::default()).await;
     away(&registry);
     let api = Api::serve(registry, settings()).await;
-    let mut client = DaprClient::new(api.channel());
+    let mut client = api.client_without_timer();
     let mut request = Request::new(request("k"));
     request.set_timeout(Duration::from_millis(500));
     let status = client.get_state(request).await.unwrap_err();

@@ -10,6 +10,10 @@ pub mod running;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use replug_proto::dapr::runtime::v1::dapr_client::DaprClient;
 use replug_runtime::api::{
     ApiSettings, Bound, Ending, Health, ListenAddress, Phase, ShutdownRequest,
 };
@@ -19,6 +23,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
 
 pub const APP_ID: &str = "shop";
@@ -120,6 +125,13 @@ impl Api {
     /// A gRPC channel, connected when it is first used.
     pub fn channel(&self) -> Channel {
         Endpoint::try_from(format!("http://{}", self.grpc)).unwrap().connect_lazy()
+    }
+
+    /// A client that has no timer of its own: what becomes of a deadline is replug's to say, however busy
+    /// the machine is. A [`Channel`] gives up by itself when the time is over.
+    pub fn client_without_timer(&self) -> DaprClient<Client<HttpConnector, Body>> {
+        let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+        DaprClient::with_origin(client, format!("http://{}", self.grpc).parse().unwrap())
     }
 
     /// One request over a connection of its own.
