@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use replug_runtime::api::{ApiCallLog, ApiSettings, ListenAddress};
+use replug_runtime::api::{ApiCallLog, ApiSettings, ListenAddress, Traces};
 use replug_runtime::app::{AppState, Application};
 use replug_runtime::registry::{ComponentState, ComponentStatus, Registry};
 use replug_runtime::resources::{self, Configuration, go_duration_text};
@@ -200,7 +200,8 @@ impl Daprd {
         api.public = self.settings.public.map(ListenAddress::from).into_iter().collect();
         api.h2c = !std::env::var("DAPR_HTTP_DISABLE_H2C").is_ok_and(|off| truthy(&off));
         api.more_queries = false;
-        api.trace_headers = !plan.configuration.tracing_off;
+        let off = plan.configuration.tracing_off;
+        api.traces = if off { Traces::Ignored } else { Traces::Told };
         let logging = &plan.configuration.api_logging;
         let logs = self.settings.api_logging.or(logging.enabled).unwrap_or_default();
         api.call_log = logs.then_some(ApiCallLog {

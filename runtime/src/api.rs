@@ -24,5 +24,5 @@ pub use listener::{
     BindCause, BindError, BindErrors, Given, GivenBy, ListenAddress, ListenAddressError,
 };
 pub use server::{Bound, Ending, ShutdownRequest};
-pub use settings::{ApiCallLog, ApiSettings};
+pub use settings::{ApiCallLog, ApiSettings, Traces};
 pub use token::ApiToken;

@@ -7,7 +7,7 @@ use replug_component::pubsub::Message;
 
 use crate::messaging::cloud_event::{Published, Trace, wrap};
 use crate::messaging::condition::Seen;
-use crate::messaging::{Condition, Event};
+use crate::messaging::{Condition, Event, Form};
 
 /// Publishes data of that content type and reads the event that subscribers get. False where the
 /// data say that they are an event and are none.
@@ -28,7 +28,7 @@ pub fn event(content_type: &str, data: &[u8], metadata: &Metadata) -> bool {
     });
     let Ok(data) = wrapped else { return false };
     let message = Message { data, topic: "topic".into(), ..Message::default() };
-    let event = Event::read(&message, false, "bus", "topic");
+    let event = Event::read(&message, Form::Alone { raw: false }, "bus", "topic");
     let event = event.expect("what was wrapped can be read");
     let _ = event.has_expired();
     true
@@ -38,8 +38,10 @@ pub fn event(content_type: &str, data: &[u8], metadata: &Metadata) -> bool {
 pub fn message(data: &[u8], raw: bool, metadata: Metadata) {
     let data = data.to_vec().into();
     let message = Message { data, topic: "topic".into(), metadata, content_type: None };
-    if let Ok(event) = Event::read(&message, raw, "bus", "topic") {
-        let _ = (event.has_expired(), event.text("id"));
+    for form in [Form::Alone { raw }, Form::OneOfSeveral { raw }] {
+        if let Ok(event) = Event::read(&message, form, "bus", "topic") {
+            let _ = (event.has_expired(), event.text("id"));
+        }
     }
 }
 
@@ -50,6 +52,6 @@ pub fn condition(text: &str, event: &[u8]) -> Option<bool> {
     let condition = Condition::new(text).ok()?;
     let data = event.to_vec().into();
     let message = Message { data, topic: "topic".into(), ..Message::default() };
-    let event = Event::read(&message, false, "bus", "topic").ok()?;
+    let event = Event::read(&message, Form::Alone { raw: false }, "bus", "topic").ok()?;
     condition.is_true_of(&Seen::event(&event)).ok()
 }

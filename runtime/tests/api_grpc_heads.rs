@@ -37,7 +37,7 @@ impl Heard {
 /// An API whose answers have traces.
 async fn traced() -> Api {
     Api::start_with(|mut settings| {
-        settings.trace_headers = true;
+        settings.traces = replug_runtime::api::Traces::Told;
         settings
     })
     .await

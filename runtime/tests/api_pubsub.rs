@@ -177,6 +177,15 @@ async fn a_bulk_publish_over_http_takes_events_by_their_content_types() {
         ("{", "DAPR_PUBSUB_UNMARSHAL_EVENTS"),
         (r#"[{"event":"x","contentType":"text/plain"}]"#, "DAPR_PUBSUB_MARSHAL_EVENTS"),
         (r#"[{"entryId":"1","event":"x"}]"#, "DAPR_PUBSUB_MARSHAL_ENVELOPE"),
+        // The first entry that is wrong is told of.
+        (
+            r#"[{"event":"x","contentType":"text/plain"},{"entryId":"1","event":"x"}]"#,
+            "DAPR_PUBSUB_MARSHAL_EVENTS",
+        ),
+        (
+            r#"[{"entryId":"1","event":"x"},{"event":"x","contentType":"text/plain"}]"#,
+            "DAPR_PUBSUB_MARSHAL_ENVELOPE",
+        ),
     ] {
         let answer = api.http("POST", "/v1.0/publish/bulk/bus/t", body).await;
         assert_eq!(answer.status, 400, "{body}");
@@ -419,20 +428,22 @@ async fn an_application_that_closes_its_side_is_told_that_nothing_more_came() {
 }
 
 #[tokio::test]
-async fn a_stream_whose_raw_payload_is_no_word_of_it_has_events() {
+async fn a_stream_whose_raw_payload_is_neither_yes_nor_no_has_dead_letters() {
     let api = api().await;
     let metadata = [("rawPayload".to_owned(), "nonsense".to_owned())].into();
     let first = pb::SubscribeTopicEventsRequestInitialAlpha1 {
         pubsub_name: "bus".into(),
         topic: "t".into(),
         metadata,
-        dead_letter_topic: None,
+        dead_letter_topic: Some("dead".into()),
     };
+    let mut dead = subscribed(&api, "dead").await;
     let mut stream = Stream::open(api.channel(), Asked::InitialRequest(first)).await.unwrap();
     stream.next().await.unwrap();
     let answer = api.http("POST", "/v1.0/publish/bus/t?metadata.cloudevent.id=9", "1").await;
     assert_eq!(answer.status, 204);
-    assert_eq!(stream.event().await.id, "9");
+    let (event, _) = next(&mut dead).await;
+    assert_eq!(event["id"], "9");
 }
 
 #[tokio::test]

@@ -44,6 +44,8 @@ async fn messages_go_to_the_routes_that_the_application_names() {
         "default":"/other"}},
         {"pubsubname":"bus","topic":"raw","route":"raw//","metadata":{"rawPayload":"true"}},
         {"pubsubname":"bus","topic":"dead","route":"/dead"},
+        {"pubsubname":"bus","topic":"b","route":"/never","deadLetterTopic":"dead",
+         "metadata":{"rawPayload":"perhaps"}},
         {"pubsubname":"bus","topic":"forbidden","route":"/never"}]"#;
     let answers = |path: &str, _: &str| match path {
         "/new" => (200, r#"{"status":"DROP"}"#.to_owned()),
@@ -79,6 +81,9 @@ async fn messages_go_to_the_routes_that_the_application_names() {
     running.publish("a", "[]").await;
     running.publish("a", r#"{"id":"3","type":"old","missing":false}"#).await;
     next_to(&mut posts, "/other", "3").await;
+    // Nobody knows whether it is in an envelope.
+    running.publish("b", r#"{"id":"4"}"#).await;
+    next_to(&mut posts, "/dead", "4").await;
     running.end().await;
 }
 
@@ -146,6 +151,14 @@ async fn a_message_of_a_batch_that_is_dropped_or_not_answered_is_a_dead_letter()
     assert_eq!(envelope["type"], "com.dapr.event.sent.bulk");
     assert_eq!((&envelope["topic"], &envelope["pubsubname"]), (&json!("bulk"), &json!("bus")));
     assert_eq!(envelope["entries"][0]["contentType"], "application/cloudevents+json");
+
+    // What came beside it is told, and says nothing of the event.
+    let beside = [("content-type", "application/octet-stream"), ("a", "1"), ("b", "2")];
+    running.publish_with("bulk", r#"{"n":3}"#, &beside).await;
+    let envelope = next(&mut posts).await;
+    let text = String::from_utf8_lossy(envelope.body());
+    let entry = r#""event":{"n":3},"metadata":{"a":"1","b":"2","content-type":"application/octet-stream"},"contentType":"application/cloudevents+json""#;
+    assert!(text.contains(entry), "{text}");
 
     // The one that is dropped, and the one without an answer.
     for n in [1, 2, 0] {

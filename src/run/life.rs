@@ -132,8 +132,11 @@ impl Life {
             done?;
         }
 
-        let application =
-            AppSettings { max_body: house.plan.runtime.max_message, ..house.plan.app.clone() };
+        let application = AppSettings {
+            max_body: house.plan.runtime.max_message,
+            traces: !house.plan.configuration.tracing_off,
+            ..house.plan.app.clone()
+        };
         let telemetry = house.metrics.telemetry.clone();
         let application = Application::new(&house.plan.runtime.app_id, application, telemetry);
         let mut attending = JoinSet::new();

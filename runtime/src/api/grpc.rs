@@ -44,7 +44,7 @@ use super::dapr::grpc::{DaprGrpc, Refusal, Unary};
 use super::health::{Health, Phase};
 use super::layotto::LayottoGrpc;
 use super::quoted::quoted;
-use super::settings::ApiSettings;
+use super::settings::{ApiSettings, Traces};
 use super::token::{ApiToken, HEADER};
 use crate::registry::Registry;
 use crate::telemetry::Telemetry;
@@ -104,7 +104,7 @@ impl GrpcPort {
             token: settings.token.clone(),
             access: settings.access.clone(),
             call_log: settings.call_log.is_some(),
-            traces: settings.trace_headers,
+            traces: settings.traces == Traces::Told,
             telemetry: settings.telemetry.clone(),
         };
         (port, reporter)

@@ -51,8 +51,8 @@ pub struct ApiSettings {
     pub access: ApiAccess,
     /// Which secrets can be had, a store each; of stores that none is about, all.
     pub secret_scopes: Vec<SecretScope>,
-    /// Whether answers have the trace headers of their requests, which are then looked at.
-    pub trace_headers: bool,
+    /// What becomes of the traces that calls are part of.
+    pub traces: Traces,
     /// The origins whose pages may call over HTTP, `*` for all; none: CORS is off.
     pub cors: Vec<String>,
     /// Whether calls are logged; none: they are not.
@@ -63,6 +63,17 @@ pub struct ApiSettings {
     pub subscriptions: Subscriptions,
     /// Where calls are measured; none: they are not.
     pub telemetry: Option<Arc<Telemetry>>,
+}
+
+/// What becomes of the trace that a call is part of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traces {
+    /// Nobody looks at it.
+    Ignored,
+    /// What is published, and what bindings are given, belongs to it.
+    Passed,
+    /// The same, and answers have its headers, whose requests are refused where they are none.
+    Told,
 }
 
 /// How calls are logged.
@@ -93,7 +104,7 @@ impl ApiSettings {
             features: Vec::new(),
             access: ApiAccess::default(),
             secret_scopes: Vec::new(),
-            trace_headers: false,
+            traces: Traces::Passed,
             cors: Vec::new(),
             call_log: None,
             more_queries: true,

@@ -34,6 +34,8 @@ pub struct AppSettings {
     pub max_body: usize,
     /// How long the question whether it wants a binding's events may take.
     pub binding_options_timeout: Duration,
+    /// Whether it is told of the trace that an event belongs to.
+    pub traces: bool,
     /// Whether it is asked for its configuration.
     pub ask_configuration: bool,
     /// Whether it is asked for its subscriptions.
@@ -88,6 +90,7 @@ impl Default for AppSettings {
             token: None,
             max_body: DEFAULT_MAX_BODY,
             binding_options_timeout: DEFAULT_BINDING_OPTIONS_TIMEOUT,
+            traces: true,
             ask_configuration: true,
             ask_subscriptions: true,
         }

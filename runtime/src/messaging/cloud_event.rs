@@ -20,7 +20,7 @@ pub(crate) use self::exact::NoJson;
 pub(crate) use self::trace::{Trace, binary_trace, is_parent};
 pub(crate) use self::ttl::ttl;
 use super::content_type::{is_binary, is_cloud_event, is_cloud_event_protobuf, is_json};
-use crate::api::json::{Fields, to_bytes};
+use crate::api::json::{Fields, readable, to_bytes};
 
 pub(crate) const DATA: &str = "data";
 pub(crate) const DATA_BASE64: &str = "data_base64";
@@ -69,19 +69,13 @@ pub(crate) fn wrap(published: &Published<'_>) -> Result<Bytes, NoJson> {
         return passed_through(published);
     }
     let Published { app_id, pubsub, topic, content_type, data, trace, metadata, .. } = *published;
-    let replaced = |field: &str| {
-        let is_it = |name: &str| {
-            let from = name.get(..OVERRIDE.len());
-            from.is_some_and(|from| from.eq_ignore_ascii_case(OVERRIDE))
-                && name[OVERRIDE.len()..].eq_ignore_ascii_case(field)
-        };
-        let (_, value) = metadata.iter().find(|(name, _)| is_it(name))?;
-        (!value.is_empty()).then_some(value.as_str())
-    };
+    let replaced = |field: &str| replaced(metadata, field);
+    let not_empty = |text: &&str| !text.is_empty();
     let content_type = if content_type.is_empty() { DEFAULT_CONTENT_TYPE } else { content_type };
-    let parent = replaced(TRACE_PARENT).or(replaced(TRACE_ID)).unwrap_or(&trace.parent);
+    let parent = replaced(TRACE_PARENT).filter(not_empty).or_else(|| replaced(TRACE_ID));
+    let parent = parent.unwrap_or(&trace.parent);
     let state = replaced(TRACE_STATE).unwrap_or(&trace.state);
-    let source = Some(app_id).filter(|app_id| !app_id.is_empty()).unwrap_or(DEFAULT_SOURCE);
+    let source = Some(replaced(SOURCE).unwrap_or(app_id)).filter(not_empty);
 
     let mut event = Fields::new();
     let json = is_json(content_type).then(|| exact::rewritten(data).ok()).flatten();
@@ -90,20 +84,20 @@ pub(crate) fn wrap(published: &Published<'_>) -> Result<Bytes, NoJson> {
     } else if is_binary(content_type) || is_cloud_event_protobuf(content_type, data) {
         event.field(DATA_BASE64, &BASE64_STANDARD.encode(data));
     } else {
-        event.field(DATA, &String::from_utf8_lossy(data));
+        event.field(DATA, &*readable(data));
     }
     event.field(CONTENT_TYPE, content_type);
     if let Some(expiration) = expiration(published) {
         event.field(EXPIRATION, &expiration);
     }
-    match replaced(ID) {
+    match replaced(ID).filter(not_empty) {
         Some(id) => event.field(ID, id),
         None => event.field(ID, &new_id()),
     }
     event.field(PUBSUB, pubsub);
-    event.field(SOURCE, replaced(SOURCE).unwrap_or(source));
+    event.field(SOURCE, source.unwrap_or(DEFAULT_SOURCE));
     event.field(SPEC_VERSION, VERSION);
-    if let Some(subject) = replaced(SUBJECT) {
+    if let Some(subject) = replaced(SUBJECT).filter(not_empty) {
         event.field(SUBJECT, subject);
     }
     event.field(TIME, &now());
@@ -111,8 +105,21 @@ pub(crate) fn wrap(published: &Published<'_>) -> Result<Bytes, NoJson> {
     event.field(TRACE_ID, parent);
     event.field(TRACE_PARENT, parent);
     event.field(TRACE_STATE, state);
-    event.field(TYPE, replaced(TYPE).unwrap_or(DEFAULT_TYPE));
+    event.field(TYPE, replaced(TYPE).filter(not_empty).unwrap_or(DEFAULT_TYPE));
     Ok(event.end().into())
+}
+
+/// What metadata put in the place of a field. Of names that differ in their case the one as Dapr
+/// writes it counts more.
+fn replaced<'m>(metadata: &'m Metadata, field: &str) -> Option<&'m str> {
+    let find = |same: fn(&str, &str) -> bool| {
+        let is_it = |name: &str| {
+            let parts = name.split_at_checked(OVERRIDE.len());
+            parts.is_some_and(|(start, end)| same(start, OVERRIDE) && same(end, field))
+        };
+        metadata.iter().find(|(name, _)| is_it(name)).map(|(_, value)| value.as_str())
+    };
+    find(|one, other| one == other).or_else(|| find(str::eq_ignore_ascii_case))
 }
 
 /// An event as it is, with what Dapr adds and sets.

@@ -8,6 +8,7 @@ use cel::objects::Key;
 use cel::{Context, Env, Program, Value};
 
 use super::{Event, expression};
+use crate::api::json::readable;
 
 /// The one variable.
 const EVENT: &str = "event";
@@ -111,7 +112,7 @@ impl Seen {
 
     /// A message in no envelope, as conditions of bulk subscriptions see it.
     pub(crate) fn raw(data: &[u8]) -> Self {
-        Self(Value::String(Arc::new(String::from_utf8_lossy(data).into_owned())))
+        Self(Value::String(Arc::new(readable(data).into_owned())))
     }
 }
 
@@ -161,10 +162,11 @@ mod tests {
     use replug_component::pubsub::Message;
 
     use super::*;
+    use crate::messaging::Form;
 
     fn of(condition: &str, event: &'static str) -> Result<bool, String> {
         let message = Message { data: event.into(), ..Message::default() };
-        let event = Event::read(&message, false, "bus", "orders").unwrap();
+        let event = Event::read(&message, Form::Alone { raw: false }, "bus", "orders").unwrap();
         Condition::new(condition).unwrap().is_true_of(&Seen::event(&event))
     }
 
@@ -231,7 +233,8 @@ mod tests {
                 let condition = Condition::new(&text);
                 let condition = condition.unwrap_or_else(|error| panic!("{text}: {error}"));
                 let message = Message { data: "{}".into(), ..Message::default() };
-                let event = Event::read(&message, false, "bus", "orders").unwrap();
+                let event =
+                    Event::read(&message, Form::Alone { raw: false }, "bus", "orders").unwrap();
                 // Whatever comes of it, it comes back.
                 let _ = condition.is_true_of(&Seen::event(&event));
             }

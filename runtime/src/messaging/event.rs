@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::cloud_event as field;
 use super::content_type::is_binary;
-use crate::api::json::to_bytes;
+use crate::api::json::{to_bytes, whole_value};
 
 /// The entry of a message's metadata that has its content type.
 const CONTENT_TYPE: &str = "content-type";
@@ -38,12 +38,21 @@ pub(crate) struct Event {
     pub(crate) metadata: Metadata,
 }
 
+/// How a message is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// To be delivered by itself. A `raw` one is in no envelope and gets one here.
+    Alone { raw: bool },
+    /// To be delivered with others, as it is: a `raw` one gets no envelope, and what came with it
+    /// neither makes an event nor adds a trace.
+    OneOfSeveral { raw: bool },
+}
+
 impl Event {
-    /// The event that a message is. A `raw` one is in no envelope and gets one here. The error says
-    /// why it is none.
+    /// The event that a message is. The error says why it is none.
     pub(crate) fn read(
         message: &Message,
-        raw: bool,
+        form: Form,
         pubsub: &str,
         topic: &str,
     ) -> Result<Self, String> {
@@ -58,24 +67,35 @@ impl Event {
             topic,
             metadata,
         };
-        if raw {
-            event.fields = wrapped(&message.data, &event.pubsub, &event.topic);
-            event.add_trace(true);
-            event.body = to_bytes(&event.fields);
-        } else if is_binary(&content_type) {
-            let attributes = event.metadata.iter().filter_map(|(name, value)| {
-                let name = name.to_lowercase();
-                Some((name.strip_prefix(BINARY_MODE)?.to_owned(), Value::from(value.as_str())))
-            });
-            let mut fields: Map<String, Value> = attributes.collect();
-            fields.insert(field::CONTENT_TYPE.into(), content_type.into());
-            event.fields = fields;
-            event.data = Some(message.data.clone());
-        } else {
-            event.fields = serde_json::from_slice(&message.data).map_err(|e| e.to_string())?;
-            event.add_trace(false);
+        match form {
+            Form::OneOfSeveral { raw: true } => {}
+            Form::OneOfSeveral { raw: false } => event.fields = fields(&message.data)?,
+            Form::Alone { raw: true } => {
+                event.fields = wrapped(&message.data, &event.pubsub, &event.topic);
+                event.add_trace(true);
+                event.body = to_bytes(&event.fields);
+            }
+            Form::Alone { raw: false } if is_binary(&content_type) => {
+                event.read_binary(content_type, &message.data);
+            }
+            Form::Alone { raw: false } => {
+                event.fields = fields(&message.data)?;
+                event.add_trace(false);
+            }
         }
         Ok(event)
+    }
+
+    /// Binary mode: its attributes came beside the data.
+    fn read_binary(&mut self, content_type: String, data: &Bytes) {
+        let attributes = self.metadata.iter().filter_map(|(name, value)| {
+            let name = name.to_lowercase();
+            Some((name.strip_prefix(BINARY_MODE)?.to_owned(), Value::from(value.as_str())))
+        });
+        let mut fields: Map<String, Value> = attributes.collect();
+        fields.insert(field::CONTENT_TYPE.into(), content_type.into());
+        self.fields = fields;
+        self.data = Some(data.clone());
     }
 
     /// A text among its attributes; empty where there is none.
@@ -102,6 +122,18 @@ impl Event {
                 self.fields.insert(field::TRACE_ID.into(), value.as_str().into());
             }
         }
+    }
+}
+
+/// The attributes of an event in its envelope, read as Go does: `null` has none.
+fn fields(text: &[u8]) -> Result<Map<String, Value>, String> {
+    if let Ok(fields) = serde_json::from_slice(text) {
+        return Ok(fields);
+    }
+    match whole_value(text).map_err(|error| error.to_string())? {
+        Value::Object(fields) => Ok(fields),
+        Value::Null => Ok(Map::new()),
+        _ => Err("it is no object".to_owned()),
     }
 }
 
@@ -143,7 +175,7 @@ mod tests {
     fn an_envelope_is_read_and_passed_on_unchanged() {
         let text = r#"{"z": 1, "id":"7","data":{"n":1.0}}"#;
         let message = message(text, &[("traceparent", "00-1")]);
-        let event = Event::read(&message, false, "bus", "orders").unwrap();
+        let event = Event::read(&message, Form::Alone { raw: false }, "bus", "orders").unwrap();
         assert_eq!(event.body, text);
         assert_eq!((event.text("id"), event.text("traceid")), ("7", "00-1"));
         assert_eq!(event.metadata["pubsubName"], "bus");
@@ -152,7 +184,7 @@ mod tests {
     #[test]
     fn a_raw_message_gets_an_envelope() {
         let message = message(r#"{"id":"7"}"#, &[("traceid", "00-1")]);
-        let event = Event::read(&message, true, "bus", "orders").unwrap();
+        let event = Event::read(&message, Form::Alone { raw: true }, "bus", "orders").unwrap();
         let body: Value = serde_json::from_slice(&event.body).unwrap();
         assert_eq!(body["data_base64"], "eyJpZCI6IjcifQ==");
         assert_eq!(body["source"], "Dapr");
@@ -163,14 +195,43 @@ mod tests {
     #[test]
     fn an_event_in_binary_mode_has_its_attributes_in_metadata() {
         let metadata = [("CE_id", "7"), ("content-type", "application/octet-stream")];
-        let event = Event::read(&message("\x01", &metadata), false, "bus", "orders").unwrap();
+        let event =
+            Event::read(&message("\x01", &metadata), Form::Alone { raw: false }, "bus", "orders")
+                .unwrap();
         assert_eq!((event.text("id"), event.data.as_deref()), ("7", Some(&b"\x01"[..])));
+    }
+
+    #[test]
+    fn with_others_a_message_is_what_is_in_its_envelope() {
+        let metadata = [("content-type", "application/octet-stream"), ("traceparent", "00-1")];
+        let read = |raw| {
+            let message = message(r#"{"id":"7"}"#, &metadata);
+            Event::read(&message, Form::OneOfSeveral { raw }, "bus", "orders").unwrap()
+        };
+        assert_eq!(Value::from(read(false).fields), serde_json::json!({ "id": "7" }));
+        assert!(read(true).fields.is_empty());
+    }
+
+    #[test]
+    fn an_event_is_read_as_go_reads_it() {
+        let read = |data: &'static [u8]| {
+            let message = Message { data: data.into(), ..Message::default() };
+            Event::read(&message, Form::Alone { raw: false }, "bus", "orders").unwrap()
+        };
+        assert_eq!(read(b"{\"id\":\"\xe2\xad\"}").text("id"), "\u{fffd}\u{fffd}");
+        assert_eq!(read(br#"{"id":"\ud800"}"#).text("id"), "\u{fffd}");
+        let none = read(b"null");
+        assert_eq!((none.fields.len(), &none.body[..]), (0, &b"null"[..]));
     }
 
     #[test]
     fn what_is_no_object_is_no_event() {
         for text in ["", "[]", "7", "{"] {
-            assert!(Event::read(&message(text, &[]), false, "bus", "orders").is_err(), "{text}");
+            assert!(
+                Event::read(&message(text, &[]), Form::Alone { raw: false }, "bus", "orders")
+                    .is_err(),
+                "{text}"
+            );
         }
     }
 
@@ -178,7 +239,9 @@ mod tests {
     fn an_event_expires_at_its_time() {
         let expired = |at| {
             let message = message(at, &[]);
-            Event::read(&message, false, "bus", "orders").unwrap().has_expired()
+            Event::read(&message, Form::Alone { raw: false }, "bus", "orders")
+                .unwrap()
+                .has_expired()
         };
         assert!(expired(r#"{"expiration":"2020-01-01T00:00:00Z"}"#));
         assert!(!expired(r#"{"expiration":"2999-01-01T00:00:00Z"}"#));

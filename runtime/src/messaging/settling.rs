@@ -12,8 +12,9 @@ use tokio::time::timeout;
 
 use super::cloud_event::new_id;
 use super::condition::Seen;
+use super::event::{self, Form};
 use super::subscriber::Subscriber;
-use super::{Batch, Courier, Entry, Event, Outcome, event};
+use super::{Batch, Courier, Entry, Event, Outcome};
 use crate::telemetry::{BulkIngress, Ingress, Processed};
 use crate::topics::Use;
 
@@ -51,7 +52,7 @@ impl Subscriber {
             pubsub: &self.pubsub,
             topic: &self.topic,
             path,
-            raw: self.raw,
+            raw: self.raw == Ok(true),
             entries: entries.iter().filter(|(own, ..)| own == path).map(|it| &it.2).collect(),
         });
         let delivered = join_all(batches.map(|batch| async move {
@@ -118,7 +119,14 @@ impl Subscriber {
     /// The event that a message is, and its handler; or what becomes of it without one.
     fn read(&self, message: &Message) -> Result<(Event, &str), Outcome> {
         let topic = self.shown(&message.topic);
-        let event = Event::read(message, self.raw, &self.pubsub, &topic)
+        let raw = self.raw.clone().map_err(|error| {
+            Outcome::Failed(format!("error deserializing pubsub metadata: {error}"))
+        })?;
+        let form = match self.gathering {
+            None => Form::Alone { raw },
+            Some(_) => Form::OneOfSeveral { raw },
+        };
+        let event = Event::read(message, form, &self.pubsub, &topic)
             .map_err(|error| Outcome::Failed(format!("it is no CloudEvent: {error}")))?;
         if event.has_expired() {
             let (pubsub, id) = (&self.pubsub, event.text("id"));
@@ -126,8 +134,10 @@ impl Subscriber {
             self.count(message, Processed::Drop, "", Duration::ZERO);
             return Err(Outcome::Dropped);
         }
-        let bulk_raw = self.raw && self.gathering.is_some();
-        let see = || if bulk_raw { Seen::raw(&message.data) } else { Seen::event(&event) };
+        let see = || match form {
+            Form::OneOfSeveral { raw: true } => Seen::raw(&message.data),
+            _ => Seen::event(&event),
+        };
         match self.routes.path(see) {
             Ok(Some(path)) => Ok((event, path)),
             Ok(None) => {
@@ -184,7 +194,11 @@ impl Subscriber {
                 data: message.data.clone(),
                 pubsub_name: self.pubsub.clone(),
                 topic: topics.at_broker(topic).into_owned(),
-                metadata: event::metadata(message, &self.pubsub),
+                metadata: match self.gathering {
+                    None => event::metadata(message, &self.pubsub),
+                    // As they came, as in Dapr.
+                    Some(_) => message.metadata.clone(),
+                },
                 content_type: message.content_type.clone(),
             };
             let cx = Context::default();

@@ -31,8 +31,9 @@ pub(crate) struct Subscriber {
     pub(crate) topic: String,
     /// Particulars for the component.
     pub(crate) metadata: Metadata,
-    /// Messages come in no envelope.
-    pub(crate) raw: bool,
+    /// Whether messages come in no envelope. Where that cannot be told, for this reason, none is
+    /// delivered.
+    pub(crate) raw: Result<bool, String>,
     /// Where messages go that are not handled.
     pub(crate) dead_letter: Option<String>,
     /// What handles which event.

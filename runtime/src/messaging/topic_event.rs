@@ -91,10 +91,15 @@ mod tests {
     use replug_component::pubsub::Message;
 
     use super::*;
+    use crate::messaging::Form;
 
     fn of(text: &'static str) -> pb::TopicEventRequest {
         let message = Message { data: text.into(), ..Message::default() };
-        topic_event(&Event::read(&message, false, "bus", "orders").unwrap(), "/x").unwrap()
+        topic_event(
+            &Event::read(&message, Form::Alone { raw: false }, "bus", "orders").unwrap(),
+            "/x",
+        )
+        .unwrap()
     }
 
     #[test]

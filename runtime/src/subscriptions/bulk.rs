@@ -1,11 +1,10 @@
 //! Several events at once: a bulk envelope over HTTP, `OnBulkTopicEvent` over gRPC.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use ::http::{HeaderValue, Method, Request, StatusCode, header};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use bytes::Bytes;
 use replug_component::{Metadata, RemoteError};
 use replug_proto::dapr::runtime::v1 as pb;
 use replug_proto::dapr::runtime::v1::topic_event_bulk_request_entry::Event as Carried;
@@ -29,9 +28,6 @@ const TYPE: &str = "com.dapr.event.sent.bulk";
 /// The content type of a message without one that is in no envelope.
 const BYTES: &str = "application/octet-stream";
 
-/// The entry of a message's metadata that has its content type.
-const CONTENT_TYPE: &str = "content-type";
-
 /// The entry of the envelope's metadata that has the component's name.
 const PUBSUB_NAME: &str = "pubsubName";
 
@@ -51,7 +47,7 @@ struct Envelope<'b> {
 struct EnvelopeEntry<'b> {
     entry_id: &'b str,
     event: Carrying<'b>,
-    metadata: &'b Metadata,
+    metadata: BTreeMap<&'b str, &'b str>,
     content_type: &'b str,
 }
 
@@ -133,7 +129,11 @@ pub(super) async fn over_http(channel: &HttpChannel, batch: &Batch<'_>) -> Vec<O
     }
 }
 
-pub(super) async fn over_grpc(callbacks: &Callbacks, batch: &Batch<'_>) -> Vec<Outcome> {
+pub(super) async fn over_grpc(
+    callbacks: &Callbacks,
+    batch: &Batch<'_>,
+    traces: bool,
+) -> Vec<Outcome> {
     let mut entries = Vec::new();
     for entry in &batch.entries {
         let event = if batch.raw {
@@ -174,7 +174,7 @@ pub(super) async fn over_grpc(callbacks: &Callbacks, batch: &Batch<'_>) -> Vec<O
         path: batch.path.to_owned(),
     };
     let mut request = tonic::Request::new(request);
-    let events = batch.entries.iter().filter(|_| !batch.raw).map(|entry| &entry.event);
+    let events = batch.entries.iter().filter(|_| traces && !batch.raw).map(|entry| &entry.event);
     *request.metadata_mut() = headers::grpc_of_batch(&of_batch(batch), events);
     match callbacks.on_bulk_topic_event(request).await {
         Ok(answer) => {
@@ -233,15 +233,14 @@ fn each<S>(
 }
 
 fn carried<'b>(batch: &Batch<'b>, entry: &'b Entry) -> EnvelopeEntry<'b> {
-    let encoded = |bytes: &Bytes| Carrying::Text(BASE64_STANDARD.encode(bytes));
     EnvelopeEntry {
         entry_id: &entry.id,
-        event: match &entry.event.data {
-            _ if batch.raw => encoded(&entry.message.data),
-            Some(data) => encoded(data),
-            None => Carrying::Event(&entry.event.fields),
+        event: if batch.raw {
+            Carrying::Text(BASE64_STANDARD.encode(&entry.message.data))
+        } else {
+            Carrying::Event(&entry.event.fields)
         },
-        metadata: &entry.message.metadata,
+        metadata: entry.message.metadata.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect(),
         content_type: content_type(batch, entry),
     }
 }
@@ -252,8 +251,7 @@ fn content_type<'b>(batch: &Batch<'_>, entry: &'b Entry) -> &'b str {
 
 /// The content type that the broker has told.
 fn told_type(entry: &Entry) -> Option<&str> {
-    let told = entry.event.metadata.get(CONTENT_TYPE).filter(|told| !told.is_empty());
-    told.map(String::as_str)
+    entry.message.content_type.as_deref().filter(|told| !told.is_empty())
 }
 
 fn of_batch(batch: &Batch<'_>) -> Metadata {

@@ -39,17 +39,19 @@ impl ToApplication {
 #[async_trait]
 impl Courier for ToApplication {
     async fn deliver(&self, event: &Event, path: &str) -> Outcome {
+        let traces = self.application.settings().traces;
         let outcome = match self.application.channel() {
-            Channel::Http(channel) => http::deliver(channel, event, path).await,
-            Channel::Grpc(callbacks) => grpc::deliver(callbacks, event, path).await,
+            Channel::Http(channel) => http::deliver(channel, event, path, traces).await,
+            Channel::Grpc(callbacks) => grpc::deliver(callbacks, event, path, traces).await,
         };
         self.judged(outcome)
     }
 
     async fn deliver_all(&self, batch: &Batch<'_>) -> Vec<Outcome> {
+        let traces = self.application.settings().traces;
         let outcomes = match self.application.channel() {
             Channel::Http(channel) => bulk::over_http(channel, batch).await,
-            Channel::Grpc(callbacks) => bulk::over_grpc(callbacks, batch).await,
+            Channel::Grpc(callbacks) => bulk::over_grpc(callbacks, batch, traces).await,
         };
         outcomes.into_iter().map(|outcome| self.judged(outcome)).collect()
     }

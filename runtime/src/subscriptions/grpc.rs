@@ -10,15 +10,20 @@ use crate::messaging::cloud_event::ID;
 use crate::messaging::topic_event::topic_event;
 use crate::messaging::{Event, Outcome};
 
-/// Delivers an event to the handler of a path.
-pub(super) async fn deliver(callbacks: &Callbacks, event: &Event, path: &str) -> Outcome {
+/// Delivers an event to the handler of a path, with its trace if `traces` are passed on.
+pub(super) async fn deliver(
+    callbacks: &Callbacks,
+    event: &Event,
+    path: &str,
+    traces: bool,
+) -> Outcome {
     let message = match topic_event(event, path) {
         Ok(message) => message,
         Err(error) => return Outcome::Failed(error),
     };
     let id = event.text(ID);
     let mut request = Request::new(message);
-    *request.metadata_mut() = headers::grpc_of_event(event);
+    *request.metadata_mut() = headers::grpc_of_event(event, traces);
     let answer = match callbacks.on_topic_event(request).await {
         Ok(answer) => answer,
         Err(status) if status.code() == Code::Unimplemented => {

@@ -48,21 +48,22 @@ pub(super) fn of_metadata(metadata: &Metadata) -> HeaderMap {
             && let Ok(value) = HeaderValue::try_from(value)
             && !KEPT_BACK.contains(&name)
         {
-            headers.insert(name, value);
+            // Names may differ in their case alone.
+            headers.append(name, value);
         }
     }
     headers
 }
 
-/// The headers of one event.
-pub(super) fn of_event(event: &Event) -> HeaderMap {
+/// The headers of one event. Its trace is among them if `traces` are passed on.
+pub(super) fn of_event(event: &Event, traces: bool) -> HeaderMap {
     let mut headers = of_metadata(&event.metadata);
     let mut set = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(HeaderName::from_static(name), value);
         }
     };
-    if let Some(parent) = parent(event) {
+    if let Some(parent) = traces.then(|| parent(event)).flatten() {
         set(TRACE_PARENT, parent);
         let state = event.text(TRACE_STATE);
         if !state.is_empty() && parent != NO_TRACE {
@@ -77,9 +78,9 @@ pub(super) fn of_event(event: &Event) -> HeaderMap {
 }
 
 /// The metadata of gRPC of one event.
-pub(super) fn grpc_of_event(event: &Event) -> MetadataMap {
-    let mut metadata = MetadataMap::from_headers(of_event(event));
-    if let Some(trace) = parent(event).and_then(binary_trace) {
+pub(super) fn grpc_of_event(event: &Event, traces: bool) -> MetadataMap {
+    let mut metadata = MetadataMap::from_headers(of_event(event, traces));
+    if let Some(trace) = parent(event).filter(|_| traces).and_then(binary_trace) {
         metadata.insert_bin(TRACE_BIN, MetadataValue::from_bytes(&trace));
     }
     metadata
@@ -114,52 +115,77 @@ mod tests {
     use replug_component::pubsub::Message;
 
     use super::*;
+    use crate::messaging::Form;
 
     fn of(data: &'static str, metadata: &[(&str, &str)]) -> Event {
         let metadata = metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let message = Message { data: data.into(), metadata, ..Message::default() };
-        Event::read(&message, false, "bus", "orders").unwrap()
+        Event::read(&message, Form::Alone { raw: false }, "bus", "orders").unwrap()
     }
 
     const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
     #[test]
     fn metadata_are_headers_where_they_can_be() {
-        let headers = of_event(&of(
-            "{}",
-            &[
-                ("Partition", "3"),
-                ("content-type", "x/y"),
-                ("Content-Length", "7"),
-                ("key-bin", "a"),
-                ("grpc-timeout", "1S"),
-                ("Connection", "close"),
-                ("no name", "x"),
-                ("line", "a\nb"),
-            ],
-        ));
+        let headers = of_event(
+            &of(
+                "{}",
+                &[
+                    ("Partition", "3"),
+                    ("content-type", "x/y"),
+                    ("Content-Length", "7"),
+                    ("key-bin", "a"),
+                    ("grpc-timeout", "1S"),
+                    ("Connection", "close"),
+                    ("no name", "x"),
+                    ("line", "a\nb"),
+                ],
+            ),
+            true,
+        );
         let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["dapr-grpc-timeout", "partition", "pubsubname"]);
     }
 
     #[test]
+    fn metadata_whose_names_differ_in_their_case_are_a_header_each() {
+        let headers = of_event(&of("{}", &[("Part", "1"), ("part", "2")]), true);
+        let mut parts: Vec<_> = headers.get_all("part").iter().collect();
+        parts.sort_unstable();
+        assert_eq!(parts, ["1", "2"]);
+    }
+
+    #[test]
+    fn where_traces_are_not_passed_on_there_are_none_but_those_that_came_as_metadata() {
+        let event = format!(r#"{{"traceparent":"{PARENT}","tracestate":"a=1"}}"#);
+        let message = Message { data: event.into(), ..Message::default() };
+        let event = Event::read(&message, Form::Alone { raw: false }, "bus", "orders").unwrap();
+        let names =
+            |headers: HeaderMap| headers.keys().map(HeaderName::to_string).collect::<Vec<_>>();
+        assert_eq!(names(of_event(&event, false)), ["pubsubname"]);
+        assert_eq!(names(grpc_of_event(&event, false).into_headers()), ["pubsubname"]);
+        let headers = of_event(&of("{}", &[("traceparent", "mine")]), false);
+        assert_eq!(headers["traceparent"], "mine");
+    }
+
+    #[test]
     fn the_trace_is_the_events_own() {
         let event = format!(r#"{{"traceparent":"{PARENT}","tracestate":"a=1"}}"#);
         let message = Message { data: event.into(), ..Message::default() };
-        let event = Event::read(&message, false, "bus", "orders").unwrap();
-        let headers = of_event(&event);
+        let event = Event::read(&message, Form::Alone { raw: false }, "bus", "orders").unwrap();
+        let headers = of_event(&event, true);
         assert_eq!(
             (&headers["traceparent"], &headers["tracestate"]),
             (&HeaderValue::from_static(PARENT), &HeaderValue::from_static("a=1"))
         );
-        let trace = grpc_of_event(&event).get_bin(TRACE_BIN).unwrap().to_bytes().unwrap();
+        let trace = grpc_of_event(&event, true).get_bin(TRACE_BIN).unwrap().to_bytes().unwrap();
         assert_eq!(
             (trace.len(), trace[2], trace[18], trace[19], trace[28]),
             (29, 0x0a, 1, 0xb7, 1)
         );
 
-        assert_eq!(of_event(&of(r#"{"traceid":""}"#, &[]))["traceparent"], NO_TRACE);
-        assert!(!of_event(&of("{}", &[])).contains_key("traceparent"));
+        assert_eq!(of_event(&of(r#"{"traceid":""}"#, &[]), true)["traceparent"], NO_TRACE);
+        assert!(!of_event(&of("{}", &[]), true).contains_key("traceparent"));
     }
 }

@@ -9,12 +9,17 @@ use crate::messaging::cloud_event::ID;
 use crate::messaging::content_type::CLOUD_EVENT;
 use crate::messaging::{Event, Outcome};
 
-/// Delivers an event to a route.
-pub(super) async fn deliver(channel: &HttpChannel, event: &Event, route: &str) -> Outcome {
+/// Delivers an event to a route, with its trace if `traces` are passed on.
+pub(super) async fn deliver(
+    channel: &HttpChannel,
+    event: &Event,
+    route: &str,
+    traces: bool,
+) -> Outcome {
     let mut request = Request::new(event.body.clone());
     *request.method_mut() = Method::POST;
     *request.uri_mut() = path::clean(route).parse().unwrap_or_default();
-    *request.headers_mut() = headers::of_event(event);
+    *request.headers_mut() = headers::of_event(event, traces);
     request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CLOUD_EVENT));
     let answer = match channel.send(request).await {
         Ok(answer) => answer,

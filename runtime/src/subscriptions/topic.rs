@@ -49,13 +49,9 @@ impl TopicSubscription {
         })
     }
 
-    /// Whether messages come in no envelope.
-    pub(super) fn is_raw(&self) -> bool {
-        is_raw(&self.metadata).unwrap_or_else(|error| {
-            let Self { pubsub, topic, .. } = self;
-            tracing::error!(pubsub, topic, "a subscription's metadata count as none: {error}");
-            false
-        })
+    /// Whether messages come in no envelope. The error says why that cannot be told.
+    pub(super) fn is_raw(&self) -> Result<bool, String> {
+        is_raw(&self.metadata)
     }
 
     fn is_to_the_same(&self, other: &Self) -> bool {

@@ -52,13 +52,19 @@ impl Running {
 
     /// Publishes a message. A bus in memory keeps none for who subscribes later.
     pub async fn publish(&self, topic: &str, data: &str) {
+        self.publish_with(topic, data, &[("partition", "3")]).await;
+    }
+
+    /// The same with these metadata.
+    pub async fn publish_with(&self, topic: &str, data: &str, metadata: &[(&str, &str)]) {
+        let metadata = metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let component = self.registry.pubsub("bus").unwrap();
         let component = component.slot.component(&CX).await.unwrap();
         let request = PublishRequest {
             data: data.to_owned().into(),
             pubsub_name: "bus".into(),
             topic: topic.into(),
-            metadata: [("partition".to_owned(), "3".to_owned())].into(),
+            metadata,
             ..PublishRequest::default()
         };
         component.publish(&CX, request).await.unwrap();

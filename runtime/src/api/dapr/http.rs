@@ -37,6 +37,7 @@ use self::route::Route;
 use self::trace::TraceHeaders;
 use super::error::{ApiError, INVOKE};
 use super::{Dapr, FORCE_SHUTDOWN};
+use crate::api::Traces;
 use crate::api::token::HEADER;
 
 /// Names the application that a call on an unknown path is for, in a header or as basic auth.
@@ -76,7 +77,8 @@ impl hyper::service::Service<Request<Incoming>> for HttpPort {
                 return Ok(refused);
             }
             // A health check is no part of anything.
-            let traced = dapr.settings.trace_headers && !request.uri().path().contains("/healthz");
+            let traced =
+                dapr.settings.traces == Traces::Told && !request.uri().path().contains("/healthz");
             let trace = match traced.then(|| TraceHeaders::of(request.headers())).transpose() {
                 Ok(trace) => trace,
                 Err(refused) => return Ok(*refused),

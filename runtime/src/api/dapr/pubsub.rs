@@ -144,7 +144,7 @@ impl Topic<'_> {
     }
 
     /// Every entry has an id, and no two the same.
-    fn check_ids(&self, entries: &[BulkEntry]) -> Result<(), ApiError> {
+    pub(super) fn check_ids(&self, entries: &[BulkEntry]) -> Result<(), ApiError> {
         let mut known = HashSet::with_capacity(entries.len());
         let ids = entries.iter().map(|entry| entry.entry_id.as_str());
         let well = ids.into_iter().all(|id| !id.is_empty() && known.insert(id));

@@ -1,5 +1,6 @@
 //! JSON written anew as Go does: names sorted, blanks gone, and numbers letter by letter.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -7,7 +8,9 @@ use serde::Deserialize as _;
 use serde_json::value::RawValue;
 
 use super::object;
-use crate::api::json::{JsonError, Object, first_value, to_bytes};
+use crate::api::json::{
+    JsonError, Object, first_value, readable, to_bytes, without_half_characters,
+};
 
 /// How deep values may lie in each other.
 const DEPTH: usize = 128;
@@ -34,19 +37,28 @@ pub(crate) enum NoJson {
 
 /// The first value of `text`, written anew.
 pub(super) fn rewritten(text: &[u8]) -> Result<String, NoJson> {
-    let text = String::from_utf8_lossy(text);
+    let text = readable(text);
     let value = <&RawValue>::deserialize(&mut serde_json::Deserializer::from_str(&text))?;
-    value_text(value, DEPTH)
+    value_text(&whole_characters(value)?, DEPTH)
 }
 
 /// The fields of the object that is the first value of `text`, each value written anew.
 pub(super) fn fields(text: &[u8]) -> Result<BTreeMap<String, String>, NoJson> {
-    let readable = String::from_utf8_lossy(text);
+    let readable = readable(text);
     let value = <&RawValue>::deserialize(&mut serde_json::Deserializer::from_str(&readable));
     match value {
-        Ok(value) if value.get().starts_with('{') => members(value, DEPTH),
+        Ok(value) if value.get().starts_with('{') => members(&whole_characters(value)?, DEPTH),
         other => Err(no_object(text, other.err())),
     }
+}
+
+/// A value in which an escape that is half of a character is a replacement character, as Go reads it.
+fn whole_characters(value: &RawValue) -> Result<Cow<'_, RawValue>, NoJson> {
+    let halves = ["\\ud", "\\uD"].iter().any(|start| value.get().contains(start));
+    if !halves {
+        return Ok(Cow::Borrowed(value));
+    }
+    Ok(Cow::Owned(RawValue::from_string(without_half_characters(value.get()))?))
 }
 
 /// Why a text that is no object is none.

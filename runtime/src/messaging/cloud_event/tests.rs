@@ -102,6 +102,44 @@ fn metadata_replace_fields_but_for_the_topic() {
 }
 
 #[test]
+fn of_names_that_differ_in_their_case_the_usual_one_counts() {
+    let metadata = [("CLOUDEVENT.ID", "1"), ("cloudevent.id", "2"), ("Cloudevent.Id", "3")];
+    assert_eq!(event(&case("text/plain", b"x", &metadata))["id"], "2");
+}
+
+#[test]
+fn what_is_replaced_by_nothing_has_its_default() {
+    let metadata =
+        ["id", "source", "type", "subject", "traceid", "traceparent", "tracestate"].map(|field| {
+            let name: &'static str = format!("cloudevent.{field}").leak();
+            (name, "")
+        });
+    let event = event(&case("text/plain", b"x", &metadata));
+    let id = event["id"].as_str().unwrap();
+    assert!(uuid::Uuid::parse_str(id).is_ok(), "{id}");
+    for (field, value) in [
+        ("source", "Dapr"),
+        ("type", "com.dapr.event.sent"),
+        ("traceid", ""),
+        ("traceparent", ""),
+        ("tracestate", ""),
+    ] {
+        assert_eq!(event[field], value, "{field}");
+    }
+    assert_eq!(event.get("subject"), None);
+}
+
+#[test]
+fn what_is_no_character_is_replaced_as_in_go() {
+    let event = event(&case("application/json", br#"{"a\udc00":"\ud83d \ud83d\ude00"}"#, &[]));
+    assert_eq!(event["data"], json!({ "a\u{fffd}": "\u{fffd} \u{1f600}" }));
+    let own = text(&case("application/cloudevents+json", br#"{"data":"\uDC00"}"#, &[])).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&own).unwrap()["data"], "\u{fffd}");
+    let text = self::event(&case("text/plain", b"\xe2\xad\xc2", &[]));
+    assert_eq!(text["data"], "\u{fffd}\u{fffd}\u{fffd}");
+}
+
+#[test]
 fn an_event_is_passed_through_with_what_is_missing() {
     let own = br#"{"z":1e3,"source":null,"type":"sold","topic":"x","data":{"n":1.50}}"#;
     let text = text(&case("application/cloudevents+json", own, &[("cloudevent.id", "1")])).unwrap();

@@ -73,8 +73,7 @@ impl Dapr {
         }
         let subscriber = Arc::new(Subscriber {
             registry: self.registry.clone(),
-            // A word that is neither yes nor no is no, as it is not of publishing.
-            raw: is_raw(&initial.metadata).unwrap_or(false),
+            raw: is_raw(&initial.metadata),
             pubsub: initial.pubsub_name.clone(),
             topic: initial.topic.clone(),
             metadata: initial.metadata,

@@ -6,10 +6,12 @@ use replug_component::binding::{InvokeRequest, InvokeResponse};
 use super::answer::{Answer, add_metadata, no_content, ok};
 use super::body::{DESERIALIZING, Unread};
 use super::{CX, Failure};
+use crate::api::Traces;
 use crate::api::dapr::Dapr;
 use crate::api::dapr::error::MALFORMED;
 use crate::api::dapr::json::{JsonError, Object, first_value, to_bytes};
 use crate::api::dapr::trace::{BAGGAGE, NO_TRACE, TRACEPARENT, TRACESTATE};
+use crate::messaging::cloud_event::Trace;
 
 impl Dapr {
     pub(super) async fn http_invoke_binding(
@@ -20,14 +22,17 @@ impl Dapr {
     ) -> Result<Answer, Failure> {
         let mut request = body.decoded(MALFORMED, DESERIALIZING, decoded).await?;
         let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let Trace { parent, state } = self.http_trace(headers);
+        let known = |text: &'_ str| (!text.is_empty()).then(|| text.to_owned());
+        let none = || (self.settings.traces != Traces::Ignored).then(|| NO_TRACE.to_owned());
         let trace = [
-            (TRACEPARENT, Some(header(TRACEPARENT).unwrap_or(NO_TRACE))),
-            (TRACESTATE, header(TRACESTATE)),
-            (BAGGAGE, header(BAGGAGE)),
+            (TRACEPARENT, known(&parent).or_else(none)),
+            (TRACESTATE, known(&state)),
+            (BAGGAGE, header(BAGGAGE).map(str::to_owned)),
         ];
         for (name, value) in trace {
             if let Some(value) = value {
-                request.metadata.insert(name.to_owned(), value.to_owned());
+                request.metadata.insert(name.to_owned(), value);
             }
         }
         let Some(response) = self.invoke_binding(&CX, name, request).await? else {

@@ -12,6 +12,7 @@ use super::answer::{Answer, add_metadata, no_content, with_status};
 use super::body::Unread;
 use super::params::Params;
 use super::{CX, Failure};
+use crate::api::Traces;
 use crate::api::dapr::Dapr;
 use crate::api::dapr::error::{ApiError, Front};
 use crate::api::dapr::json::{self, JsonError};
@@ -43,8 +44,8 @@ impl Dapr {
             Failure::from(error)
         })?;
         let content_type = headers.get(header::CONTENT_TYPE).map_or(&[][..], HeaderValue::as_bytes);
-        let content_type = String::from_utf8_lossy(content_type);
-        topic.publish(&CX, data, &content_type, &trace(headers)).await?;
+        let content_type = json::readable(content_type);
+        topic.publish(&CX, data, &content_type, &self.http_trace(headers)).await?;
         Ok(no_content())
     }
 
@@ -63,17 +64,20 @@ impl Dapr {
             Failure::from(error)
         })?;
         let entries = entries(decoded, &topic, topic_name)?;
-        match topic.publish_all(&CX, entries, &trace(headers)).await? {
+        match topic.publish_all(&CX, entries, &self.http_trace(headers)).await? {
             BulkPublished::But(_) => Ok(no_content()),
             BulkPublished::Failed(error, failed) => Ok(told(&error, &failed)),
         }
     }
-}
 
-/// The trace that the caller stands in.
-fn trace(headers: &HeaderMap) -> Trace {
-    let header = |name| headers.get(name).map(HeaderValue::as_bytes);
-    Trace::of_headers(header("traceparent"), header("tracestate"))
+    /// The trace that the caller stands in; none where traces are not looked at.
+    pub(super) fn http_trace(&self, headers: &HeaderMap) -> Trace {
+        if self.settings.traces == Traces::Ignored {
+            return Trace::default();
+        }
+        let header = |name| headers.get(name).map(HeaderValue::as_bytes);
+        Trace::of_headers(header("traceparent"), header("tracestate"))
+    }
 }
 
 /// Entries with events that are to be encoded by their content types.
@@ -104,12 +108,20 @@ fn entries(
     topic: &Topic<'_>,
     topic_name: &str,
 ) -> Result<Vec<BulkEntry>, ApiError> {
-    let encoded = decoded.into_iter().map(|(entry, event)| {
+    let mut entries: Vec<BulkEntry> = Vec::with_capacity(decoded.len());
+    for (entry, event) in decoded {
         let event = event_bytes(event, &entry.content_type);
-        let event = event.map_err(|cause| entry_malformed(topic.failing(), topic_name, &cause))?;
-        Ok(BulkEntry { event, ..entry })
-    });
-    encoded.collect()
+        let event = match event {
+            Ok(event) => event,
+            Err(cause) => {
+                // What is wrong with the first that is wrong is told.
+                topic.check_ids(&entries)?;
+                return Err(entry_malformed(topic.failing(), topic_name, &cause));
+            }
+        };
+        entries.push(BulkEntry { event, ..entry });
+    }
+    Ok(entries)
 }
 
 /// The bytes of an event, by its content type.

@@ -37,17 +37,17 @@ pub(crate) enum JsonError {
 /// The first value of `text`. Bytes that are not UTF-8 read as replacement characters, and so do
 /// escapes that are half of a character.
 pub(crate) fn first_value(text: &[u8]) -> Result<Value, JsonError> {
-    let readable = String::from_utf8_lossy(text);
+    let readable = super::readable(text);
     let read = |text: &str| Value::deserialize(&mut serde_json::Deserializer::from_str(text));
     read(&readable).or_else(|error| {
         // Go reads it, whatever follows. What it finds wrong then is a number that fits nothing.
-        let value = String::from_utf8_lossy(&text[..end_of_value(text)?]);
+        let value = super::readable(&text[..end_of_value(text)?]);
         read(&without_half_characters(&value)).map_err(|_| JsonError::Syntax(error.to_string()))
     })
 }
 
 /// The one value of `text`, after which there is nothing.
-pub(super) fn whole_value(text: &[u8]) -> Result<Value, JsonError> {
+pub(crate) fn whole_value(text: &[u8]) -> Result<Value, JsonError> {
     let end = end_of_value(text).map_err(|error| match error {
         JsonError::Empty | JsonError::CutShort => {
             JsonError::Syntax("unexpected end of JSON input".to_owned())

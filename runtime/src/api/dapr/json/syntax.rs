@@ -79,7 +79,7 @@ pub(super) fn end_of_value(text: &[u8]) -> Result<usize, JsonError> {
 
 /// `text`, which is JSON, with the escapes that are half of a character read as Go reads them: as
 /// the replacement character.
-pub(super) fn without_half_characters(text: &str) -> String {
+pub(crate) fn without_half_characters(text: &str) -> String {
     let mut mended = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
