@@ -59,8 +59,8 @@ pub(crate) fn examine(file: &Path) -> Checked {
 pub(crate) fn source(file: &Path) -> Source {
     let file = file.to_owned();
     Source::new(move |wanted| match wanted {
-        Wanted::Everything => examine(&file),
-        Wanted::Resources(present) => present.with_resources_as_they_are(&surroundings()),
+        Wanted::Everything(_) => examine(&file),
+        Wanted::Resources(present) => present.with_resources_again(&surroundings(), |_| true),
         Wanted::Text(text) => Plan::check(text.to_owned(), &file, &surroundings()),
         Wanted::File(other) => examine(other),
     })

@@ -393,7 +393,7 @@ fn features(configuration: &Configuration) -> Vec<String> {
         .map(str::to_owned)
         .collect();
     for (name, enabled) in &configuration.features {
-        if *enabled && !on.contains(name) {
+        if *enabled && !name.is_empty() && !on.contains(name) {
             on.push(name.clone());
         }
     }

@@ -70,11 +70,32 @@ pub(super) async fn load(
         return Err(whole);
     }
     tracing::info!(target: SCOPE, "All outstanding components processed");
+    tell_of_scopes(&plan, &registry);
     tracing::info!(target: SCOPE, "Loading Declarative Subscriptions…");
     for subscription in &plan.resources.subscriptions {
         tracing::info!(target: SCOPE, "Found Subscription: {}", subscription.name);
     }
     Ok(())
+}
+
+/// Says which stores the Configuration keeps secrets of, and that are none.
+fn tell_of_scopes(plan: &Plan, registry: &Registry) {
+    let components = registry.components();
+    let is_store = |store: &str| {
+        components.iter().any(|component| {
+            component.name == store
+                && component.component_type.block() == BuildingBlock::SecretStores
+                && component.state == ComponentState::Ready
+        })
+    };
+    let scopes = plan.configuration.secret_scopes.iter();
+    for scope in scopes.filter(|scope| !is_store(&scope.store)) {
+        tracing::warn!(
+            target: "dapr.runtime.compstore",
+            "Secrets configuration added for '{}', but no matching secret store was found",
+            scope.store
+        );
+    }
 }
 
 /// Makes one, and waits until it can be used.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use replug_runtime::resources::{Configuration, Node};
+use replug_runtime::resources::{Configuration, Node, Value};
 use replug_runtime::telemetry::LATENCY_BOUNDS;
 
 /// The scope of what is said.
@@ -44,11 +44,35 @@ fn of(document: &Node) -> String {
             ("http", Some(http)) => object(OF_HTTP.into_iter().filter_map(|name| {
                 Some((name, http.get(name).filter(|said| !said.is_null())?.json().to_string()))
             })),
+            ("rules", Some(rules)) => list(rules, |rule| {
+                let labels =
+                    |labels: &Node| list(labels, |label| ordered(label, &["name", "regex"], text));
+                ordered(rule, &["name", "labels"], |name, part| match name {
+                    "labels" => labels(part),
+                    _ => text(name, part),
+                })
+            }),
             (_, Some(said)) => said.json().to_string(),
         };
         Some((name, text))
     });
     object(told)
+}
+
+/// A value as JSON.
+fn text(_: &str, value: &Node) -> String {
+    value.json().to_string()
+}
+
+/// A list as JSON, each item as `tell` tells it.
+fn list(list: &Node, tell: impl Fn(&Node) -> String) -> String {
+    let Value::List(items) = &list.value else { return text("", list) };
+    format!("[{}]", items.iter().map(tell).collect::<Vec<_>>().join(","))
+}
+
+/// A table as JSON, its fields in this order.
+fn ordered(table: &Node, names: &[&str], tell: impl Fn(&str, &Node) -> String) -> String {
+    object(names.iter().filter_map(|name| Some((*name, tell(name, table.get(name)?)))))
 }
 
 fn object<'n>(fields: impl Iterator<Item = (&'n str, String)>) -> String {
@@ -79,6 +103,12 @@ mod tests {
         assert_eq!(
             told("spec: {metrics: {http: {increasedCardinality: false}}}"),
             r#"{"enabled":true,"http":{"increasedCardinality":false}}"#
+        );
+        assert_eq!(
+            told(
+                "spec: {metric: {rules: [{labels: [{regex: {b: two, a: one}, name: path}], name: some}]}}"
+            ),
+            r#"{"enabled":true,"rules":[{"name":"some","labels":[{"name":"path","regex":{"a":"one","b":"two"}}]}]}"#
         );
         let all = "spec:\n  metric: {enabled: false, recordErrorCodes: true}\n  metrics:\n    \
                    latencyDistributionBuckets: [5, 10]\n    enabled: true\n    http: {excludeVerbs: \

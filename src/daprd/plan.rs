@@ -70,11 +70,14 @@ pub(super) fn source(settings: Settings) -> Source {
                 return Plan::check(text.to_owned(), Path::new("plugins.toml"), &surroundings);
             }
             Wanted::File(file) => return Plan::load(file, &surroundings),
-            Wanted::Everything => {
+            Wanted::Everything(before) => {
                 let mut checked = base(&settings, &surroundings);
                 let Some(base) = checked.plan.take() else { return checked };
                 match fitted(base, &settings, &surroundings) {
-                    Ok(plan) => plan,
+                    Ok(plan) => match before {
+                        Some(before) => plan.after(before),
+                        None => plan,
+                    },
                     Err(error) => {
                         tracing::error!(target: SCOPE, "{error}");
                         return checked;
@@ -82,8 +85,18 @@ pub(super) fn source(settings: Settings) -> Source {
                 }
             }
         };
-        present.with_resources_as_they_are(&surroundings)
+        present.with_resources_again(&surroundings, is_told_again)
     })
+}
+
+/// Whether something wrong is told when resources are read again; of documents of other kinds it is
+/// told here, for those who want to know all.
+fn is_told_again(wrong: &Wrong) -> bool {
+    if wrong.with == WrongWith::OtherKind {
+        tracing::debug!(target: SCOPE, "{}: {}", wrong.file.display(), wrong.message);
+        return false;
+    }
+    true
 }
 
 /// The plugins, with the defaults of everything else.

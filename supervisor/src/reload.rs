@@ -20,7 +20,7 @@ pub use self::hearer::{ComponentNews, Hearer};
 use crate::events::{Kind, about};
 use crate::files::{FileEvent, FileWatch, Watching};
 use crate::notify::Notify;
-use crate::plan::{Change, Checked, Diagnostic, Plan};
+use crate::plan::{Change, Checked, Diagnostic, Plan, Severity};
 use crate::sockets::SocketWatch;
 use crate::supervisor::Supervisor;
 
@@ -71,8 +71,9 @@ pub struct Source(Arc<dyn Fn(Wanted<'_>) -> Checked + Send + Sync>);
 /// Which plan is wanted.
 #[derive(Debug, Clone, Copy)]
 pub enum Wanted<'p> {
-    /// The one that everything that it is read from makes now.
-    Everything,
+    /// The one that everything that it is read from makes now. What a file of resources that is
+    /// broken declared in this one, stays.
+    Everything(Option<&'p Plan>),
     /// This one, with its resources as they are now.
     Resources(&'p Plan),
     /// One that is only looked at: this text, as if it stood in the file of the plan.
@@ -151,7 +152,7 @@ impl Reload {
     pub async fn examine(&self, what: Examined) -> Result<Checked, ReloadError> {
         let source = self.source.clone();
         read(move || match &what {
-            Examined::Present => (source.0)(Wanted::Everything),
+            Examined::Present => (source.0)(Wanted::Everything(None)),
             Examined::Text(text) => (source.0)(Wanted::Text(text)),
             Examined::File(file) => (source.0)(Wanted::File(file)),
         })
@@ -252,8 +253,8 @@ impl Reloader {
     async fn reload(&mut self, dry_run: bool) -> Result<Reloaded, ReloadError> {
         let begun = Instant::now();
         let present = self.present.borrow().clone();
-        let source = self.source.clone();
-        let checked = read(move || (source.0)(Wanted::Everything)).await?;
+        let (source, before) = (self.source.clone(), present.clone());
+        let checked = read(move || (source.0)(Wanted::Everything(Some(&before)))).await?;
         let Some(plan) = &checked.plan else {
             return Err(self.refuse("plugins.toml", checked));
         };
@@ -337,10 +338,18 @@ impl Reloader {
     }
 }
 
-/// Tells what is to be told of what was read, and is no error.
+/// Tells what is to be told of what was read, and keeps nothing from being changed.
 fn warn(checked: &Checked) {
+    let is_broken = |it: &Diagnostic| it.severity == Severity::Error;
+    if checked.diagnostics.iter().any(is_broken) {
+        tracing::error!("a resource is read again and is wrong: what its file declared stays");
+    }
     for diagnostic in &checked.diagnostics {
-        tracing::warn!("{diagnostic}");
+        if is_broken(diagnostic) {
+            tracing::error!("{diagnostic}");
+        } else {
+            tracing::warn!("{diagnostic}");
+        }
     }
 }
 

@@ -1,9 +1,12 @@
 //! `kind: Configuration`: how the runtime is to behave. Files are laid over each other, later ones
 //! over earlier ones: tables field by field, everything else as a whole.
 
+mod expanded;
+
 use std::num::FpCategory;
 use std::path::{Path, PathBuf};
 
+use self::expanded::expanded;
 use super::fields::{FieldError, Fields};
 use super::folder::{documents, text_of};
 use super::scope::SecretScope;
@@ -181,7 +184,7 @@ impl Configuration {
         let parted = documents(text.as_bytes());
         let mut parted =
             parted.iter().map(|(before, part)| (before, std::str::from_utf8(part).unwrap_or("")));
-        let first = parted.find(|(_, text)| !text.trim().is_empty());
+        let first = parted.find(|(_, text)| !says_nothing(text));
         let Some((before, first)) = first else { return Ok(self) };
         let document = yaml::read(first, *before).map_err(wrong)?;
         if document.is_null() {
@@ -246,11 +249,17 @@ impl Configuration {
         listed.map_or(default, |(_, enabled)| *enabled)
     }
 
-    /// Whether components of this type and version are refused.
+    /// Whether components of this type and version are refused. Where any are, those without a
+    /// version are too, as in Dapr.
     #[must_use]
     pub fn denies(&self, component_type: &str, version: &str) -> bool {
-        let whole = format!("{component_type}/{version}");
-        self.denied_components.iter().any(|denied| *denied == component_type || *denied == whole)
+        let denied = |denied: &String| match denied.split_once('/') {
+            Some((of_type, "")) => of_type == component_type,
+            Some((of_type, of_version)) => of_type == component_type && of_version == version,
+            None => !denied.is_empty() && denied == component_type,
+        };
+        !self.denied_components.is_empty()
+            && (version.is_empty() || self.denied_components.iter().any(denied))
     }
 }
 
@@ -343,6 +352,13 @@ fn scope(fields: Fields<'_>) -> Result<SecretScope, FieldError> {
     })
 }
 
+/// Whether there is no document in this part of a file: what stands before the line that a document
+/// begins with is no more than comments and directives.
+fn says_nothing(part: &str) -> bool {
+    let part = part.strip_prefix('\u{feff}').unwrap_or(part);
+    part.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with(['#', '%']))
+}
+
 /// `over` laid over `under`.
 fn laid_over(under: Node, over: Node) -> Node {
     let line = over.line;
@@ -361,34 +377,4 @@ fn laid_over(under: Node, over: Node) -> Node {
         }
         (_, value) => Node { line, value },
     }
-}
-
-/// The text with `$VAR` and `${VAR}` replaced, those that are not set by nothing, as Go does it.
-fn expanded(text: &str, variable: impl Fn(&str) -> Option<String>) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        let (name, after) = if let Some(inner) = rest.strip_prefix('{') {
-            match inner.split_once('}') {
-                Some((name, after)) => (name, after),
-                None => ("", inner),
-            }
-        } else if rest.starts_with(|c: char| "*#$@!?-0123456789".contains(c)) {
-            rest.split_at(1)
-        } else {
-            let end = rest.find(|c: char| c != '_' && !c.is_ascii_alphanumeric());
-            let (name, after) = rest.split_at(end.unwrap_or(rest.len()));
-            if name.is_empty() {
-                out.push('$');
-                continue;
-            }
-            (name, after)
-        };
-        out.push_str(&variable(name).unwrap_or_default());
-        rest = after;
-    }
-    out.push_str(rest);
-    out
 }

@@ -1,6 +1,7 @@
 //! How metrics are made: their names, labels and bounds, and the rules by which labels are changed.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
 use prometheus::{
@@ -53,7 +54,8 @@ pub(super) type FloatCounters = Series<CounterVec, Counter>;
 // === impl Maker ===
 
 impl<'m> Maker<'m> {
-    /// Of the application `app_id`. `latencies` are upper bounds in milliseconds; none: Dapr's.
+    /// Of the application `app_id`. `latencies` are upper bounds in milliseconds, in any order; none:
+    /// Dapr's. Those that are not above zero bound nothing.
     pub(super) fn new(
         registry: &'m Registry,
         app_id: &'m str,
@@ -61,8 +63,11 @@ impl<'m> Maker<'m> {
         rules: Rules,
     ) -> Self {
         let latencies = if latencies.is_empty() { &LATENCY_BOUNDS } else { latencies };
+        let latencies: BTreeSet<_> = latencies.iter().copied().filter(|it| *it > 0).collect();
         #[allow(clippy::cast_precision_loss)] // Milliseconds as people write them are exact.
-        let latencies = latencies.iter().map(|bound| *bound as f64).collect();
+        let latencies = latencies.into_iter().map(|bound| bound as f64);
+        // The last is there in any case; without it none would be the library's own.
+        let latencies = latencies.chain([f64::INFINITY]).collect();
         let sizes = [1., 2., 4., 16., 64., 256.].map(|size| size * KIB);
         let mib = [1., 4., 16., 64., 256.].map(|size| size * KIB * KIB);
         let gib = [1., 4.].map(|size| size * KIB * KIB * KIB);

@@ -68,9 +68,10 @@ impl Rules {
 }
 
 /// A metric's name as rules are compared by it: `dapr_` may be there, and gRPC's may have their dot,
-/// which Dapr asks for in rules and does not show.
+/// which Dapr asks for in rules and does not show. Names with slashes are those that Dapr has for
+/// its own.
 fn bare(name: &str) -> String {
-    name.strip_prefix("dapr_").unwrap_or(name).replace('.', "_")
+    name.strip_prefix("dapr_").unwrap_or(name).replace(['.', '/'], "_")
 }
 
 // === impl Change ===

@@ -34,6 +34,28 @@ fn a_call_shows_under_daprs_names_with_labels_in_order() {
 }
 
 #[test]
+fn bounds_of_latencies_are_taken_in_any_order_and_none_of_them_is_fatal() {
+    for (written, shown) in [
+        (&[10, 5][..], &["5", "10", "+Inf"][..]),
+        (&[1, 1], &["1", "+Inf"]),
+        (&[0, -3, 7], &["7", "+Inf"]),
+        (&[0], &["+Inf"]),
+    ] {
+        let settings =
+            MetricsSettings { latency_buckets: written.to_vec(), ..MetricsSettings::default() };
+        let telemetry = Telemetry::new("shop", "", &settings);
+        telemetry.http(&call("/v1.0/healthz"));
+        let text = telemetry.text();
+        let bounds: Vec<_> = text
+            .lines()
+            .filter(|line| line.starts_with("dapr_http_server_latency_bucket{"))
+            .filter_map(|line| Some(line.split_once("le=\"")?.1.split_once('"')?.0))
+            .collect();
+        assert_eq!(bounds, shown, "{written:?}");
+    }
+}
+
+#[test]
 fn what_became_of_a_message_stands_for_a_word_that_was_not_said() {
     let telemetry = Telemetry::new("shop", "", &MetricsSettings::default());
     for (processed, status, shown) in [
@@ -136,7 +158,7 @@ fn rules_change_the_labels_of_the_metric_that_they_name() {
     let settings = MetricsSettings {
         rules: vec![
             rule("dapr_http_server_request_count", "path", "/orders/$1", "/orders/(.).*"),
-            rule("http_server_request_count", "app_id", "store", "^shop$"),
+            rule("http/server/request_count", "app_id", "store", "^shop$"),
             rule("grpc.io_server_completed_rpcs", "grpc_server_method", "$1", ".*/(.+)"),
             rule("dapr_http_server_latency", "path", "", "("),
         ],

@@ -39,10 +39,29 @@ spec:
     assert!(all.secret_scopes[0].deny_by_default);
     assert!(all.denies("state.redis", "v2") && all.denies("bindings.http", "v1"));
     assert!(!all.denies("bindings.http", "v2"));
+    assert!(all.denies("state.in-memory", ""), "one without a version, where any are denied");
+    assert!(!Configuration::default().denies("state.in-memory", ""));
+    let any = over(Configuration::default(), "spec: {components: {deny: [state.redis/]}}");
+    assert!(any.denies("state.redis", "v2") && !any.denies("state.etcd", "v1"));
     let protocols: Vec<_> = all.api_allowed.iter().map(|rule| rule.protocol).collect();
     assert_eq!(protocols, [Some(ApiProtocol::Http), None]);
     assert_eq!(all.api_denied[0].protocol, Some(ApiProtocol::Grpc));
     assert_eq!(all.api_logging.enabled, Some(true));
+}
+
+/// A file that began with a comment and a line of `---` counted as an empty one.
+#[test]
+fn what_stands_before_the_line_that_a_document_begins_with_is_none() {
+    let spec = "spec: {components: {deny: [state.redis]}}\n";
+    for before in ["---\n", "# a\n---\n", "\u{feff}# a\r\n\r\n---\r\n", "%YAML 1.1\n---\n", "\n \n"]
+    {
+        let text = format!("{before}{spec}---\nspec: {{components: {{deny: []}}}}\n");
+        let read = Configuration::default().over(&text, Path::new("config.yaml")).unwrap();
+        assert!(read.denies("state.redis", "v1"), "{before:?}");
+    }
+    let text = format!("null\n---\n{spec}");
+    let read = Configuration::default().over(&text, Path::new("config.yaml")).unwrap();
+    assert!(!read.denies("state.redis", "v1"), "the first document alone counts");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! Components of either become the same, and no two have one name. What is wrong with a resource is
 //! told with its file and its line, as what is wrong with the plan.
 
+mod again;
+
 use std::path::{Path, PathBuf};
 
 use replug_runtime::Condition;
@@ -12,7 +14,7 @@ use replug_runtime::resources::{
     ComponentResource, Configuration, Loaded, Names, Problem, Resources, SubscriptionResource, load,
 };
 
-use super::diagnostic::{Checked, Diagnostic, Severity};
+use super::diagnostic::{Diagnostic, Severity};
 use super::place::Findings;
 use super::{Plan, Surroundings};
 
@@ -180,10 +182,12 @@ impl Found {
         };
         let name = &component.name;
         if wanted.configuration.denies(&component.component_type, &component.version) {
+            let without =
+                if component.version.is_empty() { ", nor are those without a version" } else { "" };
             let message = format!(
                 "component '{name}' cannot be loaded because components of type '{}' are not \
-                 allowed",
-                component.component_type
+                 allowed{without}",
+                component.log_name()
             );
             wrong(WrongWith::Refused, Severity::Warning, message, None);
             return;
@@ -309,30 +313,13 @@ impl Wrong {
 // === impl Plan ===
 
 impl Plan {
-    /// The plan with what its resource folders hold now in the place of what they held: everything
-    /// else is as it was. There is none where something is wrong with them. May block on the file
-    /// system.
-    #[must_use]
-    pub fn with_resources_as_they_are(&self, surroundings: &Surroundings) -> Checked {
-        let (plan, wrong) = self.resources_read(surroundings);
-        let usable = wrong.iter().all(|wrong| wrong.severity != Severity::Error);
-        let (diagnostics, included) = self.findings(wrong).into_diagnostics();
-        Checked {
-            plan: usable.then_some(plan),
-            control: Some(self.runtime.control.clone()),
-            diagnostics,
-            source: String::new(),
-            included,
-        }
-    }
-
-    /// What is told of what is wrong, as [`Self::with_resources_as_they_are`] would tell it.
+    /// What is told of what is wrong, as [`Self::with_resources_again`] would tell it.
     #[must_use]
     pub fn diagnostics(&self, wrong: Vec<Wrong>) -> Vec<Diagnostic> {
         self.findings(wrong).into_diagnostics().0
     }
 
-    fn findings(&self, wrong: Vec<Wrong>) -> Findings<'static> {
+    pub(super) fn findings(&self, wrong: Vec<Wrong>) -> Findings<'static> {
         let mut findings = Findings::new("", self.file.display().to_string());
         for wrong in wrong {
             wrong.tell(&mut findings);

@@ -173,7 +173,7 @@ fn resources_are_read_again_by_themselves() {
     fs::write(&file, ORDERS.replace("value: 5", "value: 6")).unwrap();
     let plan = fs::read_to_string(folder.path().join("plugins.toml")).unwrap();
     fs::write(folder.path().join("plugins.toml"), plan.replace("in-memory", "sqlite")).unwrap();
-    let after = before.with_resources_as_they_are(&surroundings()).plan.unwrap();
+    let after = before.with_resources_again(&surroundings(), |_| true).plan.unwrap();
     let change = Change::between(&before, &after);
     assert_eq!(
         change.to_string(),
@@ -183,10 +183,21 @@ fn resources_are_read_again_by_themselves() {
     assert_eq!(change.applied_to(&before), after);
 
     fs::write(&file, "kind: [").unwrap();
-    let broken = before.with_resources_as_they_are(&surroundings());
-    assert_eq!((broken.plan, broken.diagnostics.len()), (None, 1));
+    let broken = before.with_resources_again(&surroundings(), |_| true);
+    assert_eq!((broken.plan.as_ref(), broken.diagnostics.len()), (Some(&before), 1));
+    assert_eq!(before.with_resources_again(&surroundings(), |_| false).diagnostics, []);
+    let more = folder.path().join("components/b.yaml");
+    fs::write(&more, ORDERS.replace("orders", "more")).unwrap();
+    let beside = before.with_resources_again(&surroundings(), |_| true).plan.unwrap();
+    let change = Change::between(&before, &beside).to_string();
+    assert!(change.starts_with("component more: added\n"), "{change}");
+    fs::write(&more, ORDERS.replace("value: 5", "value: 7")).unwrap();
+    let moved = before.with_resources_again(&surroundings(), |_| true).plan.unwrap();
+    let change = Change::between(&before, &moved).to_string();
+    assert!(change.starts_with("component orders: initialised again (metadata.busy"), "{change}");
+    fs::remove_file(&more).unwrap();
     fs::remove_file(&file).unwrap();
-    let without = before.with_resources_as_they_are(&surroundings()).plan.unwrap();
+    let without = before.with_resources_again(&surroundings(), |_| true).plan.unwrap();
     assert_eq!(without.components.len(), 1);
 }
 

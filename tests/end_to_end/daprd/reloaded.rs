@@ -68,6 +68,27 @@ async fn a_file_that_breaks_while_it_runs_changes_nothing_and_is_told_once() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_broken_from_the_start_keeps_no_other_back() {
+    let (home, ports) =
+        (home("", &[("a.yaml", "kind: [\n"), ("b.yaml", IN_MEMORY)]), Ports::free());
+    let mut replug = start(&home, &ports, &[]).await;
+    replug.line("daprd load Component error when parsing manifests yaml resource in").await;
+    write(&home, "c.yaml", &IN_MEMORY.replace("orders", "more"));
+    replug.until_usable("more").await;
+    // It is told of anew where something else is wrong with it, and takes nothing with it.
+    write(&home, "b.yaml", &format!("{IN_MEMORY}---\nkind: {{\n"));
+    replug.line("b.yaml:11:1: error: ").await;
+    write(&home, "a.yaml", &IN_MEMORY.replace("orders", "mended"));
+    replug.until_usable("mended").await;
+    assert_eq!(get(ports.http, "/v1.0/state/orders/1").await.0, 204);
+    std::fs::remove_file(home.path("components/b.yaml")).unwrap();
+    replug
+        .until("orders is gone", |status| status.components.iter().all(|it| it.name != "orders"))
+        .await;
+    replug.stop(&home).await;
+}
+
+#[tokio::test]
 async fn what_a_reload_makes_of_components_is_told_and_counted_as_by_daprd() {
     let (home, ports) = (home("", &[("a.yaml", IN_MEMORY)]), Ports::free());
     let mut replug = start(&home, &ports, &[]).await;

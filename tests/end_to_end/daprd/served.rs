@@ -18,12 +18,13 @@ spec: {type: state.in-memory, version: v1}
     let (home, ports) = (home("", &[("a.yaml", store)]), Ports::free());
     std::fs::write(
         home.path("config.yaml"),
-        "
+        "# Which stands before the document, and is none.
+---
 apiVersion: dapr.io/v1alpha1
 kind: Configuration
 spec:
   features: [{name: Own.Feature, enabled: true}]
-  secrets: {scopes: [{storeName: env, defaultAccess: deny, allowedSecrets: [APP_ID]}]}
+  secrets: {scopes: [{storeName: env, defaultAccess: deny, allowedSecrets: [APP_ID]}, {storeName: nowhere}]}
   components: {deny: [state.in-memory]}
   api: {denied: [{name: state, version: v1, protocol: http}]}
 ",
@@ -40,7 +41,11 @@ spec:
     assert_eq!(all.as_object().unwrap().keys().collect::<Vec<_>>(), ["APP_ID"]);
     let (status, body) = get(ports.http, "/v1.0/state/refused/1").await;
     assert_eq!((status, &body["errorCode"]), (404, &"ERR_DIRECT_INVOKE".into()));
-    replug.line("component 'refused' cannot be loaded because components of type 'state.in-memory' are not allowed").await;
+    replug.line("component 'refused' cannot be loaded because components of type 'refused (state.in-memory/v1)' are not allowed").await;
+    replug
+        .line("Secrets configuration added for 'nowhere', but no matching secret store was")
+        .await;
+    assert!(!replug.log().contains("added for 'env'"));
     let (_, metadata) = get(ports.http, "/v1.0/metadata").await;
     assert!(metadata["enabledFeatures"].as_array().unwrap().contains(&"Own.Feature".into()));
     replug.stop(&home).await;
@@ -71,6 +76,7 @@ async fn the_public_port_serves_health_and_metadata_alone() {
     assert_eq!(get(ports.app, "/v1.0/metadata").await.1["id"], "shop");
     let other = request(ports.app, "GET", "/v1.0/state/orders/1", "").await;
     assert_eq!((other.status.as_u16(), other.body.as_str()), (404, "404 page not found\n"));
+    assert_eq!(other.headers["x-content-type-options"], "nosniff");
     replug.stop(&home).await;
 }
 

@@ -55,10 +55,10 @@ impl Process {
         let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", self.pid())) else {
             return false;
         };
-        let stats =
+        let told =
             threads.filter_map(|it| std::fs::read_to_string(it.ok()?.path().join("stat")).ok());
         let state = |stat: String| stat.rsplit_once(") ")?.1.chars().next();
-        stats.filter_map(state).any(|state| !"TtZX".contains(state))
+        told.filter_map(state).any(|state| !"TtZX".contains(state))
     }
 
     /// Kills it.

@@ -136,7 +136,7 @@ impl Dapr {
                 Ok(answer) => answer,
                 Err(error) => answer::error(&error),
             },
-            _ => plain_text(StatusCode::NOT_FOUND, "404 page not found\n"),
+            _ => go_error(StatusCode::NOT_FOUND, "404 page not found\n"),
         };
         if let Some(observed) = observed {
             // It is measured, and not logged.
@@ -208,7 +208,7 @@ impl Dapr {
             // To invoke an application is one more route that is not there yet.
             // The route that would tell is closed itself.
             Route::Unknown if !self.settings.access.http(&["v1.0", "invoke"]) => {
-                Ok(plain_text(StatusCode::NOT_FOUND, "404 page not found\n"))
+                Ok(go_error(StatusCode::NOT_FOUND, "404 page not found\n"))
             }
             Route::Unknown if names_an_app(&head.headers) => Err(ApiError::unimplemented().into()),
             Route::Unknown => Err(ApiError::plain(
