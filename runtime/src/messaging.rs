@@ -8,6 +8,7 @@ mod courier;
 mod event;
 mod expression;
 mod gathering;
+mod presence;
 mod raw;
 mod routes;
 mod settling;

@@ -264,6 +264,32 @@ async fn failures_of_a_publish_are_told_over_grpc_with_their_details() {
 }
 
 #[tokio::test]
+async fn of_several_the_first_that_is_wrong_is_told_of_over_grpc() {
+    let api = api().await;
+    let mut client = DaprClient::new(api.channel());
+    let entry = |id: &str, content_type: &str| pb::BulkPublishRequestEntry {
+        entry_id: id.into(),
+        event: "x".into(),
+        content_type: content_type.into(),
+        ..Default::default()
+    };
+    let no_event = entry("1", "application/cloudevents+json");
+    for (entries, reason) in [
+        ([no_event.clone(), entry("", "")], "DAPR_PUBSUB_CLOUD_EVENT_CREATION"),
+        ([entry("", ""), no_event], "DAPR_PUBSUB_MARSHAL_EVENTS"),
+    ] {
+        let request = pb::BulkPublishRequest {
+            pubsub_name: "bus".into(),
+            topic: "t".into(),
+            entries: entries.into(),
+            ..Default::default()
+        };
+        let status = client.bulk_publish_event(request).await.unwrap_err();
+        assert_eq!(status.get_details_error_info().unwrap().reason, reason);
+    }
+}
+
+#[tokio::test]
 async fn a_raw_publish_over_grpc_has_its_trace_beside_it() {
     let api = api().await;
     let mut subscription = subscribed(&api, "t").await;

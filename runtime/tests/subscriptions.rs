@@ -118,7 +118,7 @@ async fn what_is_declared_counts_unless_the_application_names_the_same_topic() {
 }
 
 #[tokio::test]
-async fn a_message_of_a_batch_that_is_dropped_or_not_answered_is_a_dead_letter() {
+async fn a_message_of_a_batch_that_is_dropped_or_not_handled_is_a_dead_letter() {
     let named = r#"[{"pubsubname":"bus","topic":"bulk","route":"/bulk","deadLetterTopic":"dead",
         "bulkSubscribe":{"enabled":true,"maxMessagesCount":3,"maxAwaitDurationMs":20}},
         {"pubsubname":"bus","topic":"dead","route":"/dead"}]"#;
@@ -131,12 +131,14 @@ async fn a_message_of_a_batch_that_is_dropped_or_not_answered_is_a_dead_letter()
         let statuses: Vec<_> = entries
             .filter_map(|entry| {
                 let id = &entry["entryId"];
-                match entry["event"]["n"].as_u64().unwrap() % 3 {
-                    0 => Some(json!({"entryId": id, "status": "SUCCESS"})),
+                match entry["event"]["n"].as_u64().unwrap() {
+                    0 | 3 => Some(json!({"entryId": id, "status": "SUCCESS"})),
                     1 => Some(json!({"entryId": id, "status": "DROP"})),
+                    2 => Some(json!({"entryId": id, "status": null})),
                     _ => None,
                 }
             })
+            .chain([Value::Null])
             .collect();
         (200, json!({ "statuses": statuses }).to_string())
     };
@@ -160,18 +162,18 @@ async fn a_message_of_a_batch_that_is_dropped_or_not_answered_is_a_dead_letter()
     let entry = r#""event":{"n":3},"metadata":{"a":"1","b":"2","content-type":"application/octet-stream"},"contentType":"application/cloudevents+json""#;
     assert!(text.contains(entry), "{text}");
 
-    // The one that is dropped, and the one without an answer.
-    for n in [1, 2, 0] {
+    // The one that is dropped, the one without a status, and the one without an answer.
+    for n in [1, 2, 5, 0] {
         running.publish("bulk", &json!({ "id": n.to_string(), "n": n }).to_string()).await;
     }
     let mut letters = std::collections::BTreeSet::new();
-    while letters.len() < 2 {
+    while letters.len() < 3 {
         let post = next(&mut posts).await;
         if post.uri().path() == "/dead" {
             letters.insert(body(&post)["n"].as_u64().unwrap());
         }
     }
-    assert_eq!(letters.into_iter().collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(letters.into_iter().collect::<Vec<_>>(), [1, 2, 5]);
     running.end().await;
 }
 

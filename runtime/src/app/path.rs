@@ -20,8 +20,9 @@ pub(crate) fn of_route(route: &str) -> String {
     if path.parse::<Uri>().is_ok() { path } else { "/".to_owned() }
 }
 
-/// The same without empty parts, `.` and `..`, as Dapr cleans the routes of topics.
+/// The same without a fragment, empty parts, `.` and `..`, as Dapr cleans the routes of topics.
 pub(crate) fn clean(route: &str) -> String {
+    let (route, _) = route.split_once('#').unwrap_or((route, ""));
     let (path, query) =
         route.split_once('?').map_or((route, None), |(path, query)| (path, Some(query)));
     let mut parts = Vec::new();
@@ -58,5 +59,6 @@ mod tests {
         assert_eq!(clean("orders"), "/orders");
         assert_eq!(clean("//a/./b/../c/?x=//"), "/a/c?x=//");
         assert_eq!(clean("../.."), "/");
+        assert_eq!(clean("/a?b=c#d?e"), "/a?b=c");
     }
 }

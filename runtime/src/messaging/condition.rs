@@ -5,9 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
 use cel::objects::Key;
+use cel::parser::Expression;
 use cel::{Context, Env, Program, Value};
 
-use super::{Event, expression};
+use super::{Event, expression, presence};
 use crate::api::json::readable;
 
 /// The one variable.
@@ -31,7 +32,7 @@ const TYPES: [&str; 11] =
 #[derive(Debug, Clone)]
 pub struct Condition {
     text: String,
-    program: Arc<Program>,
+    expression: Arc<Expression>,
     /// It needs a stack of its own.
     is_deep: bool,
 }
@@ -62,7 +63,10 @@ impl Condition {
             return Err(BadCondition(format!("it names `{name}`, and there is `{EVENT}` alone")));
         }
         let (text, is_deep) = (text.to_owned(), steps > FEW_STEPS);
-        Ok(Self { text, program: Arc::new(program), is_deep })
+        let expression = program.expression().clone();
+        let expression =
+            on_large_stack(|| Ok(presence::lenient(expression))).map_err(BadCondition)?;
+        Ok(Self { text, expression: Arc::new(expression), is_deep })
     }
 
     /// The expression, as it was written.
@@ -80,7 +84,7 @@ impl Condition {
         static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
         let mut context = Context::with_env(ENVIRONMENT.clone());
         context.add_variable_from_value(EVENT, event.0.clone());
-        match guarded(|| self.program.execute(&context))? {
+        match guarded(|| context.resolve(&self.expression))? {
             Ok(Value::Bool(truth)) => Ok(truth),
             Ok(other) => Err(format!("`{}` is no boolean but {}", self.text, other.type_of())),
             Err(error) => Err(format!("`{}`: {error}", self.text)),
@@ -193,6 +197,25 @@ mod tests {
         ] {
             assert_eq!(of(condition, ORDER), Ok(expected), "{condition}");
         }
+    }
+
+    #[test]
+    fn what_has_no_fields_has_none_of_any_name() {
+        for data in ["\"text\"", "7", "true", "null", "{}"] {
+            let event: &'static str = format!("{{\"type\":\"a\",\"data\":{data}}}").leak();
+            for (condition, expected) in [
+                ("has(event.data.vip)", false),
+                ("!has(event.data.vip) && event.type == 'a'", true),
+                ("[event.data].exists(one, has(one.vip))", false),
+                ("{'of': has(event.data.vip)}.of", false),
+            ] {
+                assert_eq!(of(condition, event), Ok(expected), "{condition} of {data}");
+            }
+            assert!(of("has(event.missing.vip)", event).is_err());
+        }
+        assert!(of("has(event.data.vip)", r#"{"data":[1]}"#).is_err());
+        assert_eq!(of("has(event.data.vip.x)", r#"{"data":{"vip":1}}"#), Ok(false));
+        assert_eq!(of("has(event.data.vip.x)", r#"{"data":{"vip":{"x":1}}}"#), Ok(true));
     }
 
     #[test]

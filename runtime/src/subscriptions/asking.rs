@@ -119,11 +119,11 @@ fn read(body: &[u8]) -> Result<Vec<TopicSubscription>, Misunderstood> {
     if body.is_empty() {
         return Ok(Vec::new());
     }
-    let named: Option<Vec<Named>> =
+    let named: Option<Vec<Option<Named>>> =
         any_case::from_slice(body).map_err(|error| Misunderstood(error.to_string()))?;
     let mut subscriptions = Vec::new();
     for named in named.unwrap_or_default() {
-        let subscription = named.subscription().map_err(Misunderstood)?;
+        let subscription = named.unwrap_or_default().subscription().map_err(Misunderstood)?;
         if subscription.routes.0.is_empty() {
             let TopicSubscription { pubsub, topic, .. } = subscription;
             tracing::warn!(pubsub, topic, "a subscription of the application has no route");
@@ -227,6 +227,14 @@ mod tests {
     }
 
     #[test]
+    fn a_condition_of_blanks_is_none() {
+        let read = read(
+            br#"[{"pubsubname":"b","topic":"t","routes":{"rules":[{"match":" ","path":"/p"}]}}]"#,
+        );
+        assert_eq!(read.unwrap()[0].routes.0[0].condition, None);
+    }
+
+    #[test]
     fn names_are_read_in_any_case() {
         // As Dapr's extension for Spring Boot writes them.
         let read = read(
@@ -242,6 +250,9 @@ mod tests {
     fn nothing_is_read_of_what_is_wrong_in_part() {
         assert_eq!(read(b""), Ok(Vec::new()));
         assert_eq!(read(b"null"), Ok(Vec::new()));
+        assert_eq!(read(b" \n"), Ok(Vec::new()));
+        assert_eq!(read(b"[null]"), Ok(Vec::new()));
+        assert_eq!(read(b"[] and more"), Ok(Vec::new()));
         for body in [
             "{",
             "{}",

@@ -61,15 +61,15 @@ enum Carrying<'b> {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Answers {
-    statuses: Vec<EntryAnswer>,
+    statuses: Option<Vec<Option<EntryAnswer>>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct EntryAnswer {
     #[serde(rename = "entryid")]
-    entry_id: String,
-    status: String,
+    entry_id: Option<String>,
+    status: Option<String>,
 }
 
 pub(super) async fn over_http(channel: &HttpChannel, batch: &Batch<'_>) -> Vec<Outcome> {
@@ -115,7 +115,10 @@ pub(super) async fn over_http(channel: &HttpChannel, batch: &Batch<'_>) -> Vec<O
     }
     match any_case::from_slice::<Answers>(answer.body()) {
         Ok(answers) => {
-            let statuses = answers.statuses.into_iter().map(|it| (it.entry_id, it.status));
+            let statuses = answers.statuses.unwrap_or_default().into_iter().map(|it| {
+                let EntryAnswer { entry_id, status } = it.unwrap_or_default();
+                (entry_id.unwrap_or_default(), status.unwrap_or_default())
+            });
             each(batch, statuses.collect(), |status| match status.as_str() {
                 "SUCCESS" => Some(Answer::Success),
                 "DROP" => Some(Answer::Drop),

@@ -77,7 +77,7 @@ pub(super) fn routes<'r>(
 ) -> Result<Routes, String> {
     let mut made = Vec::new();
     for (condition, path) in rules {
-        let condition = match condition {
+        let condition = match condition.trim() {
             "" => None,
             text => Some(Condition::new(text).map_err(|error| format!("{text:?}: {error}"))?),
         };

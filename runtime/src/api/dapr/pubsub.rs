@@ -100,13 +100,20 @@ impl Topic<'_> {
         mut entries: Vec<BulkEntry>,
         trace: &Trace,
     ) -> Result<BulkPublished, ApiError> {
-        self.check_ids(&entries)?;
+        let ids = self.check_ids(&entries);
+        // Over gRPC what is wrong with the first entry that is wrong is told.
+        let sound = match (&ids, self.failing.front) {
+            (Err((sound, _)), Front::Grpc) => *sound,
+            (Err(_), Front::Http) => 0,
+            (Ok(()), _) => entries.len(),
+        };
         let metadata = std::mem::take(&mut self.metadata);
-        for entry in &mut entries {
+        for entry in &mut entries[..sound] {
             let event = std::mem::take(&mut entry.event);
             entry.event =
                 self.enveloped(cx, event, &entry.content_type, trace, &entry.metadata).await?;
         }
+        ids.map_err(|(_, error)| error)?;
         let begun = Instant::now();
         let permitted = self.permitted(cx).await;
         let (component, topic) = permitted.inspect_err(|_| self.count(true, begun, false))?;
@@ -143,12 +150,15 @@ impl Topic<'_> {
         BulkPublished::Failed(self.failing.publish(self.topic, error), failed)
     }
 
-    /// Every entry has an id, and no two the same.
-    pub(super) fn check_ids(&self, entries: &[BulkEntry]) -> Result<(), ApiError> {
+    /// Every entry has an id, and no two the same. The error comes with the place of the first of
+    /// which that is not so.
+    pub(super) fn check_ids(&self, entries: &[BulkEntry]) -> Result<(), (usize, ApiError)> {
         let mut known = HashSet::with_capacity(entries.len());
-        let ids = entries.iter().map(|entry| entry.entry_id.as_str());
-        let well = ids.into_iter().all(|id| !id.is_empty() && known.insert(id));
-        if well { Ok(()) } else { Err(self.failing.entry_ids(self.topic)) }
+        let mut ids = entries.iter().map(|entry| entry.entry_id.as_str());
+        match ids.position(|id| id.is_empty() || !known.insert(id)) {
+            None => Ok(()),
+            Some(at) => Err((at, self.failing.entry_ids(self.topic))),
+        }
     }
 
     /// What subscribers get of `data`.

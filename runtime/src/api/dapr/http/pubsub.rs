@@ -115,7 +115,7 @@ fn entries(
             Ok(event) => event,
             Err(cause) => {
                 // What is wrong with the first that is wrong is told.
-                topic.check_ids(&entries)?;
+                topic.check_ids(&entries).map_err(|(_, error)| error)?;
                 return Err(entry_malformed(topic.failing(), topic_name, &cause));
             }
         };
