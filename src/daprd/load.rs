@@ -1,6 +1,7 @@
 //! Components are made, as daprd tells of it: in the order of their files, secret stores first, and
 //! one that fails ends everything unless it says that it may.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 use replug_component::BuildingBlock;
 use replug_runtime::builtin::has_version;
-use replug_runtime::component::ComponentSpec;
+use replug_runtime::component::{ComponentSpec, MetadataValue};
 use replug_runtime::registry::{ComponentState, Registry};
 use replug_runtime::telemetry::Telemetry;
 use replug_supervisor::plan::Plan;
@@ -30,7 +31,10 @@ pub(super) async fn load(
 ) -> Result<(), String> {
     let has_plugins = !plan.plugins.is_empty();
     let mut specs: Vec<_> = plan.components.iter().collect();
-    specs.sort_by_key(|spec| spec.component_type.block() != BuildingBlock::SecretStores);
+    specs.sort_by_cached_key(|spec| match spec.component_type.block() {
+        BuildingBlock::SecretStores => stores_before(spec, &plan.components),
+        _ => usize::MAX,
+    });
     let resource = |spec: &ComponentSpec| {
         plan.resources.components.iter().find(|resource| resource.name == spec.name)
     };
@@ -76,6 +80,24 @@ pub(super) async fn load(
         tracing::info!(target: SCOPE, "Found Subscription: {}", subscription.name);
     }
     Ok(())
+}
+
+/// How many secret stores are needed before this one can be made. A store needs fewer than those
+/// that need it, unless they need each other.
+fn stores_before(spec: &ComponentSpec, all: &[ComponentSpec]) -> usize {
+    let needs = |spec: &ComponentSpec| {
+        let references = spec.metadata.values().filter_map(MetadataValue::reference);
+        references.map(|it| it.store.clone()).collect::<Vec<_>>()
+    };
+    let (mut before, mut next) = (HashSet::new(), needs(spec));
+    while let Some(store) = next.pop() {
+        if let Some(known) = all.iter().find(|known| known.name == store)
+            && before.insert(store)
+        {
+            next.extend(needs(known));
+        }
+    }
+    before.len()
 }
 
 /// Says which stores the Configuration keeps secrets of, and that are none.

@@ -46,6 +46,14 @@ pub(super) fn seconds(metadata: &Metadata) -> Result<Option<i32>, Error> {
     i32::try_from(seconds).map(Some).map_err(|_| wrong("must be -1 or greater"))
 }
 
+/// The same of a value in Redis, where any number counts; in the words of Dapr's store.
+pub(super) fn any_seconds(metadata: &Metadata) -> Result<Option<i64>, Error> {
+    let Some(text) = said(metadata) else { return Ok(None) };
+    let seconds = whole(text, "ParseInt");
+    let seconds = seconds.map_err(|why| format!("failed to parse ttl from metadata: {why}"));
+    seconds.map(Some).map_err(Error::Invalid)
+}
+
 fn said(metadata: &Metadata) -> Option<&str> {
     metadata.get(TTL_IN_SECONDS).map(String::as_str).filter(|text| !text.is_empty())
 }
@@ -106,6 +114,18 @@ mod tests {
             assert_eq!(ttl(text, below).unwrap_err().to_string(), told);
         }
         assert_eq!(ttl("2147483648", Forever).unwrap(), Some(Duration::from_secs(1 << 31)));
+    }
+
+    #[test]
+    fn any_number_is_a_lifetime_in_redis() {
+        let seconds =
+            |text: &str| any_seconds(&Metadata::from([(TTL_IN_SECONDS.into(), text.into())]));
+        assert_eq!(seconds("99999999999").unwrap(), Some(99_999_999_999));
+        assert_eq!((seconds("-7").unwrap(), seconds("").unwrap()), (Some(-7), None));
+        assert_eq!(
+            seconds("1.5").unwrap_err().to_string(),
+            "failed to parse ttl from metadata: strconv.ParseInt: parsing \"1.5\": invalid syntax"
+        );
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use replug_component::Error;
 use replug_component::state::Operation::{Delete, Set};
-use replug_component::state::{Consistency, GetRequest, Options, SetRequest, StateStore};
+use replug_component::state::{
+    Consistency, DeleteRequest, GetRequest, Options, SetRequest, StateStore,
+};
 
 use crate::conformance::{self, cx, delete, first, get, set, set_for, set_with, transact};
 use crate::servers::free_port;
@@ -71,6 +73,26 @@ async fn what_dapr_wrote_into_redis_is_read_and_written() {
     let request = GetRequest { key: "app||list".into(), ..GetRequest::default() };
     let error = store.get(&cx(), request).await.unwrap_err().to_string();
     assert!(error.contains("app||list") && error.contains(&redis.socket()), "{error}");
+}
+
+/// SDKs say of a value that it is JSON whether or not the server knows of any.
+#[tokio::test]
+async fn what_is_said_to_be_json_lies_as_any_other_value_in_a_server_without_the_module() {
+    let Some(redis) = Redis::start(&[]) else { return };
+    let store = open_at(&redis, &[]).await;
+    let metadata = || [("contentType".to_owned(), "application/json".to_owned())].into();
+    let asked =
+        || GetRequest { key: "app||a".into(), metadata: metadata(), ..GetRequest::default() };
+    assert_eq!(store.get(&cx(), asked()).await.unwrap().etag, None);
+    let value = || SetRequest { metadata: metadata(), ..set("app||a", "{\"b\":1}") };
+    store.set(&cx(), value()).await.unwrap();
+    assert_eq!(redis.cli(&["HGETALL", "app||a"]), "data\n{\"b\":1}\nversion\n1");
+    transact(&*store, vec![Set(value())]).await.unwrap();
+    let kept = store.get(&cx(), asked()).await.unwrap();
+    assert_eq!((&kept.data[..], kept.etag.as_deref()), (&b"{\"b\":1}"[..], Some("2")));
+    let gone = DeleteRequest { metadata: metadata(), ..delete("app||a", Some("2")) };
+    store.delete(&cx(), gone).await.unwrap();
+    assert_eq!(redis.cli(&["EXISTS", "app||a"]), "0");
 }
 
 #[tokio::test]

@@ -51,6 +51,38 @@ spec:
     replug.stop(&home).await;
 }
 
+/// However their files are called: a store that needs another comes after it.
+#[tokio::test]
+async fn secret_stores_that_need_each_other_in_a_row_are_there_from_the_start() {
+    let home = home("", &[]);
+    let file = home.path("secrets.json");
+    std::fs::write(&file, r#"{"yes": "true", "n": {"x": "1"}}"#).unwrap();
+    let store = |name: &str, needs: &str| {
+        let file = file.display();
+        let secret = "{name: multiValued, secretKeyRef: {name: \"yes\"}}";
+        let (more, auth) = match needs {
+            "" => (String::new(), String::new()),
+            needs => (format!(", {secret}"), format!("auth: {{secretStore: {needs}}}\n")),
+        };
+        format!(
+            "apiVersion: dapr.io/v1alpha1\nkind: Component\nmetadata: {{name: {name}}}\nspec:\n  \
+             type: secretstores.local.file\n  version: v1\n  metadata: [{{name: secretsFile, \
+             value: {file}}}{more}]\n{auth}"
+        )
+    };
+    for (name, needs) in [("a", "b"), ("b", "c"), ("c", "")] {
+        write(&home, &format!("{name}.yaml"), &store(name, needs));
+    }
+    let ports = Ports::free();
+    let replug = start(&home, &ports, &[]).await;
+    assert_eq!(get(ports.http, "/v1.0/secrets/a/n").await, (200, serde_json::json!({"x": "1"})));
+    for name in ["a", "b", "c"] {
+        replug.line(&format!("Component loaded: {name} (secretstores.local.file/v1)")).await;
+    }
+    assert!(!replug.log().contains("isn't loaded"), "{}", replug.log());
+    replug.stop(&home).await;
+}
+
 /// Whatever is made first: a built-in store that is read from a disk takes its time.
 #[tokio::test]
 async fn a_component_waits_for_the_secret_store_that_is_made_beside_it() {

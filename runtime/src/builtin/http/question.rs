@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, TRAILER, TRANSFER_ENCODING,
-    USER_AGENT,
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, REFERER, TRAILER,
+    TRANSFER_ENCODING, USER_AGENT,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::Full;
@@ -32,6 +32,8 @@ pub(super) struct Question {
     body: Bytes,
     /// The header of the security token.
     token: Option<HeaderName>,
+    /// Whether the call itself says where it comes from.
+    says_referer: bool,
 }
 
 impl Question {
@@ -79,7 +81,8 @@ impl Question {
             }
         }
         let body = if has_body { data } else { Bytes::new() };
-        Ok(Self { method, url, headers, body, token })
+        let says_referer = headers.contains_key(REFERER);
+        Ok(Self { method, url, headers, body, token, says_referer })
     }
 
     /// The request, to be sent.
@@ -131,8 +134,25 @@ impl Question {
         if let Some(basic) = credentials(&url) {
             next.headers.insert(AUTHORIZATION, basic);
         }
+        if !self.says_referer {
+            next.headers.remove(REFERER);
+            next.headers.extend(self.referer(&url).map(|from| (REFERER, from)));
+        }
         next.url = url;
         Ok(Some(next))
+    }
+
+    /// Where a request to `to` says that it comes from: from here, without name and password, and
+    /// nothing where it goes from TLS to what anybody can read.
+    fn referer(&self, to: &Url) -> Option<HeaderValue> {
+        if self.url.scheme() == "https" && to.scheme() == "http" {
+            return None;
+        }
+        let mut from = self.url.clone();
+        let _ = from.set_username("");
+        let _ = from.set_password(None);
+        from.set_fragment(None);
+        from.as_str().parse().ok()
     }
 
     /// An error of this request, as Dapr words it.
@@ -268,6 +288,7 @@ mod tests {
         };
         let next = to(302, "d").unwrap().unwrap();
         assert_eq!((next.method, next.url.as_str()), (Method::GET, "http://me:pw@a.b/d"));
+        assert_eq!(next.headers["referer"], "http://a.b/c");
         assert!(next.body.is_empty() && !next.headers.contains_key("content-type"));
         assert!(next.headers.contains_key("x-token") && next.headers.contains_key("authorization"));
         let next = to(308, "http://sub.a.b/").unwrap().unwrap();

@@ -122,8 +122,9 @@ fn get(root: &Path, name: &str) -> Result<Option<InvokeResponse>, String> {
 /// The paths of all files below a folder, in the order of the alphabet.
 fn list(root: &Path, name: &str) -> Result<Option<InvokeResponse>, String> {
     let path = located(root, name)?;
-    let known = fs::metadata(&path)
-        .map_err(|error| format!("error getting stats for path {}: {error}", path.display()))?;
+    let known = fs::metadata(&path).map_err(|error| {
+        format!("error getting stats for path {}: {}", path.display(), in_go("stat", &path, &error))
+    })?;
     if !known.is_dir() {
         return Err(format!(
             "unable to list files as the file specified is not a directory: {}",

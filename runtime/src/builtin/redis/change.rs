@@ -34,7 +34,7 @@ pub(super) enum First {
 impl Change {
     /// Stores a value. It lives for `lifetime` seconds where the request does not say.
     pub(super) fn set(request: SetRequest, lifetime: Option<i64>) -> Result<Self, Error> {
-        let ttl = ttl::seconds(&request.metadata)?.map(i64::from).or(lifetime);
+        let ttl = ttl::any_seconds(&request.metadata)?.or(lifetime);
         let concurrency = request.options.concurrency;
         // As in Dapr's store: who wants the last write to win has no version compared, and 0 is no
         // version.
@@ -52,8 +52,8 @@ impl Change {
             value: request.value,
             version: version.filter(|version| *version != 0),
             first: if concurrency == Concurrency::FirstWrite { First::Guarded } else { First::No },
-            // Below one: for ever.
-            ttl: ttl.map(|ttl| u32::try_from(ttl).unwrap_or(0)),
+            // Below one: for ever. Nobody sees the end of what is too long.
+            ttl: ttl.map(|ttl| u32::try_from(ttl.max(0)).unwrap_or(u32::MAX)),
         })
     }
 

@@ -24,8 +24,9 @@ use replug_component::state::{
     SetRequest, StateStore, StateStoreType, TransactRequest,
 };
 use replug_component::{Context, Error, Features, Metadata};
+use tokio::sync::OnceCell;
 
-use super::change::{self, Change};
+use super::change::{self, Change, Layout};
 use super::json;
 use super::search::Indexes;
 use super::server::{Doing, Server};
@@ -49,7 +50,7 @@ impl StateStoreType for RedisStateType {
             0 => None,
             replicas => Some((replicas, Server::new(Settings::new(&metadata)?)?)),
         };
-        Ok(Arc::new(RedisStore { server, strong, lifetime, indexes }))
+        Ok(Arc::new(RedisStore { server, strong, lifetime, indexes, has_json: OnceCell::new() }))
     }
 }
 
@@ -62,6 +63,8 @@ struct RedisStore {
     lifetime: Option<i64>,
     /// What can be searched: `queryIndexes`.
     indexes: Indexes,
+    /// Whether the server has the module for JSON, once it has been asked.
+    has_json: OnceCell<bool>,
 }
 
 #[async_trait]
@@ -76,7 +79,7 @@ impl StateStore for RedisStore {
 
     async fn get(&self, _cx: &Context, request: GetRequest) -> Result<GetResponse, Error> {
         let key = request.key.as_str();
-        if json::is_asked_for(&request.metadata) {
+        if self.layout(json::layout(&request.metadata), key).await? == Layout::Json {
             return self.get_json(key).await;
         }
         let mut commands = Pipeline::with_capacity(2);
@@ -113,18 +116,23 @@ impl StateStore for RedisStore {
             }
             _ => (&self.server, None),
         };
-        let layout = json::layout(&request.metadata);
+        let layout = self.layout(json::layout(&request.metadata), &request.key).await?;
         let change = Change::set(json::checked(layout, request)?, self.lifetime)?;
         change::make(server, layout, &[change], replicas).await
     }
 
     async fn delete(&self, _cx: &Context, request: DeleteRequest) -> Result<(), Error> {
-        let layout = json::layout(&request.metadata);
+        let layout = self.layout(json::layout(&request.metadata), &request.key).await?;
         change::make(&self.server, layout, &[Change::delete(request)], None).await
     }
 
     async fn transact(&self, _cx: &Context, request: TransactRequest) -> Result<(), Error> {
-        let layout = json::layout_of_all(&request);
+        let Some(first) = request.operations.first() else { return Ok(()) };
+        let key = match first {
+            Operation::Set(set) => &set.key,
+            Operation::Delete(delete) => &delete.key,
+        };
+        let layout = self.layout(json::layout_of_all(&request), key).await?;
         let changes = request.operations.into_iter().map(|operation| {
             let operation = match operation {
                 Operation::Set(set) => Operation::Set(json::checked(layout, set)?),
@@ -133,9 +141,6 @@ impl StateStore for RedisStore {
             Change::part(operation, self.lifetime)
         });
         let changes = changes.collect::<Result<Vec<Change>, Error>>()?;
-        if changes.is_empty() {
-            return Ok(());
-        }
         change::make(&self.server, layout, &changes, None).await
     }
 
@@ -149,6 +154,29 @@ impl StateStore for RedisStore {
 }
 
 impl RedisStore {
+    /// Where a value lies for which this layout is asked. As in Dapr, without the module for JSON it
+    /// lies as any other. The key is one of those that are asked for.
+    async fn layout(&self, asked: Layout, key: &str) -> Result<Layout, Error> {
+        if asked == Layout::Hash {
+            return Ok(asked);
+        }
+        // It is large, and asked for once.
+        let has_json = *Box::pin(self.has_json.get_or_try_init(|| self.ask_for_json(key))).await?;
+        Ok(if has_json { asked } else { Layout::Hash })
+    }
+
+    /// Whether the server knows the commands of the module for JSON.
+    async fn ask_for_json(&self, key: &str) -> Result<bool, Error> {
+        let mut commands = Pipeline::with_capacity(1);
+        commands.cmd("JSON.GET").arg(key);
+        let answer = self.server.ask(Doing::Read, &commands).await?.into_iter().next();
+        Ok(!matches!(
+            answer,
+            Some(Value::ServerError(error))
+                if error.details().is_some_and(|why| why.starts_with("unknown command"))
+        ))
+    }
+
     /// The value of a key that is JSON.
     async fn get_json(&self, key: &str) -> Result<GetResponse, Error> {
         let mut commands = Pipeline::with_capacity(2);
