@@ -19,6 +19,11 @@ pub trait SecretStore: Send + Sync + 'static {
         Features::default()
     }
 
+    /// Whether a secret without any value is none, as one of a plugin's is for Dapr.
+    fn empty_is_none(&self) -> bool {
+        false
+    }
+
     /// The secret of this name. One that is not there is an error, unless the store's kind gives an
     /// empty value for it, as the environment does.
     async fn get(&self, cx: &Context, name: &str, metadata: Metadata) -> Result<Secret, Error>;

@@ -92,6 +92,12 @@ pub trait StateStore: Send + Sync + 'static {
         Ok(None)
     }
 
+    /// Whether Dapr's component of this type takes no value that an application has given over HTTP as
+    /// JSON's `null`, or not at all.
+    fn refuses_null(&self) -> bool {
+        false
+    }
+
     /// Whether Dapr's component of this type answers queries.
     fn is_queried_in_dapr(&self) -> bool {
         true

@@ -16,7 +16,7 @@ mod subscriber;
 pub(crate) mod topic_event;
 
 pub use self::condition::{BadCondition, Condition};
-pub(crate) use self::courier::{Batch, Courier, Entry, Outcome};
+pub(crate) use self::courier::{Batch, Courier, Entry, Outcome, RETRIABLE};
 pub(crate) use self::event::{Event, Form};
 pub(crate) use self::gathering::Gathering;
 pub(crate) use self::raw::is_raw;

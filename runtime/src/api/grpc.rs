@@ -40,7 +40,7 @@ use self::observed::Observed;
 use self::unread::Unread;
 use super::access::ApiAccess;
 use super::dapr::Dapr;
-use super::dapr::grpc::{DaprGrpc, Refusal, Unary};
+use super::dapr::grpc::{DaprGrpc, Refusal, Unary, tell_authority};
 use super::health::{Health, Phase};
 use super::layotto::LayottoGrpc;
 use super::quoted::quoted;
@@ -216,8 +216,10 @@ impl GrpcPort {
         mut told: Option<Box<HeaderMap>>,
         received: &AtomicUsize,
     ) -> Answer {
-        let path = request.uri().path();
-        let call = dapr_method(path).and_then(Unary::of);
+        let call = dapr_method(request.uri().path()).and_then(Unary::of);
+        if call == Some(Unary::InvokeBinding) {
+            tell_authority(&mut request);
+        }
         if let Some(call) = call
             && is_plain(request.headers())
         {
@@ -231,6 +233,7 @@ impl GrpcPort {
             };
             return answered.map_or_else(Answer::from, Answer::Message).telling(told);
         }
+        let path = request.uri().path();
         if !path.get(1..).is_some_and(|path| path.contains('/')) {
             let text = format!("malformed method name: {}", quoted(path.as_bytes()));
             return Status::unimplemented(text).into();

@@ -46,6 +46,9 @@ pub(crate) struct Entry {
     pub(crate) event: Event,
 }
 
+/// How Dapr's errors begin that are of events to be delivered again.
+pub(crate) const RETRIABLE: &str = "retriable error occurred";
+
 /// What became of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {

@@ -10,9 +10,9 @@ use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 use replug_proto::dapr::runtime::v1 as pb;
 
-use super::Event;
 use super::cloud_event as field;
 use super::content_type::{is_cloud_event, is_json};
+use super::{Event, RETRIABLE};
 use crate::api::json::to_bytes;
 
 /// The attributes that have a field of their own.
@@ -53,7 +53,9 @@ fn data(event: &Event) -> Result<Bytes, String> {
     match event.fields.get(field::DATA_BASE64) {
         Some(Value::String(text)) => {
             return BASE64_STANDARD.decode(text).map(Bytes::from).map_err(|error| {
-                format!("error returned from app while processing pub/sub event: {error}")
+                format!(
+                    "error returned from app while processing pub/sub event: {RETRIABLE}: {error}"
+                )
             });
         }
         Some(Value::Null) | None => {}

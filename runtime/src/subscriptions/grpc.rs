@@ -8,7 +8,7 @@ use super::headers;
 use crate::app::Callbacks;
 use crate::messaging::cloud_event::ID;
 use crate::messaging::topic_event::topic_event;
-use crate::messaging::{Event, Outcome};
+use crate::messaging::{Event, Outcome, RETRIABLE};
 
 /// Delivers an event to the handler of a path, with its trace if `traces` are passed on.
 pub(super) async fn deliver(
@@ -36,7 +36,7 @@ pub(super) async fn deliver(
         Err(status) => {
             let error = RemoteError::from(status);
             return Outcome::Failed(format!(
-                "error returned from app while processing pub/sub event {id}: {error}"
+                "error returned from app while processing pub/sub event {id}: {RETRIABLE}: {error}"
             ));
         }
     };
@@ -47,10 +47,11 @@ pub(super) async fn deliver(
             Outcome::Dropped
         }
         Ok(Answer::Retry) => Outcome::Failed(format!(
-            "RETRY status returned from app while processing pub/sub event {id}"
+            "RETRY status returned from app while processing pub/sub event {id}: {RETRIABLE}"
         )),
         Err(_) => Outcome::Failed(format!(
-            "unknown status returned from app while processing pub/sub event {id}, status: {}",
+            "unknown status returned from app while processing pub/sub event {id}, status: {}, err: \
+             {RETRIABLE}",
             answer.status
         )),
     }

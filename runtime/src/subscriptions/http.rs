@@ -7,7 +7,7 @@ use super::headers;
 use crate::app::{HttpChannel, path};
 use crate::messaging::cloud_event::ID;
 use crate::messaging::content_type::CLOUD_EVENT;
-use crate::messaging::{Event, Outcome};
+use crate::messaging::{Event, Outcome, RETRIABLE};
 
 /// Delivers an event to a route, with its trace if `traces` are passed on.
 pub(super) async fn deliver(
@@ -25,7 +25,8 @@ pub(super) async fn deliver(
         Ok(answer) => answer,
         Err(error) => {
             return Outcome::Failed(format!(
-                "error returned from app channel while sending pub/sub event to app: {error}"
+                "error returned from app channel while sending pub/sub event to app: {RETRIABLE}: \
+                 {error}"
             ));
         }
     };
@@ -45,7 +46,7 @@ pub(super) async fn deliver(
         return Outcome::NoHandler;
     }
     Outcome::Failed(format!(
-        "retriable error returned from app while processing pub/sub event {id}, topic: {}, body: \
+        "{RETRIABLE}: retriable error returned from app while processing pub/sub event {id}, topic: {}, body: \
          {shown}. status code returned: {code}",
         event.topic
     ))
@@ -64,10 +65,11 @@ fn said(body: &[u8], id: &str) -> Outcome {
             Outcome::Dropped
         }
         "RETRY" => Outcome::Failed(format!(
-            "RETRY status returned from app while processing pub/sub event {id}"
+            "RETRY status returned from app while processing pub/sub event {id}: {RETRIABLE}"
         )),
         other => Outcome::Failed(format!(
-            "unknown status returned from app while processing pub/sub event {id}, status: {other}"
+            "unknown status returned from app while processing pub/sub event {id}, status: {other}, \
+             err: {RETRIABLE}"
         )),
     }
 }

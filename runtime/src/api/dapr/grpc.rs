@@ -19,6 +19,7 @@ use tonic::codegen::BoxStream;
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status, Streaming};
 
+pub(in crate::api) use self::binding::tell_authority;
 pub(in crate::api) use self::unary::{Refusal, Reply, Unary};
 use super::{Dapr, FORCE_SHUTDOWN};
 

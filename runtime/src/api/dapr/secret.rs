@@ -26,20 +26,25 @@ const DENIED: Kind =
 const GET: Kind = Kind::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, "ERR_SECRET_GET");
 
 impl Dapr {
-    /// One secret. `store` is the component's name.
+    /// One secret; none where the store gives none and has no error for it. `store` is the component's
+    /// name.
     pub(super) async fn secret(
         &self,
         cx: &Context,
         store: &str,
         key: &str,
         metadata: Metadata,
-    ) -> Result<Secret, ApiError> {
+    ) -> Result<Option<Secret>, ApiError> {
         let component = self.secret_store(store)?;
         if !self.secret_scope(store).is_none_or(|scope| scope.allows(key)) {
             let message = format!("access denied by policy to get \"{key}\" from \"{store}\"");
             return Err(ApiError::plain(DENIED, message));
         }
-        let got = async { component.component(cx).await?.get(cx, key, metadata).await };
+        let got = async {
+            let store = component.component(cx).await?;
+            let secret = store.get(cx, key, metadata).await?;
+            Ok(Some(secret).filter(|secret| !secret.is_empty() || !store.empty_is_none()))
+        };
         self.measured(Measured::Secret, store, "get", got).await.map_err(|error| {
             failed(&error, || {
                 format!("failed getting secret with key {key} from secret store {store}: {error}")

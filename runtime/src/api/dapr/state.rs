@@ -23,6 +23,9 @@ use crate::key_prefix;
 use crate::registry::StateComponent;
 use crate::telemetry::Measured;
 
+/// What Dapr says of a value that is `null`, where it is for a plugin.
+const NULL: &str = "an attempt to set a nil value was received, try to use Delete instead";
+
 /// A request, and what is wrong with its options: words that are none, for stores that refuse them.
 pub(super) struct Asked<R> {
     pub(super) request: R,
@@ -135,13 +138,13 @@ impl Store<'_> {
                 (0, _) | (_, None) => Ok(()),
                 (1, Some(mut only)) => {
                     let component = self.component.slot.component(cx).await?;
-                    self.bare(&*component, [&mut only]);
+                    self.fit(&*component, [&mut only])?;
                     component.set(cx, only).await
                 }
                 (_, Some(last)) => {
                     requests.push(last);
                     let component = self.component.slot.component(cx).await?;
-                    self.bare(&*component, &mut requests);
+                    self.fit(&*component, &mut requests)?;
                     component.bulk_set(cx, requests, None).await
                 }
             }
@@ -173,7 +176,7 @@ impl Store<'_> {
                     None => requests.push(request),
                 }
             }
-            self.bare(&*component, &mut requests);
+            self.fit(&*component, &mut requests)?;
             match component.bulk_set(cx, requests, None).await {
                 Ok(()) => {}
                 Err(Error::Bulk(more)) => errors.extend(more),
@@ -243,7 +246,9 @@ impl Store<'_> {
             if component.encrypts() {
                 return component.query(cx, QueryRequest::default()).await;
             }
-            let query = query::parsed(query).map_err(|error| Error::Invalid(error.to_string()))?;
+            let query = query::parsed(query).map_err(|error| {
+                Error::Invalid(format!("failed to parse JSON query body: {error}"))
+            })?;
             component.query(cx, QueryRequest { query, metadata }).await
         });
         let mut found = self.measured("query", found).await.map_err(|error| match error {
@@ -256,20 +261,27 @@ impl Store<'_> {
         Ok(found)
     }
 
-    /// Takes texts that came as JSON out of their quotes where the component encrypts, as Dapr does:
-    /// what is read is what was between them.
-    fn bare<'r>(
+    /// Makes of values that came as JSON what Dapr makes of them: where the component encrypts, texts
+    /// are taken out of their quotes, since what is read is what was between them; a plugin is given
+    /// no `null`, whatever else there is.
+    fn fit<'r>(
         &self,
         component: &dyn StateStore,
         requests: impl IntoIterator<Item = &'r mut SetRequest>,
-    ) {
-        if self.front == Front::Http && component.encrypts() {
-            for request in requests {
-                if let Ok(text) = serde_json::from_slice::<String>(&request.value) {
-                    request.value = text.into();
-                }
+    ) -> Result<(), Error> {
+        let (encrypts, refuses_null) = (component.encrypts(), component.refuses_null());
+        if self.front != Front::Http || !encrypts && !refuses_null {
+            return Ok(());
+        }
+        for request in requests {
+            if refuses_null && request.value == "null" {
+                return Err(Error::Failed(NULL.to_owned()));
+            }
+            if encrypts && let Ok(text) = serde_json::from_slice::<String>(&request.value) {
+                request.value = text.into();
             }
         }
+        Ok(())
     }
 
     /// A call of the store, measured where that is asked for.

@@ -102,7 +102,8 @@ impl PubSub for DaprPubSub {
     }
 
     async fn publish(&self, cx: &Context, publish: PublishRequest) -> Result<(), Error> {
-        let request = pb::PublishRequest::from(publish);
+        // As from Dapr, a message is told of its content type by its metadata alone.
+        let request = pb::PublishRequest::from(PublishRequest { content_type: None, ..publish });
         let answer = self.link.unary(cx, CallKind::Repeatable, &PUBLISH, &request).await;
         answer.map(|_: pb::PublishResponse| ()).map_err(failure)
     }

@@ -73,6 +73,10 @@ impl SecretStore for DaprSecretStore {
         Features::clone(&self.features.load())
     }
 
+    fn empty_is_none(&self) -> bool {
+        true
+    }
+
     async fn get(&self, cx: &Context, name: &str, metadata: Metadata) -> Result<Secret, Error> {
         let get = pb::GetSecretRequest { key: name.to_owned(), metadata };
         let answer = self.link.unary(cx, CallKind::Read, &GET, &get).await;

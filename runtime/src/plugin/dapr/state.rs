@@ -191,6 +191,10 @@ impl StateStore for DaprStateStore {
         answer.map(pb::GetResponse::into).map_err(failure)
     }
 
+    fn refuses_null(&self) -> bool {
+        true
+    }
+
     async fn set(&self, cx: &Context, set: SetRequest) -> Result<(), Error> {
         let answer = self.write(cx, &SET, &pb::SetRequest::from(set)).await;
         answer.map(|_: pb::SetResponse| ()).map_err(failure)

@@ -1,5 +1,6 @@
 //! Bindings over gRPC: the metadata of a call and of its answer are also those of the binding.
 
+use http::{HeaderName, HeaderValue};
 use replug_component::binding::{InvokeRequest, InvokeResponse};
 use replug_component::{Context, Metadata};
 use replug_proto::dapr::runtime::v1 as pb;
@@ -9,6 +10,13 @@ use super::Refusal;
 use crate::api::dapr::Dapr;
 use crate::api::dapr::error::ApiError;
 use crate::api::dapr::trace::{NO_TRACE, TRACEPARENT, TRACESTATE};
+
+/// What the pseudo header `:authority` is called.
+const AUTHORITY: HeaderName = HeaderName::from_static("dapr-authority");
+
+/// Headers that are gRPC's own and no metadata.
+const OF_GRPC: [&str; 6] =
+    ["te", "grpc-timeout", "grpc-encoding", "grpc-message-type", "grpc-message", "grpc-status"];
 
 impl Dapr {
     /// The answer, and the metadata of the call's own.
@@ -52,6 +60,14 @@ fn add(headers: &mut MetadataMap, metadata: &Metadata) {
     }
 }
 
+/// Gives a call's pseudo header `:authority` among the others, as Dapr hands it to a binding.
+pub(in crate::api) fn tell_authority<B>(request: &mut http::Request<B>) {
+    let authority = request.uri().authority().map(|it| HeaderValue::from_str(it.as_str()));
+    if let Some(Ok(authority)) = authority {
+        request.headers_mut().insert(AUTHORITY, authority);
+    }
+}
+
 /// What the binding gets: the request's metadata, and that of the call where the request has none of
 /// that name. The trace is the call's.
 fn merged(headers: &MetadataMap, metadata: Metadata) -> Metadata {
@@ -59,6 +75,9 @@ fn merged(headers: &MetadataMap, metadata: Metadata) -> Metadata {
     for entry in headers.iter() {
         let KeyAndValueRef::Ascii(name, value) = entry else { continue };
         let (name, Ok(value)) = (name.as_str(), value.to_str()) else { continue };
+        if OF_GRPC.contains(&name) {
+            continue;
+        }
         if name == TRACEPARENT || name == TRACESTATE {
             // Of several the first counts.
             let first = headers.get(name).and_then(|first| first.to_str().ok());
@@ -85,14 +104,20 @@ mod tests {
             ("a", "second"),
             ("b", "call"),
             ("grpc-timeout", "1S"),
+            ("te", "trailers"),
+            ("grpc-accept-encoding", "gzip"),
             ("traceparent", "t"),
         ] {
             headers.append(name, value.parse().unwrap());
         }
         let metadata = [("b", "request"), ("traceparent", "mine")];
         let metadata = metadata.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let wanted =
-            [("a", "first"), ("b", "request"), ("dapr-grpc-timeout", "1S"), ("traceparent", "t")];
+        let wanted = [
+            ("a", "first"),
+            ("b", "request"),
+            ("dapr-grpc-accept-encoding", "gzip"),
+            ("traceparent", "t"),
+        ];
         let wanted = wanted.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(merged(&headers, metadata), wanted.into());
         let none = merged(&MetadataMap::new(), Metadata::new());

@@ -13,8 +13,8 @@ impl Dapr {
         request: pb::GetSecretRequest,
     ) -> Result<pb::GetSecretResponse, Status> {
         let pb::GetSecretRequest { store_name, key, metadata } = request;
-        let data = self.secret(cx, &store_name, &key, metadata).await?;
-        Ok(pb::GetSecretResponse { data })
+        let secret = self.secret(cx, &store_name, &key, metadata).await?;
+        Ok(pb::GetSecretResponse { data: secret.unwrap_or_default() })
     }
 
     pub(super) async fn get_bulk_secret(

@@ -22,7 +22,7 @@ use crate::api::dapr::Dapr;
 use crate::api::dapr::error::Front;
 use crate::messaging::is_raw;
 use crate::messaging::topic_event::topic_event;
-use crate::messaging::{Courier, Event, Outcome, Routes, Subscriber};
+use crate::messaging::{Courier, Event, Outcome, RETRIABLE, Routes, Subscriber};
 use crate::topics::Use;
 
 /// How many events may wait for the application to read them: none, but those that are being sent.
@@ -209,14 +209,17 @@ impl Courier for Stream {
         }
         let answered = answered.await;
         self.forget(&id);
-        let of_event = || format!("status returned from app while processing pub/sub event {id}");
         match answered.map(TopicEventResponseStatus::try_from) {
             Ok(Ok(TopicEventResponseStatus::Success)) => Outcome::Handled,
             Ok(Ok(TopicEventResponseStatus::Drop)) => Outcome::Dropped,
-            Ok(Ok(TopicEventResponseStatus::Retry)) => {
-                Outcome::Failed(format!("RETRY {}", of_event()))
-            }
-            Ok(Err(_)) => Outcome::Failed(format!("unknown {}", of_event())),
+            Ok(Ok(TopicEventResponseStatus::Retry)) => Outcome::Failed(format!(
+                "RETRY status returned from app while processing pub/sub event {id}: {RETRIABLE}"
+            )),
+            Ok(Err(unknown)) => Outcome::Failed(format!(
+                "unknown status returned from app while processing pub/sub event {id}, status: {}, \
+                 err: {RETRIABLE}",
+                unknown.0
+            )),
             Err(_) => closed(),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use replug_component::secret::Secret;
 
-use super::answer::{Answer, ok};
+use super::answer::{Answer, no_content, ok};
 use super::params::Params;
 use super::{CX, Failure};
 use crate::api::dapr::{Dapr, json};
@@ -17,7 +17,7 @@ impl Dapr {
         params: &Params,
     ) -> Result<Answer, Failure> {
         let secret = self.secret(&CX, store, key, params.metadata()).await?;
-        Ok(ok(json::line(&sorted(secret))))
+        Ok(secret.map_or_else(no_content, |secret| ok(json::line(&sorted(secret)))))
     }
 
     pub(super) async fn http_get_secrets(

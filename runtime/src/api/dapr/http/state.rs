@@ -128,6 +128,9 @@ impl Dapr {
         if found.items.is_empty() {
             return Ok(no_content());
         }
-        Ok(ok(encode::query(found)))
+        let mut text = encode::query(found);
+        // Dapr's encoder ends its text so.
+        text.push(b'\n');
+        Ok(ok(text))
     }
 }

@@ -75,15 +75,14 @@ impl Transaction<'_> {
         {
             return Err(too_many_operations(self.store.name, operations.len(), most));
         }
-        self.store.bare(
-            &*self.component,
-            operations.iter_mut().filter_map(|operation| match operation {
-                Operation::Set(set) => Some(set),
-                Operation::Delete(_) => None,
-            }),
-        );
+        let sets = operations.iter_mut().filter_map(|operation| match operation {
+            Operation::Set(set) => Some(set),
+            Operation::Delete(_) => None,
+        });
+        let fitting = self.store.fit(&*self.component, sets);
         let request = TransactRequest { operations, metadata };
         let done = async {
+            fitting?;
             match refused {
                 Some(error) => Err(error),
                 None => self.component.transact(cx, request).await,
