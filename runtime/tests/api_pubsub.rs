@@ -481,6 +481,7 @@ async fn a_runtime_that_stops_waits_for_the_answer_and_ends_the_stream() {
     let event = stream.event().await;
     api.stop();
     stream.answer(&event, 0);
-    assert!(stream.next().await.unwrap().is_none());
+    let status = stream.next().await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::Unknown, "stream closed"));
     (&mut api.served).await.unwrap();
 }

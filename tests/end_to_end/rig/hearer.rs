@@ -52,10 +52,11 @@ impl Hearer {
         }
     }
 
-    /// Waits until the stream is ended, without another message.
+    /// Waits until replug has ended the stream, without another message.
     pub(crate) async fn ended(mut self) {
         let end = tokio::time::timeout(PATIENCE, self.told.message()).await;
-        assert_eq!(end.expect("the stream ends").unwrap(), None);
+        let status = end.expect("the stream ends").unwrap_err();
+        assert_eq!((status.code(), status.message()), (tonic::Code::Unknown, "stream closed"));
     }
 
     /// Listens until all of these have come, once or more.

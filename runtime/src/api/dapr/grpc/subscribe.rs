@@ -110,7 +110,8 @@ impl Dapr {
                 let status = tokio::select! {
                     status = stream.read(requests) => status,
                     () = stream.out.closed() => None,
-                    _ = finished => None,
+                    // Not the application's doing: it is told so, and may open another.
+                    _ = finished => Some(Status::unknown("stream closed")),
                 };
                 stream.waiting.lock().take();
                 drop(ended);
