@@ -4,32 +4,20 @@
 //! TLS is read here as libpq reads it: `sslmode` with `sslrootcert`, `sslcert` and `sslkey`. Whom to
 //! trust matters from `verify-ca` on, or with `require` where there is a root certificate; both check
 //! the host's name too. Options of Go's pool (`pool_…`) are taken out, since there is another here.
+//! Names that no client knows are settings of the session, such as `search_path`, as in Dapr's client,
+//! and what is not said at all is looked for in the environment ([`environment`]).
+
+mod environment;
+mod options;
 
 use replug_component::{Error, Metadata};
 use rustls::ClientConfig;
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::Host;
 
+use self::options::{Taken, TlsOptions};
 use crate::builtin::setting::{Secret, filled, text};
 use crate::builtin::tls::Trust;
-
-/// Options that say how TLS is spoken, taken out of the rest.
-#[derive(Debug, Default)]
-struct TlsOptions {
-    mode: Option<String>,
-    /// Paths of files.
-    root: Option<String>,
-    certificate: Option<String>,
-    key: Option<String>,
-}
-
-/// Options of Dapr's client that mean nothing here.
-const OF_ANOTHER_CLIENT: [&str; 4] = [
-    "default_query_exec_mode",
-    "statement_cache_capacity",
-    "description_cache_capacity",
-    "krbsrvname",
-];
 
 /// Where a database is, and how it is spoken to.
 #[derive(Debug)]
@@ -43,6 +31,13 @@ pub(super) struct ConnectionString {
 
 impl ConnectionString {
     pub(super) fn new(metadata: &Metadata) -> Result<Self, Error> {
+        Self::with_environment(metadata, |name| std::env::var(name).ok())
+    }
+
+    fn with_environment(
+        metadata: &Metadata,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, Error> {
         let text = text(metadata, &["connectionString", "url"])?.unwrap_or_default().trim();
         let beside = beside(metadata)?;
         if text.is_empty() && beside.is_empty() {
@@ -52,11 +47,12 @@ impl ConnectionString {
                     .into(),
             ));
         }
-        let mut tls = TlsOptions::default();
+        let mut taken = Taken::default();
         let rest = match text.split_once("://") {
-            Some(_) => tls.taken_from_url(text),
-            None => tls.taken_from_pairs(text)?,
+            Some(_) => taken.from_url(text),
+            None => taken.from_pairs(text)?,
         };
+        let Taken { mut tls, of_session } = taken;
         // What the parser says names a key and never a value.
         let mut config: Config = rest.parse().map_err(|error: tokio_postgres::Error| {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
@@ -77,6 +73,8 @@ impl ConnectionString {
                 }
             };
         }
+        environment::fill(&mut config, &mut tls, variable)?;
+        set_for_session(&mut config, &of_session);
         config.ssl_mode(tls.mode()?);
         if config.get_application_name().is_none() {
             config.application_name("replug");
@@ -150,112 +148,49 @@ fn shown(config: &Config) -> String {
     format!("{host}:{port}/{database}")
 }
 
-impl TlsOptions {
-    /// Keeps an option that is for here. False: it is for the parser.
-    fn take(&mut self, name: &str, value: &str) -> bool {
-        let place = match name {
-            "sslmode" => &mut self.mode,
-            "sslrootcert" => &mut self.root,
-            "sslcert" => &mut self.certificate,
-            "sslkey" => &mut self.key,
-            _ => return name.starts_with("pool_") || OF_ANOTHER_CLIENT.contains(&name),
-        };
-        *place = Some(value.to_owned()).filter(|value| !value.is_empty());
-        true
-    }
-
-    fn mode(&self) -> Result<SslMode, Error> {
-        match self.mode.as_deref() {
-            Some("disable") => Ok(SslMode::Disable),
-            None | Some("allow" | "prefer") => Ok(SslMode::Prefer),
-            Some("require" | "verify-ca" | "verify-full") => Ok(SslMode::Require),
-            Some(other) => Err(Error::Invalid(format!(
-                "`sslmode` is `{other}`; write disable, allow, prefer, require, verify-ca or \
-                 verify-full"
-            ))),
+/// Has a session begin with these settings.
+fn set_for_session(config: &mut Config, settings: &[(String, String)]) {
+    let mut options = config.get_options().unwrap_or_default().to_owned();
+    for (name, value) in settings {
+        if !options.is_empty() {
+            options.push(' ');
         }
-    }
-
-    /// Takes its options out of a URL.
-    fn taken_from_url(&mut self, url: &str) -> String {
-        let Some((base, options)) = url.split_once('?') else {
-            return url.to_owned();
-        };
-        let rest: Vec<&str> = options
-            .split('&')
-            .filter(|option| {
-                let (name, value) = option.split_once('=').unwrap_or((option, ""));
-                !option.is_empty() && !self.take(name, &percent_decoded(value))
-            })
-            .collect();
-        if rest.is_empty() { base.to_owned() } else { format!("{base}?{}", rest.join("&")) }
-    }
-
-    /// Takes its options out of pairs, whose values may stand in quotes.
-    fn taken_from_pairs(&mut self, text: &str) -> Result<String, Error> {
-        let mut rest = String::new();
-        let mut at = text.trim_start();
-        while !at.is_empty() {
-            let wrong = || {
-                Error::Invalid("`connectionString` cannot be read: write name=value pairs".into())
-            };
-            let (name, after) = at.split_once('=').ok_or_else(wrong)?;
-            let after = after.trim_start();
-            let end = end_of_value(after).ok_or_else(wrong)?;
-            let written = &after[..end];
-            if !self.take(name.trim(), &unquoted(written)) {
-                rest.extend([name.trim(), "=", written, " "]);
+        options.push_str("-c ");
+        for c in format!("{name}={value}").chars() {
+            // As the server reads them, words end at blanks without a backslash before them.
+            if c == '\\' || c.is_whitespace() {
+                options.push('\\');
             }
-            at = after[end..].trim_start();
-        }
-        Ok(rest)
-    }
-}
-
-/// Where a written value ends: after its closing quote, or before a blank. None: its quote is open.
-fn end_of_value(text: &str) -> Option<usize> {
-    let quoted = text.starts_with('\'');
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(usize::from(quoted)) {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '\'' if quoted => return Some(at + 1),
-            c if !quoted && c.is_whitespace() => return Some(at),
-            _ => {}
+            options.push(c);
         }
     }
-    (!quoted).then_some(text.len())
-}
-
-fn unquoted(written: &str) -> String {
-    let inner = written.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
-    let (mut value, mut escaped) = (String::new(), false);
-    for c in inner.unwrap_or(written).chars() {
-        if c == '\\' && !escaped {
-            escaped = true;
-        } else {
-            escaped = false;
-            value.push(c);
-        }
+    if !options.is_empty() {
+        config.options(options);
     }
-    value
-}
-
-fn percent_decoded(text: &str) -> String {
-    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use tokio_postgres::config::SslMode;
 
+    use super::options::percent_decoded;
     use super::*;
 
     fn parse(pairs: &[(&str, &str)]) -> Result<ConnectionString, Error> {
-        ConnectionString::new(
-            &pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
-        )
+        parse_where(pairs, &[])
+    }
+
+    /// The same where the environment has these variables.
+    fn parse_where(
+        pairs: &[(&str, &str)],
+        variables: &[(&str, &str)],
+    ) -> Result<ConnectionString, Error> {
+        let metadata = pairs.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        ConnectionString::with_environment(&metadata.collect(), |wanted| {
+            let found = variables.iter().find(|(name, _)| *name == wanted)?;
+            Some(found.1.to_owned())
+        })
     }
 
     #[test]
@@ -263,12 +198,11 @@ mod tests {
         for text in [
             "postgres://shop:s3cret@db.local:5433/orders?sslmode=verify-full&pool_max_conns=3",
             "host=db.local port=5433 user=shop password='s3cret' dbname=orders sslmode=verify-full",
-            "host=db.local  port = 5433 user=shop password=s3cret database=x dbname='orders' \
+            "host=db.local  port = 5433 user=shop password=s3cret database='orders' \
              pool_max_conns=9 sslmode='verify-full'",
+            "postgres://shop:s3cret@db.local:5433?database=orders&sslmode=require",
         ] {
-            // `database` is no key of the second form.
-            let text = text.replace("database=x ", "");
-            let parsed = parse(&[("connectionString", &text)]).unwrap();
+            let parsed = parse(&[("connectionString", text)]).unwrap();
             assert_eq!(parsed.shown, "db.local:5433/orders", "{text}");
             assert_eq!(parsed.config.get_user(), Some("shop"));
             assert_eq!(parsed.config.get_password(), Some(&b"s3cret"[..]));
@@ -291,6 +225,46 @@ mod tests {
         assert_eq!(parsed.shown, "db.local:5433/orders");
         assert_eq!(parsed.config.get_password(), Some(&b"it's"[..]));
         assert_eq!(parsed.config.get_ssl_mode(), SslMode::Disable);
+    }
+
+    #[test]
+    fn what_no_client_knows_is_a_setting_of_the_session() {
+        for text in [
+            "host=h options='-c a=1' search_path='shop, public' statement_timeout=5000",
+            "postgres://h?options=-c%20a%3D1&search_path=shop,%20public&statement_timeout=5000",
+        ] {
+            let parsed = parse(&[("connectionString", text)]).unwrap();
+            let wanted = r"-c a=1 -c search_path=shop,\ public -c statement_timeout=5000";
+            assert_eq!(parsed.config.get_options(), Some(wanted), "{text}");
+        }
+        assert_eq!(parse(&[("connectionString", "host=h")]).unwrap().config.get_options(), None);
+    }
+
+    #[test]
+    fn the_environment_has_what_is_not_said() {
+        let environment = [
+            ("PGHOST", "db.local"),
+            ("PGPORT", "5433"),
+            ("PGDATABASE", "orders"),
+            ("PGUSER", "shop"),
+            ("PGPASSWORD", "s3cret"),
+            ("PGSSLMODE", "require"),
+            ("PGAPPNAME", "mine"),
+        ];
+        let none =
+            parse_where(&[("connectionString", "connect_timeout=10")], &environment).unwrap();
+        assert_eq!(none.shown, "db.local:5433/orders");
+        assert_eq!(none.config.get_user(), Some("shop"));
+        assert_eq!(none.config.get_password(), Some(&b"s3cret"[..]));
+        assert_eq!(none.config.get_ssl_mode(), SslMode::Require);
+        assert_eq!(none.config.get_application_name(), Some("mine"));
+        let text = "host=other user=me dbname=x port=1 password=y sslmode=disable";
+        let all = parse_where(&[("connectionString", text)], &environment).unwrap();
+        assert_eq!((all.shown.as_str(), all.config.get_user()), ("other:1/x", Some("me")));
+        assert_eq!(all.config.get_password(), Some(&b"y"[..]));
+        assert_eq!(all.config.get_ssl_mode(), SslMode::Disable);
+        let wrong = parse_where(&[("connectionString", "host=h")], &[("PGPORT", "x")]);
+        assert_eq!(wrong.unwrap_err().to_string(), "`PGPORT` is `x`, which is none");
     }
 
     #[test]
