@@ -49,8 +49,8 @@ impl ConnectionString {
         }
         let mut taken = Taken::default();
         let rest = match text.split_once("://") {
-            Some(_) => taken.from_url(text),
-            None => taken.from_pairs(text)?,
+            Some(_) => taken.out_of_url(text),
+            None => taken.out_of_pairs(text)?,
         };
         let Taken { mut tls, of_session } = taken;
         // What the parser says names a key and never a value.

@@ -100,7 +100,7 @@ impl Taken {
     }
 
     /// Takes its options out of a URL.
-    pub(super) fn from_url(&mut self, url: &str) -> String {
+    pub(super) fn out_of_url(&mut self, url: &str) -> String {
         let Some((base, options)) = url.split_once('?') else {
             return url.to_owned();
         };
@@ -115,7 +115,7 @@ impl Taken {
     }
 
     /// Takes its options out of pairs, whose values may stand in quotes.
-    pub(super) fn from_pairs(&mut self, text: &str) -> Result<String, Error> {
+    pub(super) fn out_of_pairs(&mut self, text: &str) -> Result<String, Error> {
         let mut rest = String::new();
         let mut at = text.trim_start();
         while !at.is_empty() {
