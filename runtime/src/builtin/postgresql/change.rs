@@ -5,6 +5,7 @@ use replug_component::Error;
 use replug_component::state::{Concurrency, DeleteRequest, Operation, SetRequest};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Transaction};
+use uuid::Uuid;
 
 use super::database::{Database, Sent};
 use super::layout::{Layout, to_json};
@@ -115,23 +116,23 @@ fn asked(etag: Option<String>, layout: Layout) -> Result<Option<String>, Error> 
     let Some(etag) = etag::asked(etag) else {
         return Ok(None);
     };
-    let (is_one, form) = match layout {
-        Layout::V1 => (etag.parse::<u32>().is_ok(), "a whole number"),
-        Layout::V2 => (is_uuid(&etag), "a UUID"),
-    };
-    if is_one {
-        // As PostgreSQL writes them.
-        return Ok(Some(etag.trim_start_matches('+').to_ascii_lowercase()));
+    match layout {
+        Layout::V1 if etag.parse::<u32>().is_ok() => {
+            // As PostgreSQL writes them.
+            Ok(Some(etag.trim_start_matches('+').to_owned()))
+        }
+        Layout::V1 => Err(Error::EtagInvalid(format!(
+            "`{etag}` is not a whole number, as this store's etags are"
+        ))),
+        Layout::V2 => match Uuid::try_parse(&etag) {
+            Ok(etag) => Ok(Some(etag.to_string())),
+            // For Dapr's it is one that does not match, in the words of its library.
+            Err(_) if ![32, 36, 38, 45].contains(&etag.len()) => {
+                Err(Error::EtagMismatch(format!("invalid UUID length: {}", etag.len())))
+            }
+            Err(_) => Err(Error::EtagMismatch("invalid UUID format".to_owned())),
+        },
     }
-    Err(Error::EtagInvalid(format!("`{etag}` is not {form}, as this store's etags are")))
-}
-
-fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
 }
 
 /// What statements are sent to: a connection, or a transaction on one.
@@ -194,5 +195,27 @@ impl Database {
             None => Ok(()),
             Some(_) => Err(etag::mismatch()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_etag_is_asked_for_in_the_form_of_its_table() {
+        let asked = |etag: &str, layout| {
+            asked(Some(etag.to_owned()), layout).map_err(|error| error.to_string())
+        };
+        assert_eq!(asked("+17", Layout::V1), Ok(Some("17".to_owned())));
+        assert!(asked("x", Layout::V1).unwrap_err().starts_with("invalid etag value"));
+        let uuid = "0b1f1f6e-9c2f-4f4e-8d0a-3a5d8a4f1c2b";
+        for form in [uuid, &uuid.to_uppercase(), &uuid.replace('-', ""), &format!("{{{uuid}}}")] {
+            assert_eq!(asked(form, Layout::V2), Ok(Some(uuid.to_owned())), "{form}");
+        }
+        let mismatch = "possible etag mismatch. error from state store: invalid UUID";
+        assert_eq!(asked("1", Layout::V2), Err(format!("{mismatch} length: 1")));
+        let no_hexadecimal = uuid.replace('b', "x");
+        assert_eq!(asked(&no_hexadecimal, Layout::V2), Err(format!("{mismatch} format")));
     }
 }
