@@ -31,8 +31,8 @@ pub trait StateStore: Send + Sync + 'static {
         false
     }
 
-    /// The same of a delete within a transaction.
-    fn refuses_unknown_options_of_deletes(&self) -> bool {
+    /// The same of a delete, alone or in a transaction.
+    fn refuses_unknown_options_of_deletes(&self, _in_transaction: bool) -> bool {
         self.refuses_unknown_options()
     }
 

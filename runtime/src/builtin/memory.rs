@@ -64,9 +64,9 @@ impl StateStore for MemoryStore {
         true
     }
 
-    /// Dapr's store does not look at them.
-    fn refuses_unknown_options_of_deletes(&self) -> bool {
-        false
+    /// Dapr's store does not look at those in a transaction.
+    fn refuses_unknown_options_of_deletes(&self, in_transaction: bool) -> bool {
+        !in_transaction
     }
 
     async fn get(&self, _cx: &Context, request: GetRequest) -> Result<GetResponse, Error> {

@@ -76,6 +76,11 @@ impl StateStore for PostgresStore {
         true
     }
 
+    /// Dapr's store does not look at them.
+    fn refuses_unknown_options_of_deletes(&self, _in_transaction: bool) -> bool {
+        false
+    }
+
     async fn get(&self, _cx: &Context, request: GetRequest) -> Result<GetResponse, Error> {
         let rows = self.read(&[request.key]).await?;
         rows.into_values().next().unwrap_or_else(|| Ok(GetResponse::default()))

@@ -62,8 +62,8 @@ impl StateStore for EncryptedStore {
         self.store.refuses_unknown_options()
     }
 
-    fn refuses_unknown_options_of_deletes(&self) -> bool {
-        self.store.refuses_unknown_options_of_deletes()
+    fn refuses_unknown_options_of_deletes(&self, in_transaction: bool) -> bool {
+        self.store.refuses_unknown_options_of_deletes(in_transaction)
     }
 
     fn encrypts(&self) -> bool {

@@ -197,7 +197,8 @@ impl Store<'_> {
         let request = DeleteRequest { key: self.stored(key)?, ..asked.request };
         let done = pin!(async {
             let component = self.component.slot.component(cx).await?;
-            match asked.unknown.filter(|_| component.refuses_unknown_options()) {
+            let refuses = component.refuses_unknown_options_of_deletes(false);
+            match asked.unknown.filter(|_| refuses) {
                 Some(error) => Err(error),
                 None => component.delete(cx, request).await,
             }

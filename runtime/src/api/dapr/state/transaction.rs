@@ -53,7 +53,7 @@ impl Transaction<'_> {
     ) -> Option<Error> {
         unknown.filter(|_| match operation {
             Operation::Set(_) => self.component.refuses_unknown_options(),
-            Operation::Delete(_) => self.component.refuses_unknown_options_of_deletes(),
+            Operation::Delete(_) => self.component.refuses_unknown_options_of_deletes(true),
         })
     }
 
