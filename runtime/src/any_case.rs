@@ -5,7 +5,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 /// The first value of a text, whose fields are named in lower case, read from JSON in which they are
-/// in any. Blanks alone read as `null`. What is below a field called `metadata` has names of somebody else's, which stay as they are.
+/// in any. Blanks alone read as `null`. What is below a field called `metadata` has names of somebody
+/// else's, which stay as they are.
 pub(crate) fn from_slice<T: DeserializeOwned>(text: &[u8]) -> Result<T, serde_json::Error> {
     let first = serde_json::Deserializer::from_slice(text).into_iter().next();
     serde_json::from_value(lowered(first.unwrap_or(Ok(Value::Null))?))
