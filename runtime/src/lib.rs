@@ -24,6 +24,7 @@ mod slot;
 #[doc(hidden)]
 pub mod strangers;
 pub mod subscriptions;
+mod system_error;
 pub mod telemetry;
 pub mod topics;
 mod unix_stream;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::load::Problem;
 use super::manifest::{self, Document, Manifest};
 use super::yaml::YamlError;
+use crate::system_error::in_go;
 
 /// The longest file that is read, in bytes.
 const LONGEST_FILE: u64 = 16 << 20;
@@ -64,14 +65,6 @@ fn read_file(file: &Path, problems: &mut Vec<Problem>) -> Vec<Manifest> {
             Vec::new()
         }
     }
-}
-
-/// What the system has said, without its number and beginning small, as Go tells it.
-fn in_go(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// The text of a file that is not too long to be one.

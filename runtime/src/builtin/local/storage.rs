@@ -19,6 +19,7 @@ use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use crate::builtin::setting;
+use crate::system_error;
 
 /// Metadata of a call: which file.
 const FILE_NAME: &str = "fileName";
@@ -169,12 +170,7 @@ fn delete(root: &Path, name: &str) -> Result<(), String> {
 
 /// An error of a file system as Go says it.
 fn in_go(operation: &str, path: &Path, error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut words = text.chars();
-    let first = words.next().map(|first| first.to_ascii_lowercase());
-    let text: String = first.into_iter().chain(words).collect();
-    format!("{operation} {}: {text}", path.display())
+    format!("{operation} {}: {}", path.display(), system_error::in_go(error))
 }
 
 /// What is written: the text of a JSON string, and what base64 stands for, where the data are so.
